@@ -1,0 +1,15 @@
+/* golgi/golgi.h - every public header of golgi. See base.h for the rules they share. */
+#ifndef GOLGI_GOLGI_H
+#define GOLGI_GOLGI_H
+#include <golgi/action.h>
+#include <golgi/array.h>
+#include <golgi/base.h>
+#include <golgi/cluster.h>
+#include <golgi/listener.h>
+#include <golgi/model.h>
+#include <golgi/rows.h>
+#include <golgi/site.h>
+#include <golgi/stats.h>
+#include <golgi/tensors.h>
+#include <golgi/tokenizer.h>
+#endif

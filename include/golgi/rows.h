@@ -1,0 +1,74 @@
+/* golgi/rows.h - tables of rows, read and written one at a time, whatever the format. Floor 3.
+ *
+ *     gg_rows *in = NULL;
+ *     gg_rows_open(&in, ctx, "pool.jsonl.zst");
+ *     json_t *row;                                      // an object; column -> value
+ *     while ((s = gg_rows_next(in, &row)) == GG_OK) { ...; json_decref(row); }
+ *     gg_rows_close(in);
+ *
+ * Formats by name: .jsonl .ndjson .json(l) [.gz|.zst], .csv .tsv [.gz|.zst] (first line: column names; RFC 4180 quoting), .parquet (when built with Arrow),
+ * a folder of .txt files (columns docid = path below the folder without the ending, doc), one .txt file, "-" (JSONL on standard input / output).
+ * Streams: memory does not grow with the file. Text that is not UTF-8 becomes U+FFFD and is counted. Lone surrogates in JSON escapes likewise.
+ */
+#ifndef GOLGI_ROWS_H
+#define GOLGI_ROWS_H
+#include <golgi/base.h>
+#include <jansson.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gg_rows gg_rows;
+GG_API gg_status gg_rows_open(gg_rows **out, gg_context *ctx, const char *path);
+/* A new reference to the next row, GG_END after the last. Failures name file and line ("pool.jsonl:17: ..."). CSV values are texts. */
+GG_API gg_status gg_rows_next(gg_rows *r, json_t **row);
+GG_API void gg_rows_close(gg_rows *r);
+GG_API const char *gg_rows_path(const gg_rows *r);
+GG_API int64_t gg_rows_line(const gg_rows *r);     /* line (or row, for Parquet) of the last row, from 1 */
+GG_API int64_t gg_rows_repaired(const gg_rows *r); /* U+FFFD written so far */
+
+typedef struct gg_rows_writer gg_rows_writer;
+/* .jsonl .jsonl.gz .jsonl.zst .csv .tsv .parquet or "-". Whole or not at all. Parquet: the schema is that of the first rows
+ * (texts, integers, doubles, booleans, lists of integers, one level of objects). */
+GG_API gg_status gg_rows_writer_open(gg_rows_writer **out, gg_context *ctx, const char *path);
+GG_API gg_status gg_rows_writer_add(gg_rows_writer *w, const json_t *row); /* does not keep row */
+GG_API gg_status gg_rows_writer_commit(gg_rows_writer *w);
+GG_API void gg_rows_writer_discard(gg_rows_writer *w);
+
+/* True when this build reads and writes Parquet. */
+GG_API bool gg_rows_parquet(void);
+
+/* --- documents: rows that have a text and an id ----------------------------------------------------------------- */
+typedef struct gg_documents gg_documents;
+typedef struct gg_documents_options {
+    const char *text_column;  /* default: the first present of doc, text, content_split, content */
+    const char *id_column;    /* default: the first present of docid, meta.docid, id */
+    const char *token_column; /* default: token_num if present (then may be absent) */
+    bool strict;              /* an empty document fails instead of being skipped */
+} gg_documents_options;
+typedef struct gg_document {
+    int64_t index;     /* 0.. over all files, skipped documents not counted */
+    const char *docid; /* numbers are turned into their decimal text */
+    const char *text;  /* valid UTF-8; may hold NUL */
+    size_t n_text;
+    int64_t token_num; /* -1: no such column */
+    json_t *row;       /* the whole row; borrowed: docid and text point into it, or live as long as it */
+} gg_document;
+/* Several files are read one after the other. Missing column: GG_ENOENT lists those present. Missing docid: GG_EFORMAT with the line.
+ * Duplicate docids: GG_EFORMAT with both lines. (Dotted names reach into objects.) */
+GG_API gg_status gg_documents_open(gg_documents **out, gg_context *ctx, const char *const *paths, int n_paths, const gg_documents_options *o);
+/* The caller json_decref's d->row when done with d. GG_END after the last. Not thread-safe: callers lock. */
+GG_API gg_status gg_documents_next(gg_documents *s, gg_document *d);
+GG_API void gg_documents_close(gg_documents *s);
+GG_API int64_t gg_documents_empty(const gg_documents *s);    /* skipped because empty or only white space */
+GG_API int64_t gg_documents_repaired(const gg_documents *s); /* U+FFFD written */
+GG_API const char *gg_documents_path(const gg_documents *s); /* file of the last document */
+GG_API int64_t gg_documents_line(const gg_documents *s);
+/* Bytes of the files read so far and in all (0: unknown), for progress. */
+GG_API void gg_documents_position(const gg_documents *s, int64_t *done, int64_t *total);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

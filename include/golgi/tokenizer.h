@@ -1,0 +1,53 @@
+/* golgi/tokenizer.h - text to token ids and back. Floor 3.
+ *
+ *     gg_tokenizer *t = NULL;
+ *     gg_tokenizer_open(&t, ctx, tensors);                       // from the GGUF, or the tokenizer.json of the model's folder
+ *     gg_token_list ids = {.ctx = ctx};
+ *     gg_tokenizer_encode(t, &ids, "Hello, neuron", 13, 120, 0);  // at most 120 ids, no special tokens
+ *     gg_token_list_free(&ids);
+ *     gg_tokenizer_free(t);
+ *
+ * Kinds: byte-level BPE, SentencePiece-style BPE (scores or merges, byte fallback), unigram, WordPiece. Read-only after opening: threads share it.
+ */
+#ifndef GOLGI_TOKENIZER_H
+#define GOLGI_TOKENIZER_H
+#include <golgi/tensors.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gg_tokenizer gg_tokenizer;
+typedef struct gg_token_list {
+    gg_context *ctx;
+    int32_t *id;
+    int64_t n, cap;
+} gg_token_list;
+GG_API void gg_token_list_free(gg_token_list *l);
+
+enum {
+    GG_TOKENIZE_SPECIAL = 1,      /* add the special tokens the model expects around a text (bos, eos, [CLS]...) */
+    GG_TOKENIZE_PARSE_SPECIAL = 2 /* read "<|endoftext|>" in the text as that token, not as letters */
+};
+
+/* GG_ENOENT no tokenizer there, GG_EUNSUPPORTED an unknown kind or pre-tokenizer (its name is in the message), GG_EFORMAT. */
+GG_API gg_status gg_tokenizer_open(gg_tokenizer **out, gg_context *ctx, const gg_tensors *model);
+GG_API gg_status gg_tokenizer_open_json(gg_tokenizer **out, gg_context *ctx, const char *path); /* a tokenizer.json */
+GG_API void gg_tokenizer_free(gg_tokenizer *t);
+GG_API const char *gg_tokenizer_kind(const gg_tokenizer *t); /* "bpe smollm", "spm", "unigram", "wordpiece" */
+
+/* Replaces the contents of ids. Stops after max_tokens (<= 0: no bound), with the same ids that the whole text would begin with.
+ * Invalid UTF-8 counts as U+FFFD. */
+GG_API gg_status gg_tokenizer_encode(const gg_tokenizer *t, gg_token_list *ids, const char *text, size_t n, int64_t max_tokens, int flags);
+/* Text of the ids; *out freed by gg_tokenizer_text_free. Special tokens are left out unless `special`. Bytes that do not form UTF-8 stay as they are. */
+GG_API gg_status gg_tokenizer_decode(const gg_tokenizer *t, char **out, size_t *n_out, const int32_t *id, int64_t n, bool special);
+GG_API void gg_tokenizer_text_free(gg_context *ctx, char *text);
+GG_API int64_t gg_tokenizer_size(const gg_tokenizer *t);
+GG_API const char *gg_tokenizer_piece(const gg_tokenizer *t, int64_t id, size_t *n); /* as stored in the vocabulary; NULL outside */
+GG_API int64_t gg_tokenizer_bos(const gg_tokenizer *t); /* -1: none */
+GG_API int64_t gg_tokenizer_eos(const gg_tokenizer *t);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

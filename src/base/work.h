@@ -1,0 +1,34 @@
+/* Work: threads, random numbers, progress. */
+#ifndef GG_BASE_WORK_H
+#define GG_BASE_WORK_H
+#include <golgi/base.h>
+
+/* Runs body(user, i, worker) for i in [0, n) on the context's threads; worker < gg_context_threads(ctx).
+ * Each index runs once, any order. Returns the failure of the lowest failing index, or GG_EINTR when stopped.
+ * Inside, oneDNN, OpenBLAS and OpenMP are set to one thread. Nested calls run inline. */
+typedef gg_status (*gg_body)(void *user, int64_t i, int worker);
+gg_status gg_parallel(gg_context *ctx, int64_t n, gg_body body, void *user);
+/* Runs body once per worker, i = worker (for pipelines that hand out their own work). */
+gg_status gg_parallel_workers(gg_context *ctx, gg_body body, void *user);
+
+/* Philox 4x32-10 (Salmon et al. 2011; Random123): the n-th number of a stream is a pure function of (seed, stream, n). */
+typedef struct gg_random {
+    uint64_t seed, stream, n;
+} gg_random;
+static inline gg_random gg_random_of(uint64_t seed, uint64_t stream) { return (gg_random){seed, stream, 0}; }
+uint64_t gg_random_u64(gg_random *r);
+double gg_random_uniform(gg_random *r);                    /* [0, 1), 53 bits */
+double gg_random_normal(gg_random *r);                     /* mean 0, variance 1 */
+int64_t gg_random_below(gg_random *r, int64_t n);          /* [0, n), unbiased */
+void gg_random_shuffle(gg_random *r, int64_t *x, int64_t n);
+
+double gg_time(void); /* monotonic seconds */
+
+/* Progress on standard error: one rewritten line on a terminal, a line every ten seconds elsewhere, nothing when quiet.
+ * Made by the program (cli); the library only reports to it through gg_progress_add. NULL progress is fine everywhere. */
+typedef struct gg_progress gg_progress;
+gg_status gg_progress_create(gg_progress **out, gg_context *ctx, const char *title, const char *unit, int64_t total /* <= 0: unknown */);
+void gg_progress_add(gg_progress *p, int64_t units); /* any thread */
+void gg_progress_note(gg_progress *p, const char *text); /* shown at the end of the line */
+void gg_progress_free(gg_progress *p);               /* clears the line */
+#endif
