@@ -1,0 +1,36 @@
+/* The inside of the context, for the files of base only. */
+#ifndef GG_BASE_CONTEXT_H
+#define GG_BASE_CONTEXT_H
+#include <golgi/base.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include "base/work.h"
+
+enum { GG__MESSAGE_SIZE = 4096 };
+
+struct gg_context {
+    gg_allocator allocator;
+    uint64_t seed;
+    int n_threads;
+    void (*log)(void *user, gg_log_level level, const char *text);
+    void *log_user;
+    pthread_mutex_t message_lock; /* guards message */
+    pthread_mutex_t log_lock;     /* one log line at a time */
+    pthread_mutex_t lock;         /* gg__context_lock: recursive */
+    atomic_size_t bytes, peak;
+    _Atomic int64_t allocations;
+    atomic_int stopped;
+    char message[GG__MESSAGE_SIZE];
+};
+
+/* While a thread works inside gg_parallel its messages go to a desk of its own, so that the message that is kept in the end is that
+ * of the failure that is returned, and not that of the thread which failed last. */
+typedef struct gg__desk {
+    gg_context *ctx;
+    char message[GG__MESSAGE_SIZE];
+} gg__desk;
+gg__desk *gg__desk_set(gg__desk *d); /* of the calling thread; returns the one before */
+
+/* Writes one line to standard error around a progress line that may stand there. */
+void gg__progress_say(gg_progress *p, const char *line);
+#endif

@@ -1,0 +1,174 @@
+/* The progress line, on standard error: rewritten in place on a terminal ten times a second, a line every ten seconds elsewhere.
+ *
+ *     title  [=====>     ]  48 %   4,812 of 10,000 docs   11.2 docs/s   7 m 43 s left   note
+ * The rate is that of the whole run; a rate that hops about helps nobody.
+ */
+#include "base/context.h"
+#include "base/memory.h"
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+struct gg_progress {
+    gg_context *ctx;
+    char *title, *unit;
+    char note[128];
+    int64_t total, done;
+    double start, drawn; /* gg_time() */
+    bool terminal, shown; /* shown: a line stands on the terminal */
+    pthread_mutex_t lock;
+};
+
+gg_status gg_progress_create(gg_progress **out, gg_context *ctx, const char *title, const char *unit, int64_t total)
+{
+    *out = NULL;
+    gg_progress *p = gg_new(ctx, gg_progress, 1);
+    if (!p)
+        return GG_ENOMEM;
+    const double now = gg_time();
+    *p = (gg_progress){.ctx = ctx, .total = total, .start = now, .drawn = now, .terminal = isatty(STDERR_FILENO) == 1};
+    pthread_mutex_init(&p->lock, NULL);
+    p->title = gg_strdup(ctx, title);
+    p->unit = gg_strdup(ctx, unit);
+    if (!p->title || !p->unit) {
+        gg_progress_free(p);
+        return GG_ENOMEM;
+    }
+    *out = p;
+    return GG_OK;
+}
+
+/* 10000 -> "10,000" */
+static void put_count(gg_str *s, int64_t n)
+{
+    char digits[24];
+    const int len = snprintf(digits, sizeof digits, "%lld", (long long)n);
+    for (int i = 0; i < len; i++) {
+        gg_str_add(s, &digits[i], 1);
+        if (i + 1 < len && (len - 1 - i) % 3 == 0)
+            gg_str_puts(s, ",");
+    }
+}
+
+static void put_duration(gg_str *s, double seconds)
+{
+    const long long t = (long long)(seconds + 0.5);
+    if (t < 60)
+        gg_str_printf(s, "%lld s", t);
+    else if (t < 3600)
+        gg_str_printf(s, "%lld m %02lld s", t / 60, t % 60);
+    else
+        gg_str_printf(s, "%lld h %02lld m", t / 3600, t % 3600 / 60);
+}
+
+static void put_line(gg_str *s, const gg_progress *p, double now)
+{
+    gg_str_puts(s, p->title);
+    if (p->total > 0) {
+        const double part = p->done < p->total ? (double)p->done / (double)p->total : 1.0;
+        if (p->terminal) {
+            const int width = 20, at = (int)(part * width);
+            gg_str_puts(s, "  [");
+            for (int i = 0; i < width; i++)
+                gg_str_puts(s, i < at ? "=" : i == at ? ">" : " ");
+            gg_str_puts(s, "]");
+        }
+        gg_str_printf(s, "  %2d %%   ", (int)(100.0 * part));
+        put_count(s, p->done);
+        gg_str_puts(s, " of ");
+        put_count(s, p->total);
+    } else {
+        gg_str_puts(s, "   ");
+        put_count(s, p->done);
+    }
+    gg_str_printf(s, " %s", p->unit);
+    const double spent = now - p->start;
+    if (p->done > 0 && spent > 0.5) {
+        const double rate = (double)p->done / spent;
+        gg_str_printf(s, rate < 100 ? "   %.1f %s/s" : "   %.0f %s/s", rate, p->unit);
+        if (p->total > p->done) {
+            gg_str_puts(s, "   ");
+            put_duration(s, (double)(p->total - p->done) / rate);
+            gg_str_puts(s, " left");
+        }
+    }
+    if (p->note[0])
+        gg_str_printf(s, "   %s", p->note);
+}
+
+/* At most `width` characters, whole ones (UTF-8). */
+static size_t cut(const char *text, size_t width)
+{
+    size_t i = 0;
+    for (size_t n = 0; text[i]; i++)
+        if (((unsigned char)text[i] & 0xC0) != 0x80 && n++ == width)
+            break;
+    return i;
+}
+
+/* With the lock held. A line that cannot be made for want of memory is left out. */
+static void draw(gg_progress *p, double now)
+{
+    gg_str s = {.ctx = p->ctx};
+    put_line(&s, p, now);
+    if (!s.failed) {
+        struct winsize w = {0};
+        if (!p->terminal)
+            fprintf(stderr, "%s\n", s.data);
+        else {
+            const int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col : 80;
+            fprintf(stderr, "\r%.*s\033[K", (int)cut(s.data, (size_t)columns - 1), s.data);
+            fflush(stderr);
+            p->shown = true;
+        }
+    }
+    gg_str_free(&s);
+    p->drawn = now;
+}
+
+void gg_progress_add(gg_progress *p, int64_t units)
+{
+    if (!p)
+        return;
+    const double now = gg_time();
+    pthread_mutex_lock(&p->lock);
+    p->done += units;
+    if (now - p->drawn >= (p->terminal ? 0.1 : 10.0))
+        draw(p, now);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void gg_progress_note(gg_progress *p, const char *text)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    snprintf(p->note, sizeof p->note, "%s", text);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void gg__progress_say(gg_progress *p, const char *line)
+{
+    if (p)
+        pthread_mutex_lock(&p->lock);
+    fprintf(stderr, "%s%s\n", p && p->shown ? "\r\033[K" : "", line);
+    if (p) {
+        if (p->shown)
+            draw(p, gg_time());
+        pthread_mutex_unlock(&p->lock);
+    }
+}
+
+void gg_progress_free(gg_progress *p)
+{
+    if (!p)
+        return;
+    if (p->shown) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr);
+    }
+    pthread_mutex_destroy(&p->lock);
+    gg_drop(p->ctx, p->title);
+    gg_drop(p->ctx, p->unit);
+    gg_drop(p->ctx, p);
+}

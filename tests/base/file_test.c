@@ -1,0 +1,229 @@
+/* Files appear whole or not at all, and say what is wrong. */
+#include "base/file.h"
+#include "base/memory.h"
+#include <setjmp.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static gg_context *ctx;
+static char dir[] = "/tmp/golgi-file-XXXXXX";
+static char path[256];
+
+static const char *in(const char *name)
+{
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    return path;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return gg_context_create(&ctx, NULL) != GG_OK || !mkdtemp(dir);
+}
+
+static int entries(void)
+{
+    DIR *d = opendir(dir);
+    int n = 0;
+    for (struct dirent *e; (e = readdir(d));)
+        n += e->d_name[0] != '.' || e->d_name[1] > '.';
+    closedir(d);
+    return n;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    char command[300];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    const int r = system(command) != 0 || gg_context_bytes(ctx, NULL) != 0;
+    gg_context_free(ctx);
+    return r;
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+    (void)state;
+    const size_t n = 1000003;
+    uint8_t *data = gg_alloc(ctx, n);
+    for (size_t i = 0; i < n; i++)
+        data[i] = (uint8_t)(i * 2654435761u >> 13);
+    gg_out *o = NULL;
+    assert_int_equal(gg_out_open(&o, ctx, in("a.bin")), GG_OK);
+    for (size_t at = 0, step = 1; at < n; step = step * 3 + 1) {
+        const size_t take = step < n - at ? step : n - at;
+        assert_int_equal(gg_out_write(o, data + at, take), GG_OK);
+        at += take;
+        assert_int_equal(gg_out_tell(o), at);
+    }
+    assert_int_equal(gg_out_patch(o, 999990, "golgi", 5), GG_OK);
+    assert_int_equal(gg_out_patch(o, n - 1, "xy", 2), GG_EINVAL);
+    memcpy(data + 999990, "golgi", 5);
+    assert_false(gg_file_exists(path));
+    assert_true(gg_file_exists(gg_out_temporary(o)));
+    assert_int_equal(gg_out_commit(o), GG_OK);
+    assert_int_equal(entries(), 1);
+    gg_map m;
+    assert_int_equal(gg_map_open(&m, ctx, path), GG_OK);
+    assert_int_equal(m.size, n);
+    assert_memory_equal(m.data, data, n);
+    gg_map_close(&m);
+    gg_drop(ctx, data);
+    unlink(path);
+}
+
+static void a_discarded_file_leaves_nothing_and_the_old_one(void **state)
+{
+    (void)state;
+    assert_int_equal(gg_file_write(ctx, in("b"), "old", 3), GG_OK);
+    gg_out *o = NULL;
+    assert_int_equal(gg_out_open(&o, ctx, path), GG_OK);
+    gg_out_write(o, "new", 3);
+    gg_out_flush(o);
+    assert_int_equal(entries(), 2);
+    gg_out_discard(o);
+    gg_out_discard(NULL);
+    assert_int_equal(entries(), 1);
+    char *text = NULL;
+    size_t n = 0;
+    assert_int_equal(gg_file_read(&text, &n, ctx, path), GG_OK);
+    assert_string_equal(text, "old");
+    assert_int_equal(n, 3);
+    gg_drop(ctx, text);
+    unlink(path);
+}
+
+static void printf_handles_short_and_huge_texts(void **state)
+{
+    (void)state;
+    gg_out *o = NULL;
+    assert_int_equal(gg_out_open(&o, ctx, in("p")), GG_OK);
+    for (int i = 0; i < 60000; i++)
+        assert_int_equal(gg_out_printf(o, "%07d\n", i), GG_OK);
+    assert_int_equal(gg_out_printf(o, "%0*d", 400000, 5), GG_OK);
+    assert_int_equal(gg_out_commit(o), GG_OK);
+    char *text = NULL;
+    size_t n = 0;
+    assert_int_equal(gg_file_read(&text, &n, ctx, path), GG_OK);
+    assert_int_equal(n, 480000 + 400000);
+    for (int i = 0; i < 60000; i++)
+        assert_int_equal(atoi(text + 8 * i), i);
+    assert_int_equal(text[n - 1], '5');
+    gg_drop(ctx, text);
+    unlink(path);
+}
+
+static void a_link_stays_and_its_file_is_replaced(void **state)
+{
+    (void)state;
+    char link[256];
+    snprintf(link, sizeof link, "%s/link", dir);
+    assert_int_equal(gg_file_write(ctx, in("real"), "1", 1), GG_OK);
+    assert_int_equal(symlink("real", link), 0);
+    assert_int_equal(gg_file_write(ctx, link, "22", 2), GG_OK);
+    struct stat st;
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, 2);
+    unlink(link);
+    unlink(path);
+}
+
+static void failures_name_the_file_and_the_way_out(void **state)
+{
+    (void)state;
+    gg_map m;
+    char *text;
+    gg_out *o = NULL;
+    assert_int_equal(gg_map_open(&m, ctx, in("absent")), GG_ENOENT);
+    assert_non_null(strstr(gg_message(ctx), path));
+    assert_non_null(strstr(gg_message(ctx), "check the name"));
+    assert_int_equal(gg_file_read(&text, NULL, ctx, in("no/such")), GG_ENOENT);
+    assert_non_null(strstr(gg_message(ctx), "there is no folder"));
+    assert_int_equal(gg_map_open(&m, ctx, dir), GG_EIO);
+    assert_non_null(strstr(gg_message(ctx), "not a folder"));
+    assert_int_equal(gg_out_open(&o, ctx, dir), GG_EIO);
+    assert_int_equal(gg_out_open(&o, ctx, in("no/such")), GG_ENOENT);
+    assert_int_equal(gg_out_open(&o, ctx, ""), GG_EINVAL);
+    assert_int_equal(gg_file_write(ctx, "/dev/full", "x", 1), GG_EIO);
+    assert_non_null(strstr(gg_message(ctx), "/dev/full"));
+    assert_non_null(strstr(gg_message(ctx), "Free some space"));
+    assert_int_equal(entries(), 0);
+}
+
+static void devices_and_pipes_are_written_and_read_as_they_come(void **state)
+{
+    (void)state;
+    gg_out *o = NULL;
+    assert_int_equal(gg_out_open(&o, ctx, "/dev/null"), GG_OK);
+    assert_null(gg_out_temporary(o));
+    assert_int_equal(gg_out_write(o, "x", 1), GG_OK);
+    assert_int_equal(gg_out_patch(o, 0, "y", 1), GG_EUNSUPPORTED);
+    assert_int_equal(gg_out_commit(o), GG_OK);
+    gg_map m;
+    assert_int_equal(gg_map_open(&m, ctx, "/dev/null"), GG_OK);
+    assert_null(m.data);
+    gg_map_close(&m);
+    FILE *p = popen("head -c 3000000 /dev/zero", "r");
+    char name[32];
+    snprintf(name, sizeof name, "/dev/fd/%d", fileno(p));
+    assert_int_equal(gg_map_open(&m, ctx, name), GG_OK);
+    assert_int_equal(m.size, 3000000);
+    gg_map_close(&m);
+    pclose(p);
+    assert_int_equal(gg_file_write(ctx, in("empty"), NULL, 0), GG_OK);
+    assert_int_equal(gg_map_open(&m, ctx, path), GG_OK);
+    assert_true(m.data == NULL && m.size == 0);
+    unlink(path);
+}
+
+static void folders_are_made_with_their_parents(void **state)
+{
+    (void)state;
+    assert_int_equal(gg_file_mkdirs(ctx, in("x//y/z/")), GG_OK);
+    assert_true(gg_file_is_folder(in("x/y/z")));
+    assert_int_equal(gg_file_mkdirs(ctx, in("x/y")), GG_OK);
+    assert_int_equal(gg_file_write(ctx, in("x/file"), "", 0), GG_OK);
+    assert_false(gg_file_is_folder(path));
+    assert_int_equal(gg_file_mkdirs(ctx, in("x/file/deeper")), GG_EIO);
+    assert_non_null(strstr(gg_message(ctx), "x/file is a file"));
+    assert_int_equal(gg_file_mkdirs(ctx, "."), GG_OK);
+    assert_int_equal(gg_file_mkdirs(ctx, "/"), GG_OK);
+}
+
+/* FIPS 180-2, B.1 and B.3. */
+static void sha256_gives_the_published_digests(void **state)
+{
+    (void)state;
+    gg_hash *h = NULL;
+    char hex[65];
+    assert_int_equal(gg_hash_create(&h, ctx), GG_OK);
+    gg_hash_add(h, "a", 1);
+    gg_hash_add(h, "bc", 2);
+    gg_hash_finish(h, hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_int_equal(gg_hash_create(&h, ctx), GG_OK);
+    for (int i = 0; i < 1000; i++) {
+        char a[1000];
+        memset(a, 'a', sizeof a);
+        gg_hash_add(h, a, sizeof a);
+    }
+    gg_hash_finish(h, hex);
+    assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_is_read_back), cmocka_unit_test(a_discarded_file_leaves_nothing_and_the_old_one),
+        cmocka_unit_test(printf_handles_short_and_huge_texts), cmocka_unit_test(a_link_stays_and_its_file_is_replaced),
+        cmocka_unit_test(failures_name_the_file_and_the_way_out), cmocka_unit_test(devices_and_pipes_are_written_and_read_as_they_come),
+        cmocka_unit_test(folders_are_made_with_their_parents), cmocka_unit_test(sha256_gives_the_published_digests),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
