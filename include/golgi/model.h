@@ -123,6 +123,9 @@ typedef struct gg_score_row {
 } gg_score_row;
 GG_API gg_status gg_score(gg_run_result *out, gg_model *m, gg_documents *documents, const gg_run_options *o, int n_top,
                           gg_status (*row)(void *user, const gg_score_row *r), void *user);
+/* The same over bare ids; docid is NULL. */
+GG_API gg_status gg_score_ids(gg_run_result *out, gg_model *m, const int32_t *ids, int64_t n_rows, int64_t n_columns, const gg_run_options *o,
+                              int n_top, gg_status (*row)(void *user, const gg_score_row *r), void *user);
 
 #ifdef __cplusplus
 }

@@ -41,6 +41,7 @@ typedef struct gg_command {
     /* filled by the machine options that every command has: --threads N --quiet --verbose --json --seed N */
     int64_t threads, seed;
     bool quiet, verbose, json;
+    struct gg_command_state *state; /* private */
 } gg_command;
 
 /* GG_OK: go on. GG_END: help was printed, return 0. GG_EINVAL: the mistake was printed, return 2. Without any words and with a

@@ -34,7 +34,7 @@ char *gg_strndup(gg_context *ctx, const char *s, size_t n);
 #define gg_new(ctx, type, n) ((type *)gg_alloc((ctx), gg_mul((int64_t)sizeof(type), (int64_t)(n))))
 #define gg_renew(ctx, p, type, n) ((type *)gg_realloc((ctx), (p), gg_mul((int64_t)sizeof(type), (int64_t)(n))))
 
-/* A bump allocator with mark and rewind; memory is not zeroed again after a rewind. */
+/* A bump allocator: zeroed memory that is freed all at once. */
 typedef struct gg_arena {
     gg_context *ctx;
     struct gg_arena_block *block; /* newest */

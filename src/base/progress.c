@@ -34,6 +34,10 @@ gg_status gg_progress_create(gg_progress **out, gg_context *ctx, const char *tit
         gg_progress_free(p);
         return GG_ENOMEM;
     }
+    pthread_mutex_lock(&ctx->log_lock);
+    if (!ctx->progress)
+        ctx->progress = p; /* log lines are written around it */
+    pthread_mutex_unlock(&ctx->log_lock);
     *out = p;
     return GG_OK;
 }
@@ -163,6 +167,10 @@ void gg_progress_free(gg_progress *p)
 {
     if (!p)
         return;
+    pthread_mutex_lock(&p->ctx->log_lock);
+    if (p->ctx->progress == p)
+        p->ctx->progress = NULL;
+    pthread_mutex_unlock(&p->ctx->log_lock);
     if (p->shown) {
         fputs("\r\033[K", stderr);
         fflush(stderr);
