@@ -1,0 +1,192 @@
+/* Reading in order. Owns: the descriptor and nothing else; buffering is the reader's (io/stream.c).
+ * Trap: read(2) on a pipe gives short counts long before the end, and on a folder fails only at the first read, with EISDIR. */
+#include "base/input.h"
+#include "base/memory.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 64 /* folders within folders */
+
+struct gg_in {
+    gg_context *ctx;
+    char *path;
+    int fd;
+    int64_t size;
+};
+
+static gg_status fail_errno(gg_context *ctx, const char *path, int error)
+{
+    return gg_fail(ctx, error == ENOENT || error == ENOTDIR ? GG_ENOENT : GG_EIO, "%s: %s", path, strerror(error));
+}
+
+gg_status gg_in_open(gg_in **out, gg_context *ctx, const char *path)
+{
+    *out = NULL;
+    bool standard = strcmp(path, "-") == 0;
+    gg_in *in = gg_new(ctx, gg_in, 1);
+    char *name = gg_strdup(ctx, standard ? "standard input" : path);
+    if (!in || !name) {
+        gg_drop(ctx, in);
+        gg_drop(ctx, name);
+        return GG_ENOMEM;
+    }
+    *in = (gg_in){.ctx = ctx, .path = name, .fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)};
+    gg_status s = GG_OK;
+    struct stat st;
+    if (in->fd < 0 || fstat(in->fd, &st) != 0)
+        s = fail_errno(ctx, name, errno);
+    else if (S_ISDIR(st.st_mode))
+        s = gg_fail(ctx, GG_EIO, "%s is a folder, a file was expected", name);
+    else if (S_ISREG(st.st_mode))
+        in->size = st.st_size;
+    if (s != GG_OK) {
+        gg_in_close(in);
+        return s;
+    }
+    *out = in;
+    return GG_OK;
+}
+
+gg_status gg_in_read(gg_in *in, size_t *got, void *data, size_t n)
+{
+    *got = 0;
+    if (n > 1 << 30)
+        n = 1 << 30; /* what Linux gives in one call is below 2 GiB anyway */
+    for (;;) {
+        ssize_t r = read(in->fd, data, n);
+        if (r >= 0) {
+            *got = (size_t)r;
+            return GG_OK;
+        }
+        if (errno != EINTR)
+            return gg_fail(in->ctx, GG_EIO, "%s: %s", in->path, strerror(errno));
+        if (gg_context_stopped(in->ctx))
+            return gg_fail(in->ctx, GG_EINTR, "%s: reading was stopped", in->path);
+    }
+}
+
+int64_t gg_in_size(const gg_in *in) { return in->size; }
+
+void gg_in_close(gg_in *in)
+{
+    if (!in)
+        return;
+    if (in->fd > STDIN_FILENO)
+        close(in->fd);
+    gg_drop(in->ctx, in->path);
+    gg_drop(in->ctx, in);
+}
+
+int64_t gg_file_size(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (int64_t)st.st_size : 0;
+}
+
+/* --- folders ----------------------------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *s, const char *ending)
+{
+    size_t n = strlen(s), m = strlen(ending);
+    return n > m && strcmp(s + n - m, ending) == 0;
+}
+
+static char *join(gg_context *ctx, const char *folder, const char *name)
+{
+    gg_str s = {.ctx = ctx};
+    if (*folder)
+        gg_str_printf(&s, "%s/", folder);
+    gg_str_puts(&s, name);
+    if (s.failed) {
+        gg_str_free(&s);
+        return NULL;
+    }
+    return s.data;
+}
+
+static gg_status keep(gg_folder *f, gg_context *ctx, char *relative, int64_t bytes)
+{
+    if (f->n == f->cap) {
+        int64_t cap = f->cap ? 2 * f->cap : 64;
+        char **paths = gg_renew(ctx, f->paths, char *, cap);
+        if (!paths)
+            return GG_ENOMEM;
+        f->paths = paths;
+        f->cap = cap;
+    }
+    f->paths[f->n++] = relative;
+    f->bytes += bytes;
+    return GG_OK;
+}
+
+/* relative: the folder's path below root, "" for root itself */
+static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const char *relative, const char *ending, int depth)
+{
+    char *path = *relative ? join(ctx, root, relative) : gg_strdup(ctx, root);
+    if (!path)
+        return GG_ENOMEM;
+    gg_status s = GG_OK;
+    DIR *dir = opendir(path);
+    if (!dir)
+        s = fail_errno(ctx, path, errno);
+    else if (depth > DEPTH_MAX)
+        s = gg_fail(ctx, GG_EUNSUPPORTED, "%s: more than %d folders within folders", path, DEPTH_MAX);
+    while (s == GG_OK) {
+        errno = 0;
+        struct dirent *e = readdir(dir);
+        if (!e) {
+            if (errno)
+                s = fail_errno(ctx, path, errno);
+            break;
+        }
+        if (e->d_name[0] == '.')
+            continue;
+        struct stat st;
+        if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            continue; /* went away while we looked */
+        bool link = S_ISLNK(st.st_mode);
+        if (link && fstatat(dirfd(dir), e->d_name, &st, 0) != 0)
+            continue;
+        bool folder = S_ISDIR(st.st_mode) && !link;
+        if (!folder && !(S_ISREG(st.st_mode) && ends_with(e->d_name, ending)))
+            continue;
+        char *below = join(ctx, relative, e->d_name);
+        if (!below)
+            s = GG_ENOMEM;
+        else if (folder)
+            s = walk(f, ctx, root, below, ending, depth + 1);
+        else
+            s = keep(f, ctx, below, st.st_size);
+        if (folder || s != GG_OK)
+            gg_drop(ctx, below);
+    }
+    if (dir)
+        closedir(dir);
+    gg_drop(ctx, path);
+    return s;
+}
+
+static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+gg_status gg_folder_list(gg_folder *out, gg_context *ctx, const char *path, const char *ending)
+{
+    *out = (gg_folder){0};
+    gg_status s = walk(out, ctx, path, "", ending, 0);
+    if (s != GG_OK)
+        gg_folder_free(out, ctx);
+    else if (out->n > 1)
+        qsort(out->paths, (size_t)out->n, sizeof *out->paths, by_bytes);
+    return s;
+}
+
+void gg_folder_free(gg_folder *f, gg_context *ctx)
+{
+    for (int64_t i = 0; i < f->n; i++)
+        gg_drop(ctx, f->paths[i]);
+    gg_drop(ctx, f->paths);
+    *f = (gg_folder){0};
+}

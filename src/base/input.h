@@ -1,0 +1,27 @@
+/* Files read in order, and folders listed. The reading twin of gg_out: for what is too large to map, and for pipes. */
+#ifndef GG_BASE_INPUT_H
+#define GG_BASE_INPUT_H
+#include <golgi/base.h>
+
+typedef struct gg_in gg_in;
+/* "-" is standard input. GG_ENOENT, GG_EIO with path and reason; a folder is refused. */
+gg_status gg_in_open(gg_in **out, gg_context *ctx, const char *path);
+/* Reads at most n bytes; *got = 0 only at the end. Short reads and interrupted calls are gone on with; GG_EINTR when the context was stopped. */
+gg_status gg_in_read(gg_in *in, size_t *got, void *data, size_t n);
+/* Bytes of the whole file; 0 for pipes, where nobody knows. */
+int64_t gg_in_size(const gg_in *in);
+void gg_in_close(gg_in *in); /* NULL is fine */
+
+/* Bytes of a regular file, 0 for anything else. */
+int64_t gg_file_size(const char *path);
+
+/* The files below a folder whose names end with `ending`, whatever the depth, sorted by the bytes of their paths. Names that begin with a
+ * dot are passed over, and links to folders are not followed, so that a ring of links ends. */
+typedef struct gg_folder {
+    int64_t n, cap;
+    char **paths; /* (n,) below the folder, with '/' between the parts */
+    int64_t bytes; /* of all files together */
+} gg_folder;
+gg_status gg_folder_list(gg_folder *out, gg_context *ctx, const char *path, const char *ending);
+void gg_folder_free(gg_folder *f, gg_context *ctx);
+#endif

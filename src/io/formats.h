@@ -1,0 +1,45 @@
+/* What a row format gives to rows.c. Each format is one file: jsonl.c, csv.c, textfolder.c, parquet.c. */
+#ifndef GG_IO_FORMATS_H
+#define GG_IO_FORMATS_H
+#include <golgi/rows.h>
+#include "io/stream.h"
+
+typedef struct gg_format {
+    /* Opens r->path; may leave r->state half made on failure: close is called then too. */
+    gg_status (*open)(gg_rows *r);
+    gg_status (*next)(gg_rows *r, json_t **row); /* sets r->line, adds to r->repaired */
+    void (*close)(gg_rows *r);
+    void (*position)(const gg_rows *r, int64_t *done, int64_t *total); /* bytes; total 0: unknown */
+} gg_format;
+
+struct gg_rows {
+    gg_context *ctx;
+    char *path;       /* as given; "-" for standard input */
+    const char *name; /* for messages: the path, "standard input", or the text file in a folder */
+    const gg_format *format;
+    void *state;      /* the format's own */
+    gg_stream *stream; /* of the formats that read one; closed by rows.c */
+    int64_t line, repaired;
+    gg_status failed; /* after a failure every further call gives it again */
+};
+
+extern const gg_format gg_format_jsonl, gg_format_csv, gg_format_text, gg_format_parquet;
+
+/* Bytes read of all of this source, for progress. */
+void gg_rows_position(const gg_rows *r, int64_t *done, int64_t *total);
+
+/* One JSON value from text (n bytes). Repaired, and counted in *repaired: bytes that are not UTF-8 and lone surrogate escapes become U+FFFD.
+ * NUL (\u0000) may be in texts. A key given twice: the last value counts, at the place of the first. Integers beyond 64 bits
+ * become doubles. On failure *out is NULL and what, near column, say why: the texts live until the next call. */
+typedef struct gg_json_error {
+    char what[192];
+    int64_t column; /* byte of the text, from 1 */
+} gg_json_error;
+gg_status gg_json_parse(json_t **out, gg_context *ctx, const char *text, size_t n, int64_t *repaired, gg_json_error *error);
+/* "an object", "a number", ... */
+const char *gg_json_kind(const json_t *value);
+
+/* Appends value as JSON without needless spaces, keys in their order, doubles in the fewest digits that read back as the same double. */
+struct gg_str;
+void gg_json_write(struct gg_str *out, const json_t *value);
+#endif

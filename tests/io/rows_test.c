@@ -1,0 +1,417 @@
+/* Rows of JSON Lines, plain and compressed, read and written; text folders; what is said when they are damaged. */
+#include "support.h"
+#include "io/formats.h"
+#include <math.h>
+
+static void rows_keep_their_keys_order_and_values(void **state)
+{
+    (void)state;
+    expect_rows(write_text_file("a.jsonl", "{\"z\":1,\"a\":[1,2.5,null,true],\"m\":{\"k\":\"\xC3\xA9\"}}\n"
+                                           "\n   \r\n{\"b\": \"x\"}   \r\n"
+                                           "{\"c\":-9223372036854775808}"),
+                "{\"z\":1,\"a\":[1,2.5,null,true],\"m\":{\"k\":\"\xC3\xA9\"}}\n{\"b\":\"x\"}\n{\"c\":-9223372036854775808}\n");
+    expect_rows(write_text_file("empty.jsonl", ""), "");
+    expect_rows(write_text_file("bom.ndjson", "\xEF\xBB\xBF{\"a\":1}\n"), "{\"a\":1}\n");
+    expect_rows(write_text_file("twice.json", "{\"a\":1,\"b\":2,\"a\":3}\n"), "{\"a\":3,\"b\":2}\n"); /* the last value counts, at the first place */
+}
+
+static void lines_are_counted_with_the_blank_ones(void **state)
+{
+    (void)state;
+    gg_rows *r;
+    json_t *row;
+    assert_int_equal(gg_rows_open(&r, ctx, write_text_file("n.jsonl", "{}\n\n\n{}\n")), GG_OK);
+    assert_int_equal(gg_rows_next(r, &row), GG_OK);
+    json_decref(row);
+    assert_int_equal(gg_rows_line(r), 1);
+    assert_int_equal(gg_rows_next(r, &row), GG_OK);
+    json_decref(row);
+    assert_int_equal(gg_rows_line(r), 4);
+    assert_int_equal(gg_rows_next(r, &row), GG_END);
+    assert_int_equal(gg_rows_next(r, &row), GG_END);
+    gg_rows_close(r);
+}
+
+static void what_cannot_be_text_becomes_fffd_and_is_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *want;
+        int repaired;
+    } cases[] = {
+        {"{\"a\":\"x\xFFy\"}", "{\"a\":\"x\xEF\xBF\xBDy\"}\n", 1},
+        {"{\"a\":\"\xE2\x82\"}", "{\"a\":\"\xEF\xBF\xBD\"}\n", 1},
+        {"{\"a\":\"\xED\xA0\x80\"}", "{\"a\":\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"}\n", 3},
+        {"{\"a\":\"\\ud800\"}", "{\"a\":\"\xEF\xBF\xBD\"}\n", 1},
+        {"{\"a\":\"\\uDC00\\uD800x\"}", "{\"a\":\"\xEF\xBF\xBD\xEF\xBF\xBDx\"}\n", 2},
+        {"{\"a\":\"\\ud83d\\ude00\"}", "{\"a\":\"\xF0\x9F\x98\x80\"}\n", 0},
+        {"{\"a\":\"\\ud83d\\ud83d\\ude00\"}", "{\"a\":\"\xEF\xBF\xBD\xF0\x9F\x98\x80\"}\n", 1},
+        {"{\"a\":\"\\\\ud800\"}", "{\"a\":\"\\\\ud800\"}\n", 0}, /* an escaped backslash, then letters */
+        {"{\"a\":\"\\\\\\ud800\"}", "{\"a\":\"\\\\\xEF\xBF\xBD\"}\n", 1},
+        {"{\"\\ud800\":\"\xFF\"}", "{\"\xEF\xBF\xBD\":\"\xEF\xBF\xBD\"}\n", 2},
+        {"{\"a\":\"b\\u0000c\"}", "{\"a\":\"b\\u0000c\"}\n", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *path = write_text_file("r.jsonl", cases[i].line);
+        expect_rows(path, cases[i].want);
+        gg_rows *r;
+        json_t *row;
+        assert_int_equal(gg_rows_open(&r, ctx, path), GG_OK);
+        assert_int_equal(gg_rows_next(r, &row), GG_OK);
+        json_decref(row);
+        assert_int_equal(gg_rows_repaired(r), cases[i].repaired);
+        gg_rows_close(r);
+    }
+}
+
+static void integers_beyond_64_bits_become_doubles(void **state)
+{
+    (void)state;
+    gg_rows *r;
+    json_t *row;
+    const char *path = write_text_file("big.jsonl", "{\"a\":9223372036854775807,\"b\":9223372036854775808,\"c\":-9223372036854775809,"
+                                                    "\"d\":\"9223372036854775808\",\"e\":[18446744073709551616],\"f\":1.23456789012345678901e5}");
+    assert_int_equal(gg_rows_open(&r, ctx, path), GG_OK);
+    assert_int_equal(gg_rows_next(r, &row), GG_OK);
+    assert_true(json_integer_value(json_object_get(row, "a")) == INT64_MAX);
+    assert_true(json_real_value(json_object_get(row, "b")) == 0x1p63);
+    assert_true(json_real_value(json_object_get(row, "c")) == -0x1p63);
+    assert_string_equal(json_string_value(json_object_get(row, "d")), "9223372036854775808");
+    assert_true(json_real_value(json_array_get(json_object_get(row, "e"), 0)) == 0x1p64);
+    assert_true(json_real_value(json_object_get(row, "f")) == 123456.789012345678901);
+    assert_int_equal(gg_rows_repaired(r), 0);
+    json_decref(row);
+    gg_rows_close(r);
+}
+
+static void damaged_lines_are_told_with_file_line_and_column(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"{\"a\":1}\n{\"a\":}\n", "bad.jsonl:2: not a JSON object: "},
+        {"{\"a\":1}\n{\"a\":}\n", "near column 6"},
+        {"{\"a\":1}\n\n[1,2]\n", "bad.jsonl:3: not a JSON object but a list"},
+        {"[{\"a\":1}]\n", "jq -c '.[]'"},
+        {"[\n{\"a\":1}]\n", "jq -c '.[]'"},
+        {"{\"a\":1} x\n", "bad.jsonl:1: not a JSON object"},
+        {"{\"a\":1}{\"a\":2}\n", "bad.jsonl:1: not a JSON object"},
+        {"\"text\"\n", "not a JSON object but a text"},
+        {"{\"a\":NaN}\n", "NaN"},
+        {"{\"a\":1e999}\n", "bad.jsonl:1"},
+        {"{\"a\":\"\n\"}\n", "bad.jsonl:1"},
+        {"\xFF\xFE{\0\0", "UTF-16LE"},
+        {"\x1F\x8B and no more", "bad.jsonl"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gg_status end;
+        free(all_rows(&end, write_text_file("bad.jsonl", cases[i].text)));
+        assert_int_equal(end, GG_EFORMAT);
+        expect_message(cases[i].message);
+    }
+    char *deep = malloc(1 << 20);
+    memset(deep, '[', 1 << 20);
+    gg_status end;
+    free(all_rows(&end, write_bytes("bad.jsonl", deep, 1 << 20)));
+    assert_int_equal(end, GG_EFORMAT);
+    free(deep);
+    free(all_rows(&end, in_folder("nothing.jsonl")));
+    assert_int_equal(end, GG_ENOENT);
+    expect_message("nothing.jsonl");
+    free(all_rows(&end, write_text_file("rows.xml", "<a/>")));
+    assert_int_equal(end, GG_EUNSUPPORTED);
+    expect_message(".jsonl");
+}
+
+/* Rows that do not compress well, so that streams are longer than the buffers. */
+static char *many_rows(size_t *n, int n_rows)
+{
+    char *text = malloc((size_t)n_rows * 64);
+    size_t at = 0;
+    unsigned x = 1;
+    for (int i = 0; i < n_rows; i++) {
+        x = x * 1664525u + 1013904223u;
+        at += (size_t)sprintf(text + at, "{\"i\":%d,\"x\":\"%08x%08x\"}\n", i, x, x * 2654435761u ^ x >> 3);
+    }
+    *n = at;
+    return text;
+}
+
+static void compressed_streams_of_several_members_are_one(void **state)
+{
+    (void)state;
+    size_t n, cap = 4 << 20, a, b;
+    char *text = many_rows(&n, 50000), *packed = malloc(2 * cap);
+    for (int format = 0; format < 2; format++) {
+        size_t (*pack)(void *, size_t, const void *, size_t) = format ? pack_zst : pack_gz;
+        a = pack(packed, cap, text, n / 3); /* cut inside a row */
+        b = pack(packed + a, cap, "", 0);   /* an empty member between */
+        b += pack(packed + a + b, cap, text + n / 3, n - n / 3);
+        expect_rows(write_bytes(format ? "m.jsonl.zst" : "m.jsonl.gz", packed, a + b), text);
+        expect_rows(write_bytes("unnamed.jsonl", packed, a + b), text); /* told by its bytes */
+    }
+    memset(packed + pack_gz(packed, cap, text, n), 0, 1000); /* padded with zeros, as on tapes */
+    a = pack_gz(packed, cap, text, n);
+    memset(packed + a, 0, 1000);
+    expect_rows(write_bytes("padded.jsonl.gz", packed, a + 1000), text);
+    free(packed);
+    free(text);
+}
+
+static void damaged_compressed_streams_are_told_with_the_byte(void **state)
+{
+    (void)state;
+    size_t n, cap = 4 << 20;
+    char *text = many_rows(&n, 20000), *packed = malloc(cap), message[100];
+    gg_status end;
+    for (int format = 0; format < 2; format++) {
+        const char *name = format ? "d.jsonl.zst" : "d.jsonl.gz";
+        size_t full = format ? pack_zst(packed, cap, text, n) : pack_gz(packed, cap, text, n);
+        const size_t cuts[] = {5, 20, full / 2, full - 9, full - 1};
+        for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+            free(all_rows(&end, write_bytes(name, packed, cuts[i])));
+            assert_int_equal(end, GG_EFORMAT);
+            snprintf(message, sizeof message, "the file ends at byte %zu", cuts[i]);
+            expect_message(message);
+        }
+        for (size_t i = full / 2; i < full / 2 + 200; i++)
+            packed[i] = (char)(packed[i] ^ 0x5A);
+        free(all_rows(&end, write_bytes(name, packed, full)));
+        assert_int_equal(end, GG_EFORMAT);
+    }
+    free(all_rows(&end, write_text_file("text.jsonl.gz", "{\"a\":1}\n")));
+    assert_int_equal(end, GG_EFORMAT);
+    expect_message("1f 8b");
+    free(all_rows(&end, write_bytes("gz.jsonl.zst", packed, pack_gz(packed, cap, text, 100))));
+    assert_int_equal(end, GG_EFORMAT);
+    expect_message("name it .gz");
+    free(all_rows(&end, write_text_file("empty.jsonl.zst", "")));
+    assert_int_equal(end, GG_EFORMAT);
+    size_t a = pack_gz(packed, cap, text, n);
+    memcpy(packed + a, "rubbish", 7);
+    free(all_rows(&end, write_bytes("tail.jsonl.gz", packed, a + 7)));
+    assert_int_equal(end, GG_EFORMAT);
+    snprintf(message, sizeof message, "byte %zu", a);
+    expect_message(message);
+    free(packed);
+    free(text);
+}
+
+static void a_line_of_50_megabytes_is_a_row(void **state)
+{
+    (void)state;
+    size_t n = 50 << 20;
+    char *line = malloc(n + 64), *packed = malloc(1 << 20);
+    size_t head = (size_t)sprintf(line, "{\"docid\":\"long\",\"doc\":\"");
+    memset(line + head, 'a', n);
+    memcpy(line + head + n, "\"}\n{\"b\":2}", 10);
+    gg_rows *r;
+    json_t *row;
+    assert_int_equal(gg_rows_open(&r, ctx, write_bytes("long.jsonl.zst", packed, pack_zst(packed, 1 << 20, line, head + n + 10))), GG_OK);
+    assert_int_equal(gg_rows_next(r, &row), GG_OK);
+    assert_int_equal(json_string_length(json_object_get(row, "doc")), n);
+    json_decref(row);
+    assert_int_equal(gg_rows_next(r, &row), GG_OK);
+    assert_int_equal(gg_rows_line(r), 2);
+    json_decref(row);
+    gg_rows_close(r);
+    free(line);
+    free(packed);
+}
+
+static void memory_does_not_grow_with_the_file(void **state)
+{
+    (void)state;
+    size_t n, cap = 16 << 20;
+    char *text = many_rows(&n, 200000), *packed = malloc(cap);
+    const char *path = write_bytes("g.jsonl.gz", packed, pack_gz(packed, cap, text, n));
+    size_t before, peak, first_peak = 0;
+    gg_context *c;
+    assert_int_equal(gg_context_create(&c, NULL), GG_OK);
+    before = gg_context_bytes(c, NULL);
+    gg_rows *r;
+    json_t *row;
+    assert_int_equal(gg_rows_open(&r, c, path), GG_OK);
+    int64_t allocations = 0;
+    for (int i = 0; gg_rows_next(r, &row) == GG_OK; i++) {
+        if (i == 20000) {
+            gg_context_bytes(c, &first_peak);
+            allocations = gg_context_allocations(c);
+        }
+        json_decref(row);
+    }
+    assert_int_equal(gg_context_allocations(c), allocations);
+    gg_rows_close(r);
+    gg_context_bytes(c, &peak);
+    assert_int_equal(peak, first_peak);
+    assert_int_equal(gg_context_bytes(c, NULL), before);
+    gg_context_free(c);
+    free(packed);
+    free(text);
+}
+
+static void what_is_written_reads_back_the_same(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"w.jsonl", "w.jsonl.gz", "w.jsonl.zst"};
+    static const char *const lines[] = {"{\"z\":1,\"a\":\"tab\\tquote\\\" back\\\\ \\u0001\\u0000 \xC3\xA9\",\"n\":null}", "{\"l\":[[],{},[1,[2]],true,false]}", "{}"};
+    for (size_t f = 0; f < 3; f++) {
+        gg_rows_writer *w;
+        assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder(names[f])), GG_OK);
+        for (int i = 0; i < 9000; i++) {
+            json_t *row = json_loads(lines[i % 3], JSON_ALLOW_NUL, NULL);
+            assert_int_equal(gg_rows_writer_add(w, row), GG_OK);
+            json_decref(row);
+        }
+        assert_int_not_equal(access(in_folder(names[f]), F_OK), 0); /* not there before it is whole */
+        assert_int_equal(gg_rows_writer_commit(w), GG_OK);
+        gg_rows *r;
+        json_t *row;
+        int i = 0;
+        assert_int_equal(gg_rows_open(&r, ctx, in_folder(names[f])), GG_OK);
+        for (; gg_rows_next(r, &row) == GG_OK; i++) {
+            json_t *want = json_loads(lines[i % 3], JSON_ALLOW_NUL, NULL);
+            assert_true(json_equal(row, want));
+            json_decref(want);
+            json_decref(row);
+        }
+        assert_int_equal(i, 9000);
+        gg_rows_close(r);
+    }
+}
+
+static void doubles_come_back_bit_for_bit_and_short(void **state)
+{
+    (void)state;
+    static const struct {
+        double x;
+        const char *text;
+    } known[] = {{0.1, "{\"x\":0.1}\n"}, {1, "{\"x\":1.0}\n"}, {1e22, "{\"x\":1e+22}\n"}, {-0.0, "{\"x\":-0.0}\n"}, {1.0 / 3, "{\"x\":0.3333333333333333}\n"},
+                 {5e-324, "{\"x\":4.94065645841247e-324}\n"}, {0.1 + 0.2, "{\"x\":0.30000000000000004}\n"}};
+    gg_rows_writer *w;
+    gg_rows *r;
+    json_t *row;
+    char bytes[100] = "";
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("x.jsonl")), GG_OK);
+        row = json_pack("{s:f}", "x", known[i].x);
+        assert_int_equal(gg_rows_writer_add(w, row), GG_OK);
+        json_decref(row);
+        assert_int_equal(gg_rows_writer_commit(w), GG_OK);
+        FILE *f = fopen(in_folder("x.jsonl"), "r");
+        assert_non_null(fgets(bytes, sizeof bytes, f));
+        fclose(f);
+        assert_string_equal(bytes, known[i].text);
+    }
+    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("x.jsonl")), GG_OK);
+    uint64_t bits = 88172645463325252u;
+    double xs[2000];
+    for (int i = 0; i < 2000; i++) {
+        do {
+            bits ^= bits << 13, bits ^= bits >> 7, bits ^= bits << 17;
+            memcpy(&xs[i], &bits, 8);
+        } while (!isfinite(xs[i]));
+        row = json_pack("{s:f}", "x", xs[i]);
+        assert_int_equal(gg_rows_writer_add(w, row), GG_OK);
+        json_decref(row);
+    }
+    assert_int_equal(gg_rows_writer_commit(w), GG_OK);
+    assert_int_equal(gg_rows_open(&r, ctx, in_folder("x.jsonl")), GG_OK);
+    for (int i = 0; i < 2000; i++) {
+        assert_int_equal(gg_rows_next(r, &row), GG_OK);
+        double back = json_real_value(json_object_get(row, "x"));
+        assert_memory_equal(&back, &xs[i], 8);
+        json_decref(row);
+    }
+    gg_rows_close(r);
+}
+
+static void a_writer_discarded_leaves_nothing(void **state)
+{
+    (void)state;
+    gg_rows_writer *w;
+    json_t *row = json_pack("{s:i}", "a", 1), *list = json_array();
+    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("gone.jsonl.zst")), GG_OK);
+    assert_int_equal(gg_rows_writer_add(w, row), GG_OK);
+    assert_int_equal(gg_rows_writer_add(w, list), GG_EINVAL);
+    gg_rows_writer_discard(w);
+    assert_int_not_equal(access(in_folder("gone.jsonl.zst"), F_OK), 0);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("x.docx")), GG_EUNSUPPORTED);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("no/such/folder/x.jsonl")), GG_ENOENT);
+    json_decref(row);
+    json_decref(list);
+}
+
+static void a_folder_gives_its_texts_in_order(void **state)
+{
+    (void)state;
+    mkdir(in_folder("texts"), 0755);
+    mkdir(in_folder("texts/b"), 0755);
+    mkdir(in_folder("texts/b/.hidden"), 0755);
+    write_text_file("texts/b/two.txt", "\xEF\xBB\xBFsecond\r\nline\xFF");
+    write_text_file("texts/c.txt", "");
+    write_text_file("texts/a.txt", "first");
+    write_text_file("texts/b/.hidden/x.txt", "no");
+    write_text_file("texts/notes.md", "no");
+    assert_int_equal(symlink("..", in_folder("texts/b/ring")), 0);
+    expect_rows(in_folder("texts"), "{\"docid\":\"a\",\"doc\":\"first\"}\n{\"docid\":\"b/two\",\"doc\":\"second\\r\\nline\xEF\xBF\xBD\"}\n{\"docid\":\"c\",\"doc\":\"\"}\n");
+    expect_rows(in_folder("texts/b/two.txt"), "{\"docid\":\"two\",\"doc\":\"second\\r\\nline\xEF\xBF\xBD\"}\n");
+    char packed[200];
+    expect_rows(write_bytes("one.v2.txt.gz", packed, pack_gz(packed, sizeof packed, "packed", 6)), "{\"docid\":\"one.v2\",\"doc\":\"packed\"}\n");
+    mkdir(in_folder("bare"), 0755);
+    gg_status end;
+    free(all_rows(&end, in_folder("bare")));
+    assert_int_equal(end, GG_ENOENT);
+    expect_message("no .txt file");
+}
+
+static gg_status read_and_write(gg_context *c)
+{
+    gg_rows *r = NULL;
+    gg_rows_writer *w = NULL;
+    json_t *row;
+    gg_status s = gg_rows_open(&r, c, in_folder("oom.jsonl.gz"));
+    if (s == GG_OK)
+        s = gg_rows_writer_open(&w, c, in_folder("oom-out.jsonl.gz"));
+    while (s == GG_OK && (s = gg_rows_next(r, &row)) == GG_OK) {
+        s = gg_rows_writer_add(w, row);
+        json_decref(row);
+    }
+    gg_rows_close(r);
+    if (s != GG_END) {
+        gg_rows_writer_discard(w);
+        return s;
+    }
+    return gg_rows_writer_commit(w);
+}
+
+static void every_allocation_of_reading_and_writing_may_fail(void **state)
+{
+    (void)state;
+    char packed[4096];
+    const char *text = "{\"a\":\"\xFF\\ud800\",\"b\":18446744073709551616}\n{\"c\":[1,2,3]}\n";
+    write_bytes("oom.jsonl.gz", packed, pack_gz(packed, sizeof packed, text, strlen(text)));
+    every_allocation_may_fail(read_and_write);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_keep_their_keys_order_and_values),
+        cmocka_unit_test(lines_are_counted_with_the_blank_ones),
+        cmocka_unit_test(what_cannot_be_text_becomes_fffd_and_is_counted),
+        cmocka_unit_test(integers_beyond_64_bits_become_doubles),
+        cmocka_unit_test(damaged_lines_are_told_with_file_line_and_column),
+        cmocka_unit_test(compressed_streams_of_several_members_are_one),
+        cmocka_unit_test(damaged_compressed_streams_are_told_with_the_byte),
+        cmocka_unit_test(a_line_of_50_megabytes_is_a_row),
+        cmocka_unit_test(memory_does_not_grow_with_the_file),
+        cmocka_unit_test(what_is_written_reads_back_the_same),
+        cmocka_unit_test(doubles_come_back_bit_for_bit_and_short),
+        cmocka_unit_test(a_writer_discarded_leaves_nothing),
+        cmocka_unit_test(a_folder_gives_its_texts_in_order),
+        cmocka_unit_test(every_allocation_of_reading_and_writing_may_fail),
+    };
+    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+}
