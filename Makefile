@@ -1,6 +1,13 @@
-# golgi. The two lines that matter:  make demo   make check
-# `make` alone builds build/golgi. SAN=1 builds under ASan+UBSan in build/asan; CC=clang works too.
+# golgi. The two lines that matter:
+#   make demo      set up, build, do the main job on a real model and show it
+#   make check     set up, build, run every test: plain and under sanitizers; ends with "N passed, N failed"
+# Also: `make` (build/golgi), `make test T=base/file` (one test program), `make tests` (build them all), `make check-quick` (plain tests,
+# no set-up), `make check-clang`, `make clean`. SAN=1 builds under ASan and UBSan in build/asan; CC=clang works; B=folder builds elsewhere.
 MAKEFLAGS += --no-print-directory
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 CC      ?= cc
 CXX     ?= c++
 SAN     ?= 0
@@ -13,30 +20,29 @@ OPT     := -O3 -g
 endif
 -include config.mk
 
-WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Werror
-CPPFLAGS += -Iinclude -Isrc -I. -D_GNU_SOURCE
-CFLAGS  := -std=c17 $(OPT) $(WARN) -fvisibility=hidden -fno-math-errno -ffp-contract=off -pthread
-CXXFLAGS := -std=c++20 $(OPT) -Wall -Wextra -fvisibility=hidden -pthread $(ARROW_CFLAGS)
-LDLIBS  := -ldnnl -llapacke -lopenblas -ljansson -lpcre2-8 -lutf8proc -lzstd -lz -lcrypto -lgomp -lm -pthread $(ARROW_LIBS)
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Werror
+CPPFLAGS += -Iinclude -Isrc -I. -D_GNU_SOURCE $(ARROW_CFLAGS)
+CFLAGS   := -std=c17 $(OPT) $(WARN) -fvisibility=hidden -fno-math-errno -ffp-contract=off -pthread
+CXXFLAGS := -std=c++20 $(OPT) -Wall -Wextra -Werror -fvisibility=hidden -pthread
+LDLIBS   := -Wl,--as-needed -ldnnl -llapacke -lopenblas -ljansson -lpcre2-8 -lutf8proc -lzstd -lz -lcrypto -lgomp $(ARROW_LIBS) -lm -pthread
 
-LIB_SRC := $(filter-out src/cli/% %_arrow.cc,$(wildcard src/*/*.c systems/*/*.c))
+LIB_SRC := $(filter-out src/cli/%,$(wildcard src/*/*.c systems/*/*.c))
 CXX_SRC := $(if $(ARROW_LIBS),$(wildcard src/io/*_arrow.cc))
 CLI_SRC := $(wildcard src/cli/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$B/%.o) $(CXX_SRC:%.cc=$B/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$B/%.o)
 TEST_SRC := $(wildcard tests/*/*_test.c)
 TEST_BIN := $(TEST_SRC:tests/%.c=$B/tests/%)
-LINK    := $(if $(CXX_SRC),$(CXX),$(CC)) $(filter -fsanitize=%,$(OPT))
 
-.PHONY: all clean tests
+.PHONY: all tests test demo setup check check-quick check-clang clean
 all: $B/golgi
 
 $B/golgi: $(CLI_OBJ) $B/libgolgi.a
-	$(LINK) -o $@ $(CLI_OBJ) $B/libgolgi.a $(LDFLAGS) $(LDLIBS)
+	$(CC) $(OPT) -o $@ $^ $(LDFLAGS) $(LDLIBS)
 
 $B/libgolgi.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $(LIB_OBJ)
+	$(AR) rcs $@ $^
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
@@ -46,17 +52,39 @@ $B/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
+# Objects that look for Arrow follow the configuration.
+$(filter $B/src/io/%,$(LIB_OBJ)): $(wildcard config.mk)
+
 $B/tests/%: tests/%.c $B/libgolgi.a
 	@mkdir -p $(@D)
-	$(LINK:$(CXX)%=$(CC)%) $(CPPFLAGS) $(CFLAGS) -Itests -MMD -MP -o $@ $< $B/libgolgi.a $(LDFLAGS) $(LDLIBS) -lcmocka $(if $(CXX_SRC),-lstdc++)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -O1 -MMD -MP -o $@ $< $B/libgolgi.a $(LDFLAGS) -lcmocka $(LDLIBS)
 
 tests: $(TEST_BIN)
 
-# make test T=math/kernels runs one test program
-test: $B/tests/$(T)_test
-	$<
+test: $B/golgi $B/tests/$(T)_test
+	tests/run --show $B $(T)
+
+setup:
+	@tools/setup
+
+demo: setup
+	@+$(MAKE) --silent all
+	@examples/demo.sh
+
+check: setup
+	@+$(MAKE) --silent all tests
+	@+$(MAKE) --silent SAN=1 all tests
+	@+$(MAKE) --silent check-clang
+	@tests/run build build/asan
+
+check-quick: all tests
+	@tests/run $B
+
+# Another compiler sees other mistakes; nothing it makes is run.
+check-clang:
+	@+$(MAKE) CC=clang CXX=clang++ B=build/clang OPT=-O1 all tests
 
 clean:
 	rm -rf build
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B -path build/asan -prune -o -path build/clang -prune -o -name '*.d' -print 2>/dev/null)
