@@ -1,0 +1,87 @@
+/* golgi score: how well a model predicts each document, and what it would say next. */
+#include "cli/common.h"
+#include "cli/verbs.h"
+#include "base/memory.h"
+#include <math.h>
+#include <stdio.h>
+
+struct sink {
+    gg_rows_writer *out;
+    gg_context *ctx;
+    double sum_nll; /* over predicted tokens */
+    int64_t n_predicted;
+};
+
+static gg_status write_row(void *user, const gg_score_row *r)
+{
+    struct sink *k = user;
+    json_t *top = json_array();
+    for (int i = 0; i < r->n_top; i++)
+        json_array_append_new(top, json_pack("[i, f]", (int)r->top_id[i], (double)r->top_logit[i]));
+    json_t *row = json_pack("{s:s, s:I, s:o, s:o}", "docid", r->docid, "n_tokens", (json_int_t)r->n_tokens, "mean_nll",
+                            isfinite(r->mean_nll) ? json_real(r->mean_nll) : json_null(), "top", top);
+    if (!row)
+        return gg_fail(k->ctx, GG_ENOMEM, "out of memory while writing the score of %s", r->docid);
+    if (r->n_tokens > 1 && isfinite(r->mean_nll)) {
+        k->sum_nll += r->mean_nll * (double)(r->n_tokens - 1);
+        k->n_predicted += r->n_tokens - 1;
+    }
+    const gg_status s = gg_rows_writer_add(k->out, row);
+    json_decref(row);
+    return s;
+}
+
+int gg_cli_score(int argc, char **argv)
+{
+    const char *model = NULL, *output = NULL, *action = NULL, *dtype = "f32", *text = NULL, *id = NULL;
+    gg_texts input = {0};
+    int64_t max_tokens = 0, top = 5;
+    bool special = false, strict = false;
+    const gg_option options[] = {
+        GG_CLI_MODEL(model),
+        GG_CLI_DOCUMENTS(input, text, id, strict, true),
+        {"Method", "top", GG_OPT_INT, &top, "K", "largest logits after the last token", NULL, false, 0, 1000},
+        GG_CLI_RUN(max_tokens, special, action, dtype),
+        {"Output", "output", GG_OPT_TEXT, &output, "S.jsonl", "rows docid, n_tokens, mean_nll (nats a token), top [[id, logit], ...]; .jsonl[.gz|.zst], or -", NULL, true, 0, 0},
+    };
+    gg_command c = {.name = "score",
+                    .sentence = "How well a model predicts each document: mean negative log-likelihood in nats a token, and the likeliest next tokens.",
+                    .example = "golgi score --model M.gguf --input pool.jsonl --max-tokens 120 --output scores.jsonl",
+                    .options = options,
+                    .n_options = sizeof options / sizeof *options};
+    gg_status s = gg_command_parse(&c, argc, argv);
+    if (s != GG_OK)
+        return s == GG_END ? 0 : 2;
+
+    gg_context *ctx = NULL;
+    gg_actions *actions = NULL;
+    gg_model *m = NULL;
+    gg_documents *d = NULL;
+    gg_progress *p = NULL;
+    struct sink sink = {0};
+    gg_run_result r = {0};
+    if ((s = gg_command_context(&ctx, &c)) != GG_OK || (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
+        (s = gg_documents_open(&d, ctx, input.at, input.n, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict})) != GG_OK ||
+        (s = gg_model_open(&m, ctx, model, &(gg_model_options){.dtype = gg_cli_dtype(ctx, dtype), .actions = actions})) != GG_OK ||
+        (s = gg_rows_writer_open(&sink.out, ctx, output)) != GG_OK || (s = gg_command_progress(&p, &c, ctx, "score", "documents", 0)) != GG_OK)
+        goto end;
+    sink.ctx = ctx;
+    s = gg_score(&r, m, d, &(gg_run_options){.max_tokens = max_tokens, .special = special, .progress = p}, (int)top, write_row, &sink);
+    gg_progress_free(p);
+    if (s == GG_OK) {
+        s = gg_rows_writer_commit(sink.out);
+        sink.out = NULL;
+    }
+    if (s == GG_OK && !c.quiet) {
+        fprintf(stderr, "scored %lld documents, %lld tokens: mean %.4f nats a token -> %s\n", (long long)r.n_documents, (long long)r.n_tokens,
+                sink.n_predicted ? sink.sum_nll / (double)sink.n_predicted : (double)NAN, output);
+        if (gg_documents_empty(d))
+            fprintf(stderr, "skipped %lld empty documents\n", (long long)gg_documents_empty(d));
+    }
+end:
+    gg_rows_writer_discard(sink.out);
+    gg_documents_close(d);
+    gg_model_free(m);
+    gg_actions_free(actions);
+    return gg_command_close(&c, ctx, s);
+}
