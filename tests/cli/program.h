@@ -1,0 +1,94 @@
+/* Runs the program as a person would and keeps what it said. */
+#ifndef GG_TESTS_PROGRAM_H
+#define GG_TESTS_PROGRAM_H
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TINY "tests/golden/tinygguf/tiny.gguf"
+
+struct said {
+    int code;         /* exit code; 128 + signal when killed */
+    char out[1 << 16];
+    char err[1 << 16];
+};
+
+static inline void slurp(char *text, size_t n, const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    size_t got = f ? fread(text, 1, n - 1, f) : 0;
+    text[got] = 0;
+    if (f)
+        fclose(f);
+}
+
+/* The program under test stands beside the tests' own folder: build/tests/... -> build/golgi. */
+static inline const char *golgi(void)
+{
+    static char path[4096];
+    if (!path[0]) {
+        const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 16);
+        path[n > 0 ? n : 0] = 0;
+        char *cut = strstr(path, "/tests/cli/");
+        snprintf(cut ? cut : path, 8, "/golgi");
+    }
+    return path;
+}
+
+/* dir is the folder that relative paths of `words` ("$D/...") mean; words are split by the shell. */
+static inline void run(struct said *s, const char *dir, const char *words)
+{
+    char line[8192];
+    snprintf(line, sizeof line, "D=%s; G=%s; M=" TINY "; $G %s >%s/.out 2>%s/.err </dev/null", dir, golgi(), words, dir, dir);
+    const int state = system(line);
+    s->code = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+    char path[4200];
+    snprintf(path, sizeof path, "%s/.out", dir);
+    slurp(s->out, sizeof s->out, path);
+    snprintf(path, sizeof path, "%s/.err", dir);
+    slurp(s->err, sizeof s->err, path);
+}
+
+static inline void put_file(const char *dir, const char *name, const void *data, size_t n)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(data, 1, n, f) != n || fclose(f))
+        abort();
+}
+
+static inline void put_text(const char *dir, const char *name, const char *text)
+{
+    put_file(dir, name, text, strlen(text));
+}
+
+static inline bool present(const char *dir, const char *name)
+{
+    char path[4200];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    return stat(path, &st) == 0;
+}
+
+/* A fresh folder, removed by remove_folder. */
+static inline char *make_folder(void)
+{
+    static char dir[] = "/tmp/golgi-test-XXXXXX";
+    strcpy(dir + sizeof dir - 7, "XXXXXX");
+    return mkdtemp(dir);
+}
+
+static inline void remove_folder(const char *dir)
+{
+    char line[4200];
+    snprintf(line, sizeof line, "chmod -R u+w %s; rm -rf %s", dir, dir);
+    if (system(line))
+        abort();
+}
+#endif
