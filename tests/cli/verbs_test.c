@@ -1,0 +1,234 @@
+/* The verbs, run as a person would: what comes out, under which names, with which exit code; and the same bytes whatever the
+ * threads and the order of the pool. */
+#include "cli/program.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <golgi/golgi.h>
+#include <math.h>
+
+static char *D;
+static struct said s;
+#define N_DOCS 40
+
+/* Documents of 1 to N_DOCS sentences, in order and reversed. */
+static int prepare(void **state)
+{
+    (void)state;
+    static const char *const sentence[] = {"And God said, Let there be light: and there was light. ", "The earth was without form, and void; ",
+                                           "int main(void) { return 0; } ", "Café, naïve, 12345 and 日本語. "};
+    static char forth[1 << 18], row[N_DOCS][1 << 13], back[1 << 18];
+    size_t n = 0;
+    D = make_folder();
+    for (int i = 0; i < N_DOCS; i++) {
+        int k = snprintf(row[i], sizeof row[i], "{\"docid\": \"d%02d\", \"domain\": \"%c\", \"doc\": \"", i, 'A' + i % 4);
+        for (int j = 0; j <= i; j++)
+            k += snprintf(row[i] + k, sizeof row[i] - (size_t)k, "%s", sentence[(i + j * j) % 4]);
+        k += snprintf(row[i] + k, sizeof row[i] - (size_t)k, "\", \"token_num\": %d}\n", 10 * (i + 1));
+        n += (size_t)snprintf(forth + n, sizeof forth - n, "%s", row[i]);
+    }
+    put_text(D, "pool.jsonl", forth);
+    for (n = 0; n < N_DOCS; n++)
+        strcat(back, row[N_DOCS - 1 - n]);
+    put_text(D, "back.jsonl", back);
+    put_text(D, "text.txt", "And God said, caf\xc3\xa9 12345");
+    return 0;
+}
+
+static int tidy(void **state)
+{
+    (void)state;
+    remove_folder(D);
+    return 0;
+}
+
+static void must(const char *words)
+{
+    run(&s, D, words);
+    if (s.code)
+        print_error("golgi %s: %s\n", words, s.err);
+    assert_int_equal(s.code, 0);
+}
+
+static int shell(const char *line)
+{
+    char all[8192];
+    snprintf(all, sizeof all, "D=%s; %s", D, line);
+    return system(all);
+}
+
+static void the_same_bytes_with_one_thread_or_two(void **state)
+{
+    (void)state;
+    must("nag extract --model $M --input $D/pool.jsonl --sites up,down,q,k,v,o --threads 1 --output $D/one.nag");
+    must("nag extract --model $M --input $D/pool.jsonl --sites up,down,q,k,v,o --threads 2 --output $D/two.nag");
+    assert_int_equal(shell("cmp $D/one.nag $D/two.nag"), 0);
+    must("score --model $M --input $D/pool.jsonl --threads 1 --output $D/one.jsonl");
+    must("score --model $M --input $D/pool.jsonl --threads 2 --output $D/two.jsonl");
+    assert_int_equal(shell("cmp $D/one.jsonl $D/two.jsonl"), 0);
+}
+
+static void the_same_features_in_any_order_of_the_pool(void **state)
+{
+    (void)state;
+    must("nag extract --model $M --input $D/pool.jsonl --output $D/forth.jsonl");
+    must("nag extract --model $M --input $D/back.jsonl --output $D/back.out.jsonl");
+    assert_int_equal(shell("sort $D/forth.jsonl >$D/a; sort $D/back.out.jsonl >$D/b; cmp $D/a $D/b"), 0);
+    must("nag extract --model $M --input $D/pool.jsonl --output $D/p.nag");
+    must("nag rank --target $D/p.nag --pool $D/forth.jsonl --output $D/r1.jsonl --all --payload $D/pool.jsonl");
+    must("nag rank --target $D/p.nag --pool $D/back.out.jsonl --output $D/r2.jsonl --all --payload $D/back.jsonl");
+    assert_int_equal(shell("cmp $D/r1.jsonl $D/r2.jsonl"), 0);
+}
+
+static void activations_are_named_by_document_layer_and_site(void **state)
+{
+    (void)state;
+    gg_context *ctx = NULL;
+    gg_tensors *t = NULL;
+    assert_int_equal(gg_context_create(&ctx, NULL), GG_OK);
+    must("activations --model $M --input $D/pool.jsonl --sites up,resid_out,final --layers last --logits --max-tokens 7 --output $D/a.safetensors");
+    char path[4200];
+    snprintf(path, sizeof path, "%s/a.safetensors", D);
+    assert_int_equal(gg_tensors_open(&t, ctx, path), GG_OK);
+    assert_int_equal(gg_tensors_count(t), 4 * N_DOCS);
+    const gg_tensor *x = gg_tensors_find(t, "d03.L1.up");
+    assert_non_null(x);
+    assert_int_equal(x->n_dims, 2);
+    assert_int_equal(x->shape[0], 7);
+    assert_int_equal(x->shape[1], 96);
+    assert_null(gg_tensors_find(t, "d03.L0.up"));
+    assert_non_null(x = gg_tensors_find(t, "d39.logits"));
+    assert_int_equal(x->shape[1], 512);
+    assert_non_null(gg_tensors_find(t, "d39.final"));
+    gg_tensors_free(t);
+    gg_context_free(ctx);
+}
+
+/* Pooled values against the unpooled rows, added here. */
+static void pooling_is_over_the_tokens_of_the_document(void **state)
+{
+    (void)state;
+    gg_context *ctx = NULL;
+    assert_int_equal(gg_context_create(&ctx, NULL), GG_OK);
+    must("activations --model $M --input $D/pool.jsonl --sites up --output $D/none.safetensors");
+    must("activations --model $M --input $D/pool.jsonl --sites up --pool mean-abs --output $D/mean-abs.safetensors");
+    must("activations --model $M --input $D/pool.jsonl --sites up --pool max --output $D/max.safetensors");
+    must("activations --model $M --input $D/pool.jsonl --sites up --pool last --output $D/last.safetensors");
+    gg_tensors *t[4] = {0};
+    static const char *const name[] = {"none", "mean-abs", "max", "last"};
+    for (int i = 0; i < 4; i++) {
+        char path[4200];
+        snprintf(path, sizeof path, "%s/%s.safetensors", D, name[i]);
+        assert_int_equal(gg_tensors_open(&t[i], ctx, path), GG_OK);
+    }
+    const gg_tensor *x[4];
+    for (int i = 0; i < 4; i++)
+        assert_non_null(x[i] = gg_tensors_find(t[i], "d20.L1.up"));
+    assert_int_equal(x[1]->n_dims, 1);
+    const int64_t n = x[0]->shape[0], width = x[0]->shape[1];
+    for (int64_t k = 0; k < width; k++) {
+        double mean_abs = 0, max = -INFINITY, last = 0;
+        for (int64_t r = 0; r < n; r++) {
+            last = ((const float *)x[0]->data)[r * width + k];
+            mean_abs += fabs(last) / (double)n;
+            max = last > max ? last : max;
+        }
+        assert_true(fabs(((const float *)x[1]->data)[k] - mean_abs) <= 1e-6 * (1 + mean_abs));
+        assert_true(((const float *)x[2]->data)[k] == (float)max);
+        assert_true(((const float *)x[3]->data)[k] == (float)last);
+    }
+    for (int i = 0; i < 4; i++)
+        gg_tensors_free(t[i]);
+    gg_context_free(ctx);
+}
+
+static void an_action_file_switches_neurons_off(void **state)
+{
+    (void)state;
+    put_text(D, "off.json", "{\"golgi\": \"action\", \"version\": 1, \"actions\": [{\"neurons\": [\"L0.up[0-95]\", \"L1.up[0-95]\"], \"operation\": \"zero\"}]}");
+    gg_context *ctx = NULL;
+    gg_tensors *t = NULL;
+    assert_int_equal(gg_context_create(&ctx, NULL), GG_OK);
+    must("activations --model $M --input $D/pool.jsonl --sites up,mlp_out --layers 1 --pool mean-abs --action $D/off.json --output $D/off.safetensors");
+    char path[4200];
+    snprintf(path, sizeof path, "%s/off.safetensors", D);
+    assert_int_equal(gg_tensors_open(&t, ctx, path), GG_OK);
+    for (int64_t i = 0; i < gg_tensors_count(t); i++)
+        for (int64_t k = 0; k < gg_tensors_at(t, i)->shape[0]; k++)
+            assert_true(((const float *)gg_tensors_at(t, i)->data)[k] == 0.0f);
+    gg_tensors_free(t);
+    gg_context_free(ctx);
+}
+
+static void tokens_are_one_line_or_one_a_line(void **state)
+{
+    (void)state;
+    must("tokenize --model $M $D/text.txt");
+    assert_true(strlen(s.out) > 4 && strchr(s.out, '\n') == s.out + strlen(s.out) - 1);
+    int n = 1;
+    for (const char *c = s.out; *c; c++)
+        n += *c == ' ';
+    must("tokenize --model $M --pieces $D/text.txt");
+    int lines = 0;
+    for (const char *c = s.out; *c; c++)
+        lines += *c == '\n';
+    assert_int_equal(lines, n);
+}
+
+static void every_verb_explains_itself(void **state)
+{
+    (void)state;
+    static const char *const verbs[] = {"score", "activations", "tokenize", "model show", "model sites", "model get", "nag extract", "nag rank", "nag merge",
+                                        "nag slice", "nag select", "nag show", "nag cluster", "nag deactivate"};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        char words[64];
+        snprintf(words, sizeof words, "%s --help", verbs[i]);
+        must(words);
+        char example[64];
+        snprintf(example, sizeof example, "golgi %s", verbs[i]);
+        assert_non_null(strstr(s.out, example));
+        snprintf(words, sizeof words, "help %s", verbs[i]);
+        must(words);
+        assert_non_null(strstr(s.out, example));
+    }
+    run(&s, D, "");
+    assert_int_equal(s.code, 2);
+    must("list");
+    assert_non_null(strstr(s.out, "nag"));
+    must("version");
+    assert_non_null(strstr(s.out, gg_version()));
+}
+
+static void json_is_json(void **state)
+{
+    (void)state;
+    must("model show --json $M");
+    json_t *j = json_loads(s.out, 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(j, "n_layers")), 2);
+    assert_string_equal(json_string_value(json_object_get(j, "family")), "llama");
+    json_decref(j);
+    must("model sites --json $M");
+    assert_non_null(j = json_loads(s.out, 0, NULL));
+    json_decref(j);
+    must("nag extract --model $M --input $D/pool.jsonl --output $D/j.nag");
+    must("nag rank --target $D/j.nag --pool $D/j.nag --payload $D/pool.jsonl --output $D/j.jsonl --json");
+    assert_non_null(j = json_loads(s.out, 0, NULL));
+    json_decref(j);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_bytes_with_one_thread_or_two),
+        cmocka_unit_test(the_same_features_in_any_order_of_the_pool),
+        cmocka_unit_test(activations_are_named_by_document_layer_and_site),
+        cmocka_unit_test(pooling_is_over_the_tokens_of_the_document),
+        cmocka_unit_test(an_action_file_switches_neurons_off),
+        cmocka_unit_test(tokens_are_one_line_or_one_a_line),
+        cmocka_unit_test(every_verb_explains_itself),
+        cmocka_unit_test(json_is_json),
+    };
+    return cmocka_run_group_tests(tests, prepare, tidy);
+}
