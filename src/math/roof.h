@@ -1,0 +1,16 @@
+/* The roof: the most that this machine does, measured and not assumed. Figures of golgi are printed as parts of it. */
+#ifndef GG_MATH_ROOF_H
+#define GG_MATH_ROOF_H
+#include <golgi/base.h>
+
+typedef struct gg_roof {
+    double f32;    /* 1e9 operations a second (an FMA is two), float32 FMA in registers */
+    double bf16;   /* bfloat16 pairs dotted into float32; 0: the CPU has no such instruction */
+    double i8;     /* u8 x s8 dotted into int32; 0: none */
+    double memory; /* 1e9 bytes a second read, from a buffer far larger than the caches */
+} gg_roof;
+
+/* one: a single thread; all: the context's threads at once. Best of several short runs, about a second in all. */
+gg_status gg_roof_measure(gg_roof *one, gg_roof *all, gg_context *ctx);
+const char *gg_roof_isa(void); /* "AVX-512", "AVX2", "plain" */
+#endif
