@@ -61,7 +61,7 @@ $B/tests/%: tests/%.c $B/libgolgi.a
 
 tests: $(TEST_BIN)
 
-test: $B/golgi $B/tests/$(T)_test
+test: $B/tests/$(T)_test
 	tests/run --show $B $(T)
 
 setup:
