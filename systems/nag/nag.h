@@ -1,0 +1,265 @@
+/* systems/nag/nag.h - choosing training text by the neurons it excites: Neuron-Activated Graphs.
+ *
+ *     gg_model_open(&m, ctx, "model.gguf", &(gg_model_options){.dtype = GG_F32, .no_head = true});
+ *     gg_documents_open(&docs, ctx, (const char *[]){"pool.jsonl.zst"}, 1, NULL);
+ *     gg_nag_extract_file(&x, m, docs, "pool.nag", &(gg_nag_extract_options){.top_k = 10, .max_tokens = 120});
+ *     gg_nag_ranking *r = NULL;                                    // likewise target.nag, then:
+ *     gg_nag_rank(&r, ctx, &(gg_nag_rank_options){.target = {"target.nag"}, .n_target = 1,
+ *                                                 .pool = {"pool.nag"}, .n_pool = 1, .fraction = 0.2});
+ *     for (int64_t i = 0; i < r->n_selected; i++)
+ *         use(r->row[i].docid, r->row[i].distance);                // nearest first
+ *     gg_nag_ranking_free(r);
+ *
+ * Paper: "Target-Oriented Pretraining Data Selection via Neuron-Activated Graph", arXiv 2604.15706.
+ * A document c goes once through a frozen model. The impact of neuron k of a projection y = h W in layer l is the mean over the
+ * document's tokens of |y_k|; N_l(c) are the K neurons of largest impact, ties to the lowest index. With w_lk the share of
+ * neuron k among all the targets' neurons of layer l,
+ *     distance(c) = 1 - (1/L) sum_l sum_{k in N_l(c)} w_lk            in [0, 1], float64, 0 = nearest.
+ * It equals 1 - the mean over the targets c' of |N(c) & N(c')| / (L K).
+ *
+ * Types: up (default) down q k v o. q, k, v in Hugging Face order, k and v repeated over the query heads of their group, q and k
+ * after the q/k norm where the family has one. Counts of tokens are int64, -1 = unknown. Pooling over tokens: mean |x|, no padding.
+ * Errors: gg_status with a message on the context; GG_EMISMATCH when two feature files do not belong together.
+ */
+#ifndef GOLGI_NAG_H
+#define GOLGI_NAG_H
+#include <golgi/cluster.h>
+#include <golgi/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- neuron types --------------------------------------------------------------------------------------------------- */
+/* code, name here, name in the published layout */
+#define GG_NAG_TYPE_MAP(X) \
+    X(UP, up, fwd_up)      \
+    X(DOWN, down, fwd_down) \
+    X(Q, q, att_q)         \
+    X(K, k, att_k)         \
+    X(V, v, att_v)         \
+    X(O, o, att_o)
+
+typedef enum gg_nag_type {
+#define GG_X(code, name, published) GG_NAG_##code,
+    GG_NAG_TYPE_MAP(GG_X)
+#undef GG_X
+    GG_NAG_TYPES
+} gg_nag_type;
+
+#define GG_NAG_MAX_LAYERS 1024
+#define GG_NAG_MAX_FILES 256
+
+GG_API const char *gg_nag_type_name(gg_nag_type t);      /* "up" */
+GG_API const char *gg_nag_type_published(gg_nag_type t); /* "fwd_up" */
+/* "up,att_q,down_proj" -> set of types, 1u << type; every alias of the site is understood. GG_ENOENT lists the six. */
+GG_API gg_status gg_nag_types_parse(uint32_t *types, gg_context *ctx, const char *text);
+
+/* --- features: what a document leaves behind ------------------------------------------------------------------------ */
+typedef struct gg_nag_site {
+    gg_nag_type type;
+    int64_t width; /* neurons of a layer; 0: unknown (row files do not say) */
+    int64_t top_k; /* K */
+} gg_nag_site;
+
+typedef struct gg_nag_header {
+    char model[128];      /* "" in row files, as are the next three */
+    char model_hash[65];  /* SHA-256 */
+    char action_hash[65]; /* of the actions applied while extracting, "" none */
+    char dtype[8];        /* "f32" */
+    int64_t max_tokens;   /* 0: unknown */
+    bool special;         /* special tokens were added */
+    int n_layers;         /* rows of a document's feature */
+    int32_t layer[GG_NAG_MAX_LAYERS]; /* which block of the model each is, rising */
+    int n_sites;
+    gg_nag_site site[GG_NAG_TYPES];
+} gg_nag_header;
+
+/* Some documents' features. index[s] of header.site[s]: (n, n_layers, top_k), each top-K list largest impact first. */
+typedef struct gg_nag_features {
+    int64_t n;
+    const char *const *docid;  /* (n,) */
+    const int64_t *token_num;  /* (n,) of the whole document; -1: unknown */
+    const int64_t *n_scored;   /* (n,) tokens that went through the model; -1: unknown */
+    int index_bytes;           /* 2: uint16_t, 4: uint32_t */
+    const void *index[GG_NAG_TYPES];
+    json_t *const *row;        /* (n,) all columns, row files only; else NULL */
+} gg_nag_features;
+
+/* Position of the type in header.site, -1: absent. */
+GG_API int gg_nag_header_find(const gg_nag_header *h, gg_nag_type t);
+/* GG_EMISMATCH with both files' facts and what to do, unless features of type t of both can be compared. */
+GG_API gg_status gg_nag_header_match(gg_context *ctx, const gg_nag_header *a, const char *path_a, const gg_nag_header *b,
+                                     const char *path_b, gg_nag_type t);
+
+/* Reads .nag (binary, docs/formats.md) or the published layout as rows (.jsonl[.gz|.zst], .parquet, .csv no), batch by batch.
+ * n_layers: for row files that do not say (0: GG_EINVAL asks for it); ignored for .nag. */
+typedef struct gg_nag_reader gg_nag_reader;
+GG_API gg_status gg_nag_reader_open(gg_nag_reader **out, gg_context *ctx, const char *path, int n_layers);
+GG_API const gg_nag_header *gg_nag_reader_header(const gg_nag_reader *r);
+/* The next documents; valid until the next call. GG_END after the last. A damaged or cut file is GG_EFORMAT with the byte. */
+GG_API gg_status gg_nag_reader_next(gg_nag_reader *r, gg_nag_features *f);
+GG_API void gg_nag_reader_close(gg_nag_reader *r);
+
+/* Writes .nag or rows, by the path's ending; "-" is JSONL. Whole or not at all. commit frees w whatever comes back. */
+typedef struct gg_nag_writer gg_nag_writer;
+GG_API gg_status gg_nag_writer_open(gg_nag_writer **out, gg_context *ctx, const char *path, const gg_nag_header *h);
+GG_API gg_status gg_nag_writer_add(gg_nag_writer *w, const gg_nag_features *f);
+GG_API gg_status gg_nag_writer_commit(gg_nag_writer *w);
+GG_API void gg_nag_writer_discard(gg_nag_writer *w);
+/* 2, or 4 when a width does not fit (or is unknown). */
+GG_API int gg_nag_index_bytes(const gg_nag_header *h);
+
+/* Whole files in memory (targets, maps, clusters). Files must match each other. Freed by gg_nag_set_free. */
+typedef struct gg_nag_set {
+    gg_context *ctx;
+    gg_nag_header header;
+    gg_nag_features f;
+} gg_nag_set;
+GG_API gg_status gg_nag_set_read(gg_nag_set **out, gg_context *ctx, const char *const *paths, int n_paths, int n_layers);
+GG_API void gg_nag_set_free(gg_nag_set *s);
+
+/* --- extraction ------------------------------------------------------------------------------------------------------- */
+typedef struct gg_nag_extract_options {
+    uint32_t types;             /* 1u << gg_nag_type; 0: up */
+    int64_t top_k;              /* K, default 10; a layer with fewer neurons gives them all, with a warning */
+    int64_t max_tokens;         /* default 120 */
+    bool special;               /* add special tokens; the paper does not */
+    const gg_actions *actions;  /* those the model was opened with, for the header */
+    const char *scores;         /* .safetensors with the whole impact vectors "<docid>.<type>" (n_layers, width); NULL: none */
+    int64_t scores_documents;   /* of the first so many documents, default 3 */
+    struct gg_progress *progress;
+} gg_nag_extract_options;
+
+typedef struct gg_nag_extract_result {
+    int64_t n_documents, n_tokens;
+    int64_t n_empty;   /* skipped */
+    int64_t n_cut;     /* longer than max_tokens */
+    int64_t n_repaired; /* U+FFFD written into the texts */
+    int64_t n_reused;  /* documents found done by an earlier, interrupted run */
+    double seconds;
+} gg_nag_extract_result;
+
+/* Fills the header for this model and these options (K clamped to the width). */
+GG_API gg_status gg_nag_header_of(gg_nag_header *out, gg_model *m, const gg_nag_extract_options *o);
+/* Every document of the source, in input order; `take` gets one document at a time. GG_ENAN names document, layer and type. */
+GG_API gg_status gg_nag_extract(gg_nag_extract_result *out, gg_model *m, gg_documents *documents, const gg_nag_extract_options *o,
+                                gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user);
+/* To a file. Work is kept in units beside it (PATH.parts/): stopped (GG_EINTR) or killed, the next call with the same model, options
+ * and input_hash goes on where it ended. input_hash: of the source's bytes, NULL: no units are kept. */
+GG_API gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_model *m, gg_documents *documents, const char *path,
+                                     const char *input_hash, const gg_nag_extract_options *o);
+
+/* --- profile ----------------------------------------------------------------------------------------------------------- */
+/* How often each neuron is in the lists of some documents. */
+typedef struct gg_nag_counts {
+    gg_context *ctx;
+    int n_layers;
+    int64_t top_k, width;
+    bool growing;      /* width unknown: grows with the indices seen */
+    int64_t n_documents;
+    int64_t *count;    /* (n_layers, width) */
+} gg_nag_counts;
+GG_API gg_status gg_nag_counts_create(gg_nag_counts **out, gg_context *ctx, int n_layers, int64_t top_k, int64_t width /* 0: growing */);
+GG_API void gg_nag_counts_free(gg_nag_counts *c);
+GG_API gg_status gg_nag_counts_add(gg_nag_counts *c, const gg_nag_features *f, int s /* position of the type */);
+
+typedef enum gg_nag_weights { GG_NAG_FREQUENCY, GG_NAG_CONTRAST } gg_nag_weights;
+
+typedef struct gg_nag_profile {
+    gg_context *ctx;
+    int n_layers;
+    int64_t top_k, width;
+    double *weight; /* (n_layers, width); frequency: each layer sums to 1 */
+} gg_nag_profile;
+/* frequency: count^power / sum of it in the layer (paper: power 1). GG_EINVAL: no documents. */
+GG_API gg_status gg_nag_profile_frequency(gg_nag_profile **out, const gg_nag_counts *target, double power);
+/* contrast (beyond the paper): the neuron's log-odds in the target, shrunk towards the pool's, less its log-odds in the pool; clipped at
+ * 0 and scaled so that the best list a document could have has distance 0. See profile.c. */
+GG_API gg_status gg_nag_profile_contrast(gg_nag_profile **out, const gg_nag_counts *target, const gg_nag_counts *pool);
+GG_API void gg_nag_profile_free(gg_nag_profile *p);
+/* out: (f->n,) distances. Indices beyond the profile's width weigh 0. Never allocates. */
+GG_API void gg_nag_distance(double *out, const gg_nag_profile *p, const gg_nag_features *f, int s);
+
+/* --- ranking ------------------------------------------------------------------------------------------------------------- */
+typedef struct gg_nag_rank_options {
+    const char *target[GG_NAG_MAX_FILES]; int n_target;   /* feature files */
+    const char *pool[GG_NAG_MAX_FILES]; int n_pool;
+    const char *payload[GG_NAG_MAX_FILES]; int n_payload; /* documents of the pool: columns to carry, token counts, quality, labels */
+    const char *target_payload[GG_NAG_MAX_FILES]; int n_target_payload;
+    gg_nag_type type;
+    gg_nag_weights weights;
+    double power;               /* on the counts, frequency only; 0 reads as 1 */
+    double fraction;            /* r_f of the tokens, in (0, 1] */
+    const char *token_column;   /* NULL: the features' own count, else the payload's token_num */
+    const char *quality_column; /* NULL: none. Lower is better unless invert_quality */
+    bool invert_quality;
+    const char *target_filter, *target_filter_column; /* keep targets whose column (default dataset) says so */
+    const char *label_column;   /* of the payload; NULL: none */
+    const char *target_label;   /* the label that counts as right; NULL: target_filter */
+    int n_layers;               /* for row files that do not say; 0 */
+} gg_nag_rank_options;
+
+typedef struct gg_nag_row {
+    const char *docid;
+    double distance;
+    double quality;
+    double score;      /* what is sorted: distance, or minmax(distance) + minmax(quality) */
+    int64_t token_num;
+    int32_t label;     /* -1: none */
+} gg_nag_row;
+
+typedef struct gg_nag_ranking {
+    gg_context *ctx;
+    int64_t n, n_selected;      /* row[0 .. n_selected-1] are chosen */
+    gg_nag_row *row;            /* (n,) by (score, docid) */
+    int64_t n_tokens, n_selected_tokens, budget;
+    int64_t n_targets;
+    int64_t n_unpaid;           /* pool features without a payload row: left out */
+    int64_t n_unrated;          /* without a quality: left out */
+    int64_t n_uncounted;        /* without a token count: taken as 0 */
+    bool combined;              /* score is not distance */
+    int n_labels;
+    char **label;               /* (n_labels,) */
+    int32_t right;              /* index of the target label, -1: none */
+    double precision[2];        /* at n = documents of the right label, by gg_nag_weights; NaN: no labels */
+    gg_nag_header header;       /* of the pool */
+    gg_nag_profile *profile;    /* of the target, as ranked with */
+} gg_nag_ranking;
+
+/* GG_EINVAL: fraction outside (0, 1], no targets; GG_ENOENT: a column is missing (lists those present); GG_EMISMATCH. */
+GG_API gg_status gg_nag_rank(gg_nag_ranking **out, gg_context *ctx, const gg_nag_rank_options *o);
+GG_API void gg_nag_ranking_free(gg_nag_ranking *r);
+/* Rows docid, token_num, nag_distance (and combined_score), or all columns of the payload with these added; only the chosen, or all. */
+GG_API gg_status gg_nag_ranking_write(const gg_nag_ranking *r, const gg_nag_rank_options *o, const char *path, bool all);
+
+/* The pieces, for callers with their own pools. Sorts by (score, docid bytewise). */
+GG_API void gg_nag_sort(gg_nag_row *row, int64_t n);
+/* How many leading rows fit floor(fraction * total tokens); at least one when there is any. */
+GG_API int64_t gg_nag_budget(int64_t *budget, int64_t *total, const gg_nag_row *row, int64_t n, double fraction);
+/* out = (x - min) / (max - min); all 0 when constant. out may be x. */
+GG_API void gg_nag_minmax(double *out, const double *x, int64_t n);
+
+/* --- merging selections, slicing layers ------------------------------------------------------------------------------------ */
+typedef struct gg_nag_merge_result { int64_t n_rows, n_duplicates; } gg_nag_merge_result;
+/* Concatenates; with deduplicate the first row of a docid stays. n_duplicates counts the rows left out. */
+GG_API gg_status gg_nag_merge(gg_nag_merge_result *out, gg_context *ctx, const char *path, const char *const *inputs, int n_inputs, bool deduplicate);
+/* layers: "first", "last", "0,3,7", "2-5". Positions in the file's own list of layers. */
+GG_API gg_status gg_nag_slice(int64_t *n_documents, gg_context *ctx, const char *path, const char *input, const char *layers, int n_layers);
+
+/* --- analyses ---------------------------------------------------------------------------------------------------------------- */
+/* out: (n, n_layers * width) 0/1 as float64. Euclidean k-means on it is k-means in 1 - Sim: |a - b|^2 = 2 L K d. */
+GG_API gg_status gg_nag_multi_hot(double **out, int64_t *n_columns, gg_context *ctx, const gg_nag_set *s, gg_nag_type t);
+/* out: (n, n) 1 - |N(a) & N(b)| / (L K). */
+GG_API gg_status gg_nag_pairwise(double *out, gg_context *ctx, const gg_nag_set *s, gg_nag_type t);
+/* The n most counted neurons of each layer (ties to the lowest index) as "zero" actions. */
+GG_API gg_status gg_nag_deactivate(gg_actions *out, const gg_nag_counts *c, const gg_nag_header *h, gg_nag_type t, int64_t per_layer);
+
+/* --- the program --------------------------------------------------------------------------------------------------------------- */
+int gg_nag_main(int argc, char **argv);
+int gg_nag_reproduce(int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

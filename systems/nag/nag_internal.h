@@ -1,0 +1,46 @@
+/* What the files of systems/nag share. */
+#ifndef GOLGI_NAG_INTERNAL_H
+#define GOLGI_NAG_INTERNAL_H
+#include "systems/nag/nag.h"
+#include "base/memory.h"
+
+/* The document number of a batch, at most: blocks of .nag files and batches of row files. */
+#define GG__NAG_BATCH 512
+
+/* XXH64 (Collet), the checksum of .nag files. */
+uint64_t gg__xxh64(const void *data, size_t n, uint64_t seed);
+
+/* The value of a column; dotted names reach into objects when no column has that very name. NULL: absent or null. Borrowed. */
+json_t *gg__nag_column(json_t *row, const char *name);
+/* docid of a row (docid, meta.docid or id; numbers as decimal text) into buffer; NULL: none. */
+const char *gg__nag_docid(json_t *row, char buffer[32]);
+/* A number, also written as text (CSV). False: absent, null, NaN or no number. */
+bool gg__nag_number(double *out, const json_t *value);
+/* The columns of a row as "a, b, c" for messages. */
+void gg__nag_columns(gg_str *out, json_t *row);
+
+/* Docid -> position: open addressing over positions, texts stay with the caller. */
+typedef struct gg__docids {
+    gg_context *ctx;
+    int64_t n, n_slots;
+    int64_t *slot;            /* position + 1, 0 free */
+    uint64_t *hash;           /* of the slot's text */
+    const char **at;          /* (cap,) text of a position */
+    int64_t cap;
+} gg__docids;
+/* Adds the text at position n; *found is the position of an equal text added before, or -1. */
+gg_status gg__docids_add(gg__docids *d, const char *docid, int64_t *found);
+int64_t gg__docids_find(const gg__docids *d, const char *docid); /* -1: absent */
+void gg__docids_free(gg__docids *d);
+
+bool gg__nag_is_binary(const char *path); /* by the name: .nag */
+void gg__nag_describe(gg_str *out, const gg_nag_header *h, const char *path, gg_nag_type t);
+
+/* readers and writers of rows, used by features.c */
+typedef struct gg__row_reader gg__row_reader;
+gg_status gg__row_reader_open(gg__row_reader **out, gg_nag_header *h, gg_context *ctx, const char *path, int n_layers);
+gg_status gg__row_reader_next(gg__row_reader *r, gg_nag_features *f);
+void gg__row_reader_close(gg__row_reader *r);
+gg_status gg__row_write(gg_rows_writer *w, const gg_nag_header *h, const gg_nag_features *f, gg_context *ctx);
+
+#endif

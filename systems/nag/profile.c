@@ -1,0 +1,246 @@
+/* The targets' profile, and the distance of a document to it. Owns: counts of neurons, weights, the lookup loop.
+ *
+ *     frequency (the paper):  w_lk = c_lk^p / sum_j c_lj^p          c_lk = targets whose list of layer l holds neuron k; p = 1
+ *     similarity(c) = (1/L) sum_l sum_{k in N_l(c)} w_lk,           distance = 1 - similarity
+ * With p = 1 the similarity is the mean over the targets of |N(c) & N(c')| / (L K) (paper, appendix D).
+ *
+ *     contrast (ours):  r_lk = logit((c_lk + a q_lk) / (n + a)) - logit(q_lk),   q_lk = (C_lk + 1/2) / (N + 1),   a = 1
+ *                       w_lk = max(0, r_lk) / ((1/L) sum_l of the K largest max(0, r_lj))
+ * n targets, N pool documents, C_lk the pool's counts: log-odds of the target, shrunk by one imagined pool document towards the pool,
+ * over the pool's (the informative prior of Monroe, Colaresi & Quinn 2008). The paper weighs always-on neurons most, which every
+ * document shares; here they weigh nothing. The scale makes the best possible list have distance 0; it does not change the order.
+ * Why clipped at 0: chosen on one random half of 200 golden documents (mean precision at n over 12 splits: clipped 0.750, signed 0.745,
+ * frequency 0.705), looked at on the other half (0.727, 0.740, frequency 0.680) and on the fixed target sets (0.708, 0.692, frequency
+ * 0.656): no difference between clipped and signed beyond noise, and clipped keeps the distance in [0, 1] and does not punish a
+ * document for neurons that merely happen to be common in the pool. a between 0.1 and 5 changes it by less than 0.025.
+ *
+ * Trap: equal distances that differ in the last bit decide the order of a ranking. The sums here are taken in the order in which the
+ * published NumPy code takes them (eight partial sums, pairwise), so that ties break alike: the golden order is met bit for bit.
+ */
+#include "systems/nag/nag_internal.h"
+#include <math.h>
+
+/* --- counts ---------------------------------------------------------------------------------------------------------------- */
+gg_status gg_nag_counts_create(gg_nag_counts **out, gg_context *ctx, int n_layers, int64_t top_k, int64_t width)
+{
+    if (n_layers < 1 || top_k < 1 || width < 0)
+        return gg_fail(ctx, GG_EINVAL, "counts of %d layers, K %lld, %lld neurons", n_layers, (long long)top_k, (long long)width);
+    gg_nag_counts *c = gg_new(ctx, gg_nag_counts, 1);
+    if (!c)
+        return GG_ENOMEM;
+    *c = (gg_nag_counts){.ctx = ctx, .n_layers = n_layers, .top_k = top_k, .width = width, .growing = width == 0};
+    if (width && !(c->count = gg_alloc(ctx, gg_mul(width, (int64_t)sizeof *c->count * n_layers)))) {
+        gg_drop(ctx, c);
+        return GG_ENOMEM;
+    }
+    *out = c;
+    return GG_OK;
+}
+
+void gg_nag_counts_free(gg_nag_counts *c)
+{
+    if (!c)
+        return;
+    gg_drop(c->ctx, c->count);
+    gg_drop(c->ctx, c);
+}
+
+static gg_status widen(gg_nag_counts *c, int64_t need)
+{
+    const int64_t width = need > 2 * c->width ? need : 2 * c->width;
+    int64_t *count = gg_alloc(c->ctx, gg_mul(width, (int64_t)sizeof *count * c->n_layers));
+    if (!count)
+        return GG_ENOMEM;
+    for (int l = 0; l < c->n_layers && c->width; l++)
+        memcpy(count + l * width, c->count + l * c->width, sizeof *count * (size_t)c->width);
+    gg_drop(c->ctx, c->count);
+    c->count = count;
+    c->width = width;
+    return GG_OK;
+}
+
+static inline int64_t index_at(const gg_nag_features *f, int s, int64_t j)
+{
+    return f->index_bytes == 2 ? ((const uint16_t *)f->index[s])[j] : ((const uint32_t *)f->index[s])[j];
+}
+
+gg_status gg_nag_counts_add(gg_nag_counts *c, const gg_nag_features *f, int s)
+{
+    const int64_t per_document = c->n_layers * c->top_k;
+    int64_t need = 0;
+    for (int64_t j = 0; j < f->n * per_document; j++)
+        need = index_at(f, s, j) >= need ? index_at(f, s, j) + 1 : need;
+    if (need > c->width && !c->growing)
+        return gg_fail(c->ctx, GG_EINVAL, "neuron %lld of layers that have %lld", (long long)need - 1, (long long)c->width);
+    if (need > c->width)
+        GG_TRY(widen(c, need));
+    for (int64_t i = 0; i < f->n; i++)
+        for (int l = 0; l < c->n_layers; l++)
+            for (int64_t k = 0; k < c->top_k; k++)
+                c->count[l * c->width + index_at(f, s, i * per_document + l * c->top_k + k)]++;
+    c->n_documents += f->n;
+    return GG_OK;
+}
+
+/* --- weights ---------------------------------------------------------------------------------------------------------------- */
+static gg_status profile_create(gg_nag_profile **out, const gg_nag_counts *c)
+{
+    if (c->n_documents == 0)
+        return gg_fail(c->ctx, GG_EINVAL, "no target documents: a profile needs at least one");
+    gg_nag_profile *p = gg_new(c->ctx, gg_nag_profile, 1);
+    if (!p)
+        return GG_ENOMEM;
+    *p = (gg_nag_profile){.ctx = c->ctx, .n_layers = c->n_layers, .top_k = c->top_k, .width = c->width};
+    if (!(p->weight = gg_alloc(c->ctx, gg_mul(c->width, (int64_t)sizeof *p->weight * c->n_layers)))) {
+        gg_drop(c->ctx, p);
+        return GG_ENOMEM;
+    }
+    *out = p;
+    return GG_OK;
+}
+
+void gg_nag_profile_free(gg_nag_profile *p)
+{
+    if (!p)
+        return;
+    gg_drop(p->ctx, p->weight);
+    gg_drop(p->ctx, p);
+}
+
+gg_status gg_nag_profile_frequency(gg_nag_profile **out, const gg_nag_counts *target, double power)
+{
+    if (!isfinite(power))
+        return gg_fail(target->ctx, GG_EINVAL, "the power of the counts is not a finite number");
+    gg_nag_profile *p = NULL;
+    GG_TRY(profile_create(&p, target));
+    for (int l = 0; l < p->n_layers; l++) {
+        const int64_t *c = target->count + l * p->width;
+        double *w = p->weight + l * p->width;
+        double sum = 0;
+        for (int64_t k = 0; k < p->width; k++)
+            sum += w[k] = c[k] == 0 ? 0 : power == 1 ? (double)c[k] : pow((double)c[k], power);
+        for (int64_t k = 0; k < p->width; k++)
+            w[k] = w[k] / sum;
+    }
+    *out = p;
+    return GG_OK;
+}
+
+static double logit(double p) { return log(p) - log1p(-p); }
+
+/* Sum of the k largest of w >= 0: (n,). */
+static double sum_of_largest(const double *w, int64_t n, int64_t k, double *heap /* (k,) */)
+{
+    int64_t size = 0; /* a min-heap of the largest so far */
+    for (int64_t i = 0; i < n; i++) {
+        if (w[i] <= 0 || (size == k && w[i] <= heap[0]))
+            continue;
+        int64_t at = size < k ? size++ : 0;
+        if (size == k && at == 0) { /* replace the smallest, sift down */
+            for (int64_t child; (child = 2 * at + 1) < size; at = child) {
+                child += child + 1 < size && heap[child + 1] < heap[child];
+                if (heap[child] >= w[i])
+                    break;
+                heap[at] = heap[child];
+            }
+        } else { /* append, sift up */
+            for (; at > 0 && heap[(at - 1) / 2] > w[i]; at = (at - 1) / 2)
+                heap[at] = heap[(at - 1) / 2];
+        }
+        heap[at] = w[i];
+    }
+    double sum = 0;
+    for (int64_t i = 0; i < size; i++)
+        sum += heap[i];
+    return sum;
+}
+
+gg_status gg_nag_profile_contrast(gg_nag_profile **out, const gg_nag_counts *target, const gg_nag_counts *pool)
+{
+    if (pool->n_documents == 0)
+        return gg_fail(pool->ctx, GG_EINVAL, "no pool documents: a contrast needs both sides");
+    if (pool->n_layers != target->n_layers || pool->top_k != target->top_k)
+        return gg_fail(pool->ctx, GG_EMISMATCH, "the target's counts have %d layers and K %lld, the pool's %d and %lld", target->n_layers,
+                       (long long)target->top_k, pool->n_layers, (long long)pool->top_k);
+    gg_nag_profile *p = NULL;
+    GG_TRY(profile_create(&p, target));
+    double *heap = gg_new(p->ctx, double, p->top_k);
+    if (!heap) {
+        gg_nag_profile_free(p);
+        return GG_ENOMEM;
+    }
+    const double a = 1, n = (double)target->n_documents, N = (double)pool->n_documents;
+    double best = 0;
+    for (int l = 0; l < p->n_layers; l++) {
+        double *w = p->weight + l * p->width;
+        for (int64_t k = 0; k < p->width; k++) {
+            const double c = (double)target->count[l * p->width + k];
+            const double C = k < pool->width ? (double)pool->count[l * pool->width + k] : 0;
+            const double q = (C + 0.5) / (N + 1);
+            const double r = c > 0 ? logit((c + a * q) / (n + a)) - logit(q) : 0; /* c = 0 is never above the pool */
+            w[k] = r > 0 ? r : 0;
+        }
+        best += sum_of_largest(w, p->width, p->top_k, heap);
+    }
+    gg_drop(p->ctx, heap);
+    if (best > 0) {
+        const double scale = p->n_layers / best;
+        for (int64_t j = 0; j < p->n_layers * p->width; j++)
+            p->weight[j] *= scale;
+    }
+    *out = p;
+    return GG_OK;
+}
+
+/* --- distance ------------------------------------------------------------------------------------------------------------------ */
+/* Sum of n lookups in NumPy's order: eight partial sums up to 128, then halves rounded to a multiple of eight. */
+#define LOOKUP_SUM(name, type)                                                                             \
+    static double name(const double *w, const type *index, int64_t n, int64_t width)                       \
+    {                                                                                                      \
+        if (n < 8) {                                                                                       \
+            double sum = 0;                                                                                \
+            for (int64_t i = 0; i < n; i++)                                                                \
+                sum += WEIGHT(i);                                                                          \
+            return sum;                                                                                    \
+        }                                                                                                  \
+        if (n > 128) {                                                                                     \
+            const int64_t half = n / 2 - n / 2 % 8;                                                        \
+            return name(w, index, half, width) + name(w, index + half, n - half, width);                   \
+        }                                                                                                  \
+        double r[8];                                                                                       \
+        for (int64_t i = 0; i < 8; i++)                                                                    \
+            r[i] = WEIGHT(i);                                                                              \
+        int64_t i = 8;                                                                                     \
+        for (; i < n - n % 8; i += 8)                                                                      \
+            for (int64_t j = 0; j < 8; j++)                                                                \
+                r[j] += WEIGHT(i + j);                                                                     \
+        double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));                    \
+        for (; i < n; i++)                                                                                 \
+            sum += WEIGHT(i);                                                                              \
+        return sum;                                                                                        \
+    }
+#define WEIGHT(i) ((int64_t)index[i] < width ? w[index[i]] : 0)
+LOOKUP_SUM(sum_u16, uint16_t)
+LOOKUP_SUM(sum_u32, uint32_t)
+#undef WEIGHT
+
+void gg_nag_distance(double *out, const gg_nag_profile *p, const gg_nag_features *f, int s)
+{
+    enum { STRIPE = 64 }; /* documents a layer at a time: the layer's weights (12 KB) stay in the first cache */
+    const int64_t K = p->top_k, per_document = p->n_layers * K;
+    for (int64_t from = 0; from < f->n; from += STRIPE) {
+        const int64_t to = from + STRIPE < f->n ? from + STRIPE : f->n;
+        for (int64_t i = from; i < to; i++)
+            out[i] = 0;
+        for (int l = 0; l < p->n_layers; l++) {
+            const double *w = p->weight + l * p->width;
+            for (int64_t i = from; i < to; i++) {
+                const int64_t j = i * per_document + l * K;
+                out[i] += f->index_bytes == 4 ? sum_u32(w, (const uint32_t *)f->index[s] + j, K, p->width)
+                                              : sum_u16(w, (const uint16_t *)f->index[s] + j, K, p->width);
+            }
+        }
+        for (int64_t i = from; i < to; i++)
+            out[i] = 1.0 - out[i] / p->n_layers;
+    }
+}
