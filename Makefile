@@ -2,7 +2,7 @@
 #   make demo      set up, build, do the main job on a real model and show it
 #   make check     set up, build, run every test: plain and under sanitizers; ends with "N passed, N failed"
 # Also: `make` (build/golgi), `make test T=base/file` (one test program), `make tests` (build them all), `make check-quick` (plain tests,
-# no set-up), `make check-clang`, `make clean`. SAN=1 builds under ASan and UBSan in build/asan; CC=clang works; B=folder builds elsewhere.
+# no set-up), `make check-clang`, `make clean`. SAN=1 builds under ASan and UBSan in build/asan; CC=clang works; V=1 shows the commands.
 MAKEFLAGS += --no-print-directory
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
@@ -11,6 +11,8 @@ endif
 CC      ?= cc
 CXX     ?= c++
 SAN     ?= 0
+V       ?= 0
+Q       := $(if $(filter 1,$V),,@)
 ifeq ($(SAN),1)
 B       := build/asan
 OPT     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -38,26 +40,30 @@ TEST_BIN := $(TEST_SRC:tests/%.c=$B/tests/%)
 all: $B/golgi
 
 $B/golgi: $(CLI_OBJ) $B/libgolgi.a
-	$(CC) $(OPT) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+	@echo "  link  $@"
+	$Q$(CC) $(OPT) -o $@ $^ $(LDFLAGS) $(LDLIBS)
 
 $B/libgolgi.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$Q$(AR) rcs $@ $^
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  cc    $<"
+	$Q$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $B/%.o: %.cc
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  c++   $<"
+	$Q$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # Objects that look for Arrow follow the configuration.
 $(filter $B/src/io/%,$(LIB_OBJ)): $(wildcard config.mk)
 
 $B/tests/%: tests/%.c $B/libgolgi.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -O1 -MMD -MP -o $@ $< $B/libgolgi.a $(LDFLAGS) -lcmocka $(LDLIBS)
+	@echo "  test  $<"
+	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -O1 -MMD -MP -o $@ $< $B/libgolgi.a $(LDFLAGS) -lcmocka $(LDLIBS)
 
 tests: $(TEST_BIN)
 
@@ -68,13 +74,13 @@ setup:
 	@tools/setup
 
 demo: setup
-	@+$(MAKE) --silent all
+	@+$(MAKE) all
 	@examples/demo.sh
 
 check: setup
-	@+$(MAKE) --silent all tests
-	@+$(MAKE) --silent SAN=1 all tests
-	@+$(MAKE) --silent check-clang
+	@+$(MAKE) all tests
+	@+$(MAKE) SAN=1 all tests
+	@+$(MAKE) check-clang
 	@tests/run build build/asan
 
 check-quick: all tests

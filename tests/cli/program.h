@@ -27,10 +27,13 @@ static inline void slurp(char *text, size_t n, const char *path)
         fclose(f);
 }
 
-/* The program under test stands beside the tests' own folder: build/tests/... -> build/golgi. */
+/* The program under test is $GOLGI (tests/run sets it), or stands beside the tests' own folder: build/tests/... -> build/golgi. */
 static inline const char *golgi(void)
 {
     static char path[4096];
+    const char *given = getenv("GOLGI");
+    if (!path[0] && given)
+        snprintf(path, sizeof path, "%s", given);
     if (!path[0]) {
         const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 16);
         path[n > 0 ? n : 0] = 0;
