@@ -1,0 +1,63 @@
+/* The kernels' public names: each call goes to the widest instruction set of this processor. Nothing is remembered between calls: the
+ * question is a few bit tests on what the C runtime already knows. */
+#include "kernels_isa.h"
+
+#if defined(__x86_64__)
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+}
+
+const gg__kernels *gg__kernels_of(int isa)
+{
+    return isa == GG__ISA_PLAIN                    ? &gg__kernels_plain
+           : isa == GG__ISA_AVX2 && has_avx2()     ? &gg__kernels_avx2
+           : isa == GG__ISA_AVX512 && has_avx512() ? &gg__kernels_avx512
+                                                   : NULL;
+}
+
+static const gg__kernels *best(void) { return has_avx512() ? &gg__kernels_avx512 : has_avx2() ? &gg__kernels_avx2 : &gg__kernels_plain; }
+#else
+const gg__kernels *gg__kernels_of(int isa) { return isa == GG__ISA_PLAIN ? &gg__kernels_plain : NULL; }
+static const gg__kernels *best(void) { return &gg__kernels_plain; }
+#endif
+
+void gg_exp(float *y, const float *x, int64_t n) { best()->exp(y, x, n); }
+void gg_silu(float *y, const float *x, int64_t n) { best()->silu(y, x, n); }
+void gg_gelu_tanh(float *y, const float *x, int64_t n) { best()->gelu_tanh(y, x, n); }
+void gg_gelu_erf(float *y, const float *x, int64_t n) { best()->gelu_erf(y, x, n); }
+void gg_relu(float *y, const float *x, int64_t n) { best()->relu(y, x, n); }
+void gg_tanh(float *y, const float *x, int64_t n) { best()->tanh(y, x, n); }
+void gg_sigmoid(float *y, const float *x, int64_t n) { best()->sigmoid(y, x, n); }
+void gg_softcap(float *y, const float *x, float cap, int64_t n) { best()->softcap(y, x, cap, n); }
+void gg_mul_f32(float *y, const float *a, const float *b, int64_t n) { best()->mul(y, a, b, n); }
+void gg_add_f32(float *y, const float *a, const float *b, int64_t n) { best()->add(y, a, b, n); }
+void gg_axpy(float *y, float alpha, const float *x, int64_t n) { best()->axpy(y, alpha, x, n); }
+void gg_scale(float *y, float alpha, const float *x, int64_t n) { best()->scale(y, alpha, x, n); }
+float gg_dot(const float *a, const float *b, int64_t n) { return best()->dot(a, b, n); }
+void gg_abs_add(float *sum, const float *x, int64_t n) { best()->abs_add(sum, x, n); }
+bool gg_all_finite(const float *x, int64_t n) { return best()->all_finite(x, n); }
+void gg_softmax(float *x, int64_t n) { best()->softmax(x, n); }
+double gg_logsumexp(const float *x, int64_t n) { return best()->logsumexp(x, n); }
+void gg_rms_norm(float *y, const float *x, const float *w, float offset, float eps, int64_t n)
+{
+    best()->rms_norm(y, x, w, offset, eps, n);
+}
+void gg_layer_norm(float *y, const float *x, const float *w, const float *b, float eps, int64_t n)
+{
+    best()->layer_norm(y, x, w, b, eps, n);
+}
+void gg_rope(float *x, const float *c, const float *s, int64_t n_heads, int64_t d_head, int64_t n_rot)
+{
+    best()->rope(x, c, s, n_heads, d_head, n_rot);
+}
+void gg_attention(float *out, int64_t so, const float *q, int64_t sq, const float *k, const float *v, int64_t skv,
+                  int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch)
+{
+    best()->attention(out, so, q, sq, k, v, skv, T, d_head, scale, softcap, window, scratch);
+}
+void gg_top_k(int32_t *index, float *value, const float *x, int64_t n, int64_t k) { best()->top_k(index, value, x, n, k); }
+
+int64_t gg_attention_scratch(int64_t T, int64_t d_head) { return T * (2 * d_head + 64) + 4096; }

@@ -1,0 +1,439 @@
+/* The kernels themselves, in vectors of W floats (compilers' vector extensions), compiled once an instruction set: see kernels_isa.h.
+ * The includer defines W, ISA_NAME, ISA_TABLE and FMA, MAX, MIN, SELECT, ANY.
+ *
+ * Order of sums: four running vectors over the whole row, its last part filled with zeros, then a fixed tree; it depends on n alone.
+ *
+ * exp: x = k ln 2 + r, |r| <= ln 2 / 2, e^r a polynomial of degree 7, and 2^k applied in two factors, so that results below the smallest
+ * normal number are rounded once and those above the largest become infinity.
+ * tanh: odd polynomial below 0.625 (1 - 2 / (e^2x + 1) would cancel there). Polynomials of exp and tanh: Moshier, Cephes.
+ * gelu_erf: x Phi(x); Phi(-a) = e^(-a a / 2) t Q(t), t = 1 / (1 + a / 4), Q of degree 9 fitted for the relative error (2.6e-8), since
+ * 1 + erf would cancel below zero. The rounding error of a a is given back as a factor, else it would be multiplied by a a / 2. */
+#include "kernels_isa.h"
+#include <math.h>
+#include <string.h>
+
+typedef float vf __attribute__((vector_size(4 * W)));
+typedef int32_t vi __attribute__((vector_size(4 * W)));
+typedef float vfu __attribute__((vector_size(4 * W), aligned(4), may_alias));
+
+#define ALWAYS static inline __attribute__((always_inline))
+
+ALWAYS vf load(const float *p) { return (vf) * (const vfu *)p; }
+ALWAYS void store(float *p, vf v) { *(vfu *)p = (vfu)v; }
+ALWAYS vf all(float x) { return x - (vf){0}; }
+ALWAYS vf load_part(const float *p, int64_t n, float rest)
+{
+    float b[W];
+    for (int i = 0; i < W; i++)
+        b[i] = i < n ? p[i] : rest;
+    return load(b);
+}
+ALWAYS void store_part(float *p, vf v, int64_t n)
+{
+    float b[W];
+    store(b, v);
+    memcpy(p, b, (size_t)n * sizeof *p);
+}
+ALWAYS float sum_of(vf v)
+{
+    float b[W];
+    store(b, v);
+    for (int half = W / 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            b[i] += b[i + half];
+    return b[0];
+}
+ALWAYS float max_of(vf v)
+{
+    float b[W];
+    store(b, v);
+    for (int i = 1; i < W; i++)
+        b[0] = b[i] > b[0] ? b[i] : b[0];
+    return b[0];
+}
+
+/* ---- functions of a vector */
+
+ALWAYS vf v_exp(vf x)
+{
+    vf c = MIN(all(89.0f), MAX(all(-104.0f), x)); /* NaN comes through */
+    vf t = FMA(c, all(0x1.715476p0f), all(0x1.8p23f));
+    vi k = (vi)t - 0x4b400000; /* the integer that the addition rounded to */
+    vf kf = t - all(0x1.8p23f);
+    vf r = FMA(kf, all(-0x1.62e4p-1f), c); /* exact: 16 bits times 8 */
+    r = FMA(kf, all(-0x1.7f7d1cp-20f), r);
+    vf p = FMA(r, all(1.9875691500e-4f), all(1.3981999507e-3f));
+    p = FMA(p, r, all(8.3334519073e-3f));
+    p = FMA(p, r, all(4.1665795894e-2f));
+    p = FMA(p, r, all(1.6666665459e-1f));
+    p = FMA(p, r, all(5.0000001201e-1f));
+    p = FMA(p, r * r, r) + 1.0f;
+    vi k1 = k >> 1, k2 = k - k1;
+    return p * (vf)((k1 + 127) << 23) * (vf)((k2 + 127) << 23);
+}
+
+ALWAYS vf v_sigmoid(vf x) { return 1.0f / (1.0f + v_exp(-x)); }
+ALWAYS vf v_silu(vf x) { return x / (1.0f + v_exp(-x)); }
+ALWAYS vf v_gelu_tanh(vf x)
+{
+    vf u = x * FMA(x * x, all(2 * 0.7978845608f * 0.044715f), all(2 * 0.7978845608f));
+    return x / (1.0f + v_exp(-u));
+}
+
+ALWAYS vf v_tanh(vf x)
+{
+    vi sign = (vi)x & INT32_MIN;
+    vf a = (vf)((vi)x & INT32_MAX), z = x * x;
+    vf p = FMA(z, all(-5.70498872745e-3f), all(2.06390887954e-2f));
+    p = FMA(p, z, all(-5.37397155531e-2f));
+    p = FMA(p, z, all(1.33314422036e-1f));
+    p = FMA(p, z, all(-3.33332819422e-1f));
+    vf low = FMA(p * z, x, x);
+    vf high = (vf)((vi)(1.0f - 2.0f / (v_exp(a + a) + 1.0f)) | sign);
+    return SELECT(a < all(0.625f), low, high);
+}
+
+ALWAYS vf v_gelu_erf(vf x)
+{
+    vf a = MIN(all(20.0f), (vf)((vi)x & INT32_MAX)); /* Phi(-20) is 0; NaN comes through */
+    vf top = (vf)((vi)a & ~0xfff), low = a - top, square = a * a;
+    vf lost = ((top * top - square) + 2.0f * (top * low)) + low * low;
+    vf t = 1.0f / FMA(a, all(0.25f), all(1.0f));
+    vf q = FMA(t, all(0.0168923959f), all(-0.0645371154f));
+    q = FMA(q, t, all(0.0558793508f));
+    q = FMA(q, t, all(0.0226110686f));
+    q = FMA(q, t, all(0.0177345723f));
+    q = FMA(q, t, all(0.0838513002f));
+    q = FMA(q, t, all(0.0730127767f));
+    q = FMA(q, t, all(0.0952878669f));
+    q = FMA(q, t, all(0.0995214581f));
+    q = FMA(q, t, all(0.0997463316f));
+    vf below = v_exp(-0.5f * square) * (t * q * FMA(lost, all(-0.5f), all(1.0f)));
+    return x * SELECT(x < all(0.0f), below, 1.0f - below);
+}
+
+#define EACH(name, expression)                                 \
+    static void name(float *y, const float *x, int64_t n)      \
+    {                                                          \
+        int64_t i = 0;                                         \
+        for (; i + W <= n; i += W) {                           \
+            vf v = load(x + i);                                \
+            store(y + i, (expression));                        \
+        }                                                      \
+        if (i < n) {                                           \
+            vf v = load_part(x + i, n - i, 0);                 \
+            store_part(y + i, (expression), n - i);            \
+        }                                                      \
+    }
+EACH(k_exp, v_exp(v))
+EACH(k_silu, v_silu(v))
+EACH(k_gelu_tanh, v_gelu_tanh(v))
+EACH(k_gelu_erf, v_gelu_erf(v))
+EACH(k_tanh, v_tanh(v))
+EACH(k_sigmoid, v_sigmoid(v))
+EACH(k_relu, SELECT(v < all(0), all(0), v))
+#undef EACH
+
+static void k_softcap(float *y, const float *x, float cap, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + W <= n; i += W)
+        store(y + i, cap * v_tanh(load(x + i) / cap));
+    if (i < n)
+        store_part(y + i, cap * v_tanh(load_part(x + i, n - i, 0) / cap), n - i);
+}
+
+/* ---- plain arithmetic: the compiler makes the vectors */
+
+static void k_mul(float *y, const float *a, const float *b, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = a[i] * b[i];
+}
+
+static void k_add(float *y, const float *a, const float *b, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = a[i] + b[i];
+}
+
+static void k_axpy(float *y, float alpha, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] += alpha * x[i];
+}
+
+static void k_scale(float *y, float alpha, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = alpha * x[i];
+}
+
+static void k_abs_add(float *sum, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sum[i] += fabsf(x[i]);
+}
+
+static bool k_all_finite(const float *x, int64_t n)
+{
+    vi bad = {0};
+    int64_t i = 0;
+    for (; i + W <= n; i += W)
+        bad |= ((vi)load(x + i) & 0x7f800000) == 0x7f800000;
+    if (i < n)
+        bad |= ((vi)load_part(x + i, n - i, 0) & 0x7f800000) == 0x7f800000;
+    return !ANY(bad);
+}
+
+static void k_rope(float *x, const float *c, const float *s, int64_t n_heads, int64_t d_head, int64_t n_rot)
+{
+    int64_t half = n_rot / 2;
+    for (int64_t h = 0; h < n_heads; h++, x += d_head)
+        for (int64_t i = 0; i < half; i++) {
+            float a = x[i], b = x[i + half];
+            x[i] = a * c[i] - b * s[i];
+            x[i + half] = b * c[i] + a * s[i];
+        }
+}
+
+/* ---- sums over a row */
+
+/* `term` is an expression in v (part of x, or of a with w part of b), added up over the row. */
+#define SUM_ROW(result, n, load_full, load_last, term)          \
+    do {                                                        \
+        vf s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};              \
+        int64_t i = 0;                                          \
+        for (; i + 4 * W <= (n); i += 4 * W) {                  \
+            { load_full(i); s0 = term(s0); }                    \
+            { load_full(i + W); s1 = term(s1); }                \
+            { load_full(i + 2 * W); s2 = term(s2); }            \
+            { load_full(i + 3 * W); s3 = term(s3); }            \
+        }                                                       \
+        for (; i + W <= (n); i += W) {                          \
+            load_full(i);                                       \
+            s0 = term(s0);                                      \
+        }                                                       \
+        if (i < (n)) {                                          \
+            load_last(i, (n) - i);                              \
+            s1 = term(s1);                                      \
+        }                                                       \
+        (result) = sum_of((s0 + s1) + (s2 + s3));               \
+    } while (0)
+
+static float k_dot(const float *a, const float *b, int64_t n)
+{
+    float r;
+#define FULL(at) vf v = load(a + (at)), w = load(b + (at))
+#define LAST(at, m) vf v = load_part(a + (at), (m), 0), w = load_part(b + (at), (m), 0)
+#define TERM(s) FMA(v, w, s)
+    SUM_ROW(r, n, FULL, LAST, TERM);
+#undef FULL
+#undef LAST
+#undef TERM
+    return r;
+}
+
+static float row_sum(const float *x, int64_t n)
+{
+    float r;
+#define FULL(at) vf v = load(x + (at))
+#define LAST(at, m) vf v = load_part(x + (at), (m), 0)
+#define TERM(s) (s + v)
+    SUM_ROW(r, n, FULL, LAST, TERM);
+#undef FULL
+#undef LAST
+#undef TERM
+    return r;
+}
+
+static float row_max(const float *x, int64_t n)
+{
+    vf m = all(-INFINITY);
+    int64_t i = 0;
+    for (; i + W <= n; i += W)
+        m = MAX(load(x + i), m);
+    if (i < n)
+        m = MAX(load_part(x + i, n - i, -INFINITY), m);
+    return max_of(m);
+}
+
+/* x = exp(x - max) in place; gives the sum */
+static float exp_row(float *x, float max, int64_t n)
+{
+    vf s = {0};
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        vf e = v_exp(load(x + i) - max);
+        store(x + i, e);
+        s += e;
+    }
+    if (i < n) {
+        vf e = v_exp(load_part(x + i, n - i, -INFINITY) - max);
+        store_part(x + i, e, n - i);
+        s += e; /* the filling gave zeros */
+    }
+    return sum_of(s);
+}
+
+static void k_softmax(float *x, int64_t n)
+{
+    float sum = exp_row(x, row_max(x, n), n);
+    k_scale(x, 1.0f / sum, x, n);
+}
+
+static double k_logsumexp(const float *x, int64_t n)
+{
+    float max = row_max(x, n), e[W];
+    if (isinf(max))
+        return max; /* all -inf: log 0; +inf: inf (a NaN elsewhere in the row is then not seen) */
+    double part[W] = {0}, sum = 0;
+    for (int64_t i = 0; i < n; i += W) {
+        store(e, v_exp((n - i < W ? load_part(x + i, n - i, -INFINITY) : load(x + i)) - max));
+        for (int j = 0; j < W; j++)
+            part[j] += (double)e[j];
+    }
+    for (int j = 0; j < W; j++)
+        sum += part[j];
+    return (double)max + log(sum);
+}
+
+static void k_rms_norm(float *y, const float *x, const float *w, float offset, float eps, int64_t n)
+{
+    float r = 1.0f / sqrtf(k_dot(x, x, n) / (float)n + eps);
+    if (w)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = x[i] * r * (offset + w[i]);
+    else
+        for (int64_t i = 0; i < n; i++)
+            y[i] = x[i] * r;
+}
+
+static void k_layer_norm(float *y, const float *x, const float *w, const float *b, float eps, int64_t n)
+{
+    float mean = row_sum(x, n) / (float)n;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] - mean;
+    float r = 1.0f / sqrtf(k_dot(y, y, n) / (float)n + eps);
+    for (int64_t i = 0; i < n; i++) {
+        float v = y[i] * r * (w ? w[i] : 1.0f);
+        y[i] = b ? v + b[i] : v;
+    }
+}
+
+/* ---- the k largest */
+
+/* NaN below all, -0 and 0 alike: the order of floats as an order of integers */
+ALWAYS int32_t rank_of(float x)
+{
+    int32_t i;
+    x += 0.0f;
+    memcpy(&i, &x, 4);
+    return x != x ? INT32_MIN : i >= 0 ? i : INT32_MIN - i;
+}
+
+/* a after b in the result */
+ALWAYS bool after(const float *x, int32_t a, int32_t b)
+{
+    int32_t ra = rank_of(x[a]), rb = rank_of(x[b]);
+    return ra < rb || (ra == rb && a > b);
+}
+
+static void sift_down(int32_t *heap, const float *x, int64_t n, int64_t at)
+{
+    for (int64_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && after(x, heap[child + 1], heap[child]))
+            child++;
+        if (!after(x, heap[child], heap[at]))
+            return;
+        int32_t t = heap[at];
+        heap[at] = heap[child];
+        heap[child] = t;
+    }
+}
+
+/* Many: a heap with the last of the chosen on top, then sorted in place. */
+static void top_many(int32_t *index, const float *x, int64_t n, int64_t k)
+{
+    for (int64_t i = 0; i < k; i++)
+        index[i] = (int32_t)i;
+    for (int64_t i = k / 2; i-- > 0;)
+        sift_down(index, x, k, i);
+    for (int64_t i = k; i < n; i++)
+        if (after(x, index[0], (int32_t)i)) {
+            index[0] = (int32_t)i;
+            sift_down(index, x, k, 0);
+        }
+    for (int64_t left = k; left-- > 1;) {
+        int32_t t = index[0];
+        index[0] = index[left];
+        index[left] = t;
+        sift_down(index, x, left, 0);
+    }
+}
+
+/* Few: a sorted list; whole vectors that hold nothing above its last member are skipped. */
+enum { FEW = 64 };
+static void top_few(int32_t *index, const float *x, int64_t n, int64_t k)
+{
+    int32_t rank[FEW];
+    int64_t have = 0;
+    float last = -INFINITY;
+    for (int64_t i = 0; i < n; i += W) {
+        if (have == k && i + W <= n && !ANY(~(load(x + i) <= all(last)))) /* a NaN passes and is refused below */
+            continue;
+        for (int64_t j = i; j < n && j < i + W; j++) {
+            int32_t r = rank_of(x[j]);
+            if (have == k && r <= rank[k - 1])
+                continue;
+            int64_t at = have < k ? have++ : k - 1;
+            for (; at > 0 && rank[at - 1] < r; at--) {
+                rank[at] = rank[at - 1];
+                index[at] = index[at - 1];
+            }
+            rank[at] = r;
+            index[at] = (int32_t)j;
+        }
+        last = x[index[have - 1]];
+    }
+}
+
+static void k_top_k(int32_t *index, float *value, const float *x, int64_t n, int64_t k)
+{
+    if (k > n)
+        k = n;
+    if (k <= 0)
+        return;
+    (k <= FEW ? top_few : top_many)(index, x, n, k);
+    if (value)
+        for (int64_t i = 0; i < k; i++)
+            value[i] = x[index[i]];
+}
+
+#include "attention_body.h"
+
+const gg__kernels ISA_TABLE = {
+    .name = ISA_NAME,
+    .exp = k_exp,
+    .silu = k_silu,
+    .gelu_tanh = k_gelu_tanh,
+    .gelu_erf = k_gelu_erf,
+    .relu = k_relu,
+    .tanh = k_tanh,
+    .sigmoid = k_sigmoid,
+    .softcap = k_softcap,
+    .mul = k_mul,
+    .add = k_add,
+    .axpy = k_axpy,
+    .scale = k_scale,
+    .dot = k_dot,
+    .abs_add = k_abs_add,
+    .all_finite = k_all_finite,
+    .softmax = k_softmax,
+    .logsumexp = k_logsumexp,
+    .rms_norm = k_rms_norm,
+    .layer_norm = k_layer_norm,
+    .rope = k_rope,
+    .attention = k_attention,
+    .top_k = k_top_k,
+};
