@@ -15,7 +15,8 @@
  *     hid (n, d_ff)           act * up, or act without gates: input of the down projection
  *     mlp_out (n, d_model)    output of the down projection, before any norm that follows it
  *     resid_out (n, d_model)  what leaves the block
- * and once, with layer = n_layers: final (n, d_model) after the last norm, logits (n, n_vocab).
+ * and once, with layer = n_layers: final (n, d_model) after the last norm, logits (n, n_vocab). Their names may leave the layer out
+ * ("final[3]", "lm_head[17]"); a gg_neuron read from such a name has layer -1.
  */
 #ifndef GOLGI_SITE_H
 #define GOLGI_SITE_H
@@ -34,12 +35,12 @@ extern "C" {
     X(Q_NORM, q_norm, "self_attn.q_norm,attn_q_norm")                                                                         \
     X(K_NORM, k_norm, "self_attn.k_norm,attn_k_norm")                                                                         \
     X(Z, z, "attn.hook_z,hook_z")                                                                                             \
-    X(ATTN_OUT, attn_out, "hook_attn_out,self_attn.o_proj,o_proj,self_attn.dense,attn_output,att_o,o")                         \
+    X(ATTN_OUT, attn_out, "hook_attn_out,self_attn.o_proj,o_proj,self_attn.dense,attention.dense,attn.c_proj,attn_output,att_o,o") \
     X(GATE, gate, "mlp.hook_pre,mlp.gate_proj,gate_proj,ffn_gate,fwd_gate")                                                   \
     X(UP, up, "mlp.hook_pre_linear,mlp.up_proj,up_proj,ffn_up,fwd_up,mlp.c_fc,c_fc,mlp.dense_h_to_4h")                         \
     X(ACT, act, "mlp.act_fn,act_fn")                                                                                          \
     X(HID, hid, "mlp.hook_post,hook_post")                                                                                    \
-    X(MLP_OUT, mlp_out, "hook_mlp_out,mlp.down_proj,down_proj,ffn_down,fwd_down,down,mlp.dense_4h_to_h")                       \
+    X(MLP_OUT, mlp_out, "hook_mlp_out,mlp.down_proj,down_proj,ffn_down,fwd_down,down,mlp.dense_4h_to_h,mlp.c_proj")            \
     X(RESID_OUT, resid_out, "hook_resid_post,resid_post")                                                                     \
     X(FINAL, final, "ln_final.hook_normalized,model.norm,output_norm")                                                        \
     X(LOGITS, logits, "unembed,lm_head")
