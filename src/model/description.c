@@ -10,7 +10,8 @@
  *              cos and sin times sqrt(1 + ln(n_ctx / original) / ln original) unless the file gives the factor
  *
  * Traps: GGUF files of llama 3 carry the division as a tensor (rope_freqs), those of phi3 as two. gemma3's scaling is for its global
- * layers alone. smollm3's no_rope_layers holds 1 where there IS RoPE. A window counts the token itself.
+ * layers alone. smollm3's no_rope_layers holds 1 where there IS RoPE. A window counts the token itself. GGUF files of OLMo 3 say olmo2
+ * and have windows.
  */
 #include "model/model.h"
 #include "base/memory.h"
@@ -31,9 +32,9 @@
       .tied = true, .norm_offset = 1, .eps = 1e-6, .rope_base = 1e4, .rope_fraction = 1, .window = GG__WINDOW_PATTERN, .window_pattern = 2) \
     X(gemma3, "gemma3_text", "gemma3", gemma, .place = GG_NORM_SANDWICH, .act = GG_ACT_GELU_TANH, .gated = true,                           \
       .qk_norm = GG_QK_NORM_HEAD, .scaled_embedding = true, .tied = true, .norm_offset = 1, .eps = 1e-6, .rope_base = 1e6,                 \
-      .rope_fraction = 1, .window = GG__WINDOW_PATTERN, .window_pattern = 6)                                                               \
+      .rope_fraction = 1, .rope_base_local = 1e4, .window = GG__WINDOW_PATTERN, .window_pattern = 6)                                       \
     X(olmo2, "olmo2", "olmo2", olmo2, .place = GG_NORM_POST, .gated = true, .qk_norm = GG_QK_NORM_FULL, .eps = 1e-5, .rope_base = 1e4,     \
-      .rope_fraction = 1)                                                                                                                  \
+      .rope_fraction = 1, .window = GG__WINDOW_PATTERN, .window_pattern = 4)                                                               \
     X(phi3, "phi3", "phi3", phi3, .gated = true, .eps = 1e-5, .rope_base = 1e4, .rope_fraction = 1, .window = GG__WINDOW_ALL)              \
     X(gpt2, "gpt2", "gpt2", gpt2, .norm = GG_NORM_LAYER, .act = GG_ACT_GELU_TANH, .learned_positions = true, .qkv_bias = true, .tied = true,     \
       .eps = 1e-5)                                                                                                                         \
@@ -251,6 +252,9 @@ static gg_status describe_block(gg_model *m)
     }
 
     bool flag = false, scaled = true;
+    int64_t experts = 0;
+    if (get_int(m, (meta){"num_local_experts,num_experts", "expert_count"}, &experts) && experts > 0)
+        return unsupported(m, "a mixture", "of experts");
     if (get_bool(m, (meta){"scale_attn_by_inverse_layer_idx", NULL}, &flag) && flag)
         return unsupported(m, "attention", "scaled by the layer's number");
     if (get_bool(m, (meta){"use_bidirectional_attention", NULL}, &flag) && flag)
@@ -266,6 +270,8 @@ static gg_status describe_block(gg_model *m)
             return gg_fail(m->ctx, GG_EFORMAT, "%s: query_pre_attn_scalar is %g, expected a positive number", gg_tensors_path(m->tensors), scalar);
         d->attention_scale = (float)(1 / sqrt(scalar));
     }
+    if (get_double(m, (meta){NULL, "attention.scale"}, &scalar) && scalar > 0)
+        d->attention_scale = (float)scalar;
     if (get_double(m, (meta){"attn_logit_softcapping", "attn_logit_softcapping"}, &soft))
         d->attention_softcap = (float)soft;
     if (get_double(m, (meta){"final_logit_softcapping", "final_logit_softcapping"}, &soft))
@@ -278,7 +284,7 @@ static gg_status describe_layers(gg_model *m)
     gg_model_description *d = &m->d;
     const gg__family *f = m->family;
     int64_t window = 0, pattern = f->window_pattern, interval = f->nope_interval, first = 0;
-    double base = f->rope_base, local = 0;
+    double base = f->rope_base, local = f->rope_base_local;
     bool windowed = f->window != GG__WINDOW_NONE;
     d->layer = gg_new(m->ctx, gg_layer_description, d->n_layers);
     if (!d->layer)
@@ -290,17 +296,18 @@ static gg_status describe_layers(gg_model *m)
     }
     if (windowed)
         get_int(m, (meta){"sliding_window", "attention.sliding_window"}, &window);
-    get_int(m, (meta){"sliding_window_pattern,_sliding_window_pattern", NULL}, &pattern);
+    get_int(m, (meta){"sliding_window_pattern,_sliding_window_pattern", "attention.sliding_window_pattern"}, &pattern);
     get_int(m, (meta){"no_rope_layer_interval", NULL}, &interval);
     get_double(m, (meta){"rope_theta,rotary_emb_base,rope_parameters.rope_theta", "rope.freq_base"}, &base);
-    if (f->window_pattern && f->qk_norm) { /* gemma3 turns faster in its local layers */
-        local = 1e4;
+    if (local > 0)
         get_double(m, (meta){"rope_local_base_freq", "rope.freq_base_swa"}, &local);
-    }
     if (window < 0 || pattern < 0 || interval < 0 || (f->rope_fraction > 0 && !(base > 0)) || local < 0)
         return gg_fail(m->ctx, GG_EFORMAT, "%s: a negative window, pattern, interval or RoPE base", gg_tensors_path(m->tensors));
 
+    char slide_key[128];
     const bool typed = !m->gguf && gg_tensors_array(m->tensors, "layer_types") == d->n_layers;
+    const bool flagged = m->gguf && key_of(slide_key, sizeof slide_key, m, (meta){NULL, "attention.sliding_window_pattern"}) &&
+                         gg_tensors_array(m->tensors, slide_key) == d->n_layers;
     const bool listed = !m->gguf && interval && gg_tensors_array(m->tensors, "no_rope_layers") == d->n_layers;
     for (int l = 0; l < d->n_layers; l++) {
         gg_layer_description *y = &d->layer[l];
@@ -310,6 +317,8 @@ static gg_status describe_layers(gg_model *m)
                       (f->window == GG__WINDOW_PATTERN && pattern > 0 && (l + 1) % pattern != 0);
         if (typed && gg_tensors_array_text(m->tensors, "layer_types", l, &type, &n))
             slides = n == strlen("sliding_attention") && memcmp(type, "sliding_attention", n) == 0;
+        if (flagged)
+            gg_tensors_array_bool(m->tensors, slide_key, l, &slides);
         y->window = slides ? window : 0;
         y->rope = f->rope_fraction > 0 && (!interval || (l + 1) % interval != 0);
         int64_t on;

@@ -46,6 +46,7 @@ typedef struct gg__family {
     bool qkv_bias;    /* the biases of q, k, v must be there; elsewhere they are read where they are */
     float norm_offset; /* in Hugging Face files; GGUF stores the sum */
     double eps, rope_base, rope_fraction; /* where the file says nothing */
+    double rope_base_local; /* of layers with a window; 0: as the others */
     gg__window_rule window;
     int window_pattern;
     int nope_interval; /* every n-th layer has no positions; 0: all have */
