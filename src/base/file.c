@@ -255,6 +255,7 @@ struct gg_out {
     char *path;      /* as the caller named it, for messages */
     char *final;     /* what is renamed to: path with links followed; NULL: written as it comes */
     char *temporary; /* NULL: written as it comes */
+    char *folder;    /* of both */
     int fd;
     gg_status failed; /* the first failure; later calls give it again */
     uint64_t flushed; /* bytes that went to fd */
@@ -268,6 +269,7 @@ static void out_free(gg_out *o)
     gg_drop(ctx, o->path);
     gg_drop(ctx, o->final);
     gg_drop(ctx, o->temporary);
+    gg_drop(ctx, o->folder);
     gg_drop(ctx, o->buffer);
     gg_drop(ctx, o);
 }
@@ -276,6 +278,9 @@ static void out_free(gg_out *o)
 static gg_status open_temporary(gg_out *o)
 {
     const char *slash = strrchr(o->final, '/'), *name = slash ? slash + 1 : o->final;
+    o->folder = folder_of(o->ctx, o->final); /* now, so that a commit needs no memory */
+    if (!o->folder)
+        return GG_ENOMEM;
     for (int i = 0; i < 1000; i++) {
         gg_str s = {.ctx = o->ctx};
         gg_str_add(&s, o->final, (size_t)(name - o->final));
@@ -435,13 +440,9 @@ const char *gg_out_temporary(const gg_out *o)
 }
 
 /* The rename is on the disk when the folder is. */
-static int sync_folder(gg_context *ctx, const char *path)
+static int sync_folder(const char *folder)
 {
-    char *folder = folder_of(ctx, path);
-    if (!folder)
-        return ENOMEM;
     const int fd = open_again(folder, O_RDONLY | O_DIRECTORY, 0);
-    gg_drop(ctx, folder);
     if (fd < 0)
         return errno == EACCES ? 0 : errno; /* a folder that can be written and not read */
     const int error = sync_again(fd);
@@ -468,7 +469,7 @@ gg_status gg_out_commit(gg_out *o)
         s = fail_errno(o->ctx, error, "write", o->path);
     if (s != GG_OK)
         unlink(o->temporary);
-    else if ((error = sync_folder(o->ctx, o->final)) != 0)
+    else if ((error = sync_folder(o->folder)) != 0)
         s = fail_errno(o->ctx, error, "sync the folder of", o->path);
     out_free(o);
     return s;

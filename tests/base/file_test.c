@@ -217,6 +217,70 @@ static void sha256_gives_the_published_digests(void **state)
     assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
+/* An allocator that refuses call number `left`. */
+static void *miser(void *user, void *old, size_t old_size, size_t new_size)
+{
+    int *left = user;
+    if (new_size == 0) {
+        free(old);
+        return NULL;
+    }
+    if ((*left)-- == 0)
+        return NULL;
+    void *p = aligned_alloc(64, (new_size + 63) / 64 * 64);
+    if (p && old)
+        memcpy(p, old, old_size < new_size ? old_size : new_size);
+    if (p)
+        free(old);
+    return p;
+}
+
+static gg_status write_and_read(gg_context *c)
+{
+    gg_out *o = NULL;
+    GG_TRY(gg_file_mkdirs(c, in("deep/er")));
+    GG_TRY(gg_out_open(&o, c, in("deep/er/file")));
+    gg_status s = gg_out_printf(o, "%0*d", 300000, 1);
+    if (s != GG_OK) {
+        gg_out_discard(o);
+        return s;
+    }
+    GG_TRY(gg_out_commit(o));
+    char *text = NULL;
+    GG_TRY(gg_file_read(&text, NULL, c, path));
+    gg_drop(c, text);
+    gg_hash *h = NULL;
+    GG_TRY(gg_hash_create(&h, c));
+    char hex[65];
+    gg_hash_finish(h, hex);
+    return gg_file_read(&text, NULL, c, in("absent")) == GG_ENOENT ? GG_OK : GG_ENOMEM;
+}
+
+static void any_allocation_may_fail_and_nothing_is_left(void **state)
+{
+    (void)state;
+    gg_status s = GG_ENOMEM;
+    int n = 1;
+    for (; s != GG_OK; n++) {
+        assert_true(n < 100);
+        int left = n;
+        gg_context *c = NULL;
+        assert_int_equal(gg_context_create(&c, &(gg_context_options){.allocator = {miser, &left}}), GG_OK);
+        s = write_and_read(c);
+        if (s != GG_OK) {
+            assert_int_equal(s, GG_ENOMEM);
+            assert_non_null(strstr(gg_message(c), "out of memory"));
+        }
+        assert_int_equal(gg_context_bytes(c, NULL), 0);
+        gg_context_free(c);
+        char command[300];
+        snprintf(command, sizeof command, "ls -A %s/deep/er 2>/dev/null | grep -v '^file$'", dir);
+        assert_int_not_equal(system(command), 0); /* no temporary is left */
+        unlink(in("deep/er/file"));
+    }
+    assert_true(n > 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +288,7 @@ int main(void)
         cmocka_unit_test(printf_handles_short_and_huge_texts), cmocka_unit_test(a_link_stays_and_its_file_is_replaced),
         cmocka_unit_test(failures_name_the_file_and_the_way_out), cmocka_unit_test(devices_and_pipes_are_written_and_read_as_they_come),
         cmocka_unit_test(folders_are_made_with_their_parents), cmocka_unit_test(sha256_gives_the_published_digests),
+        cmocka_unit_test(any_allocation_may_fail_and_nothing_is_left),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

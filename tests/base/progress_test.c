@@ -1,0 +1,141 @@
+/* The progress line, as a terminal and as a log file see it. */
+#include "base/command.h"
+#include "base/memory.h"
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <pty.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void nap(double seconds)
+{
+    const struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    nanosleep(&t, NULL);
+}
+
+/* What a run of 1,234 documents shows; the child of the test. */
+static int long_work(void)
+{
+    char *argv[] = {(char[]){"extract"}, NULL};
+    gg_command c = {.name = "nag extract", .sentence = "x"};
+    gg_context *ctx = NULL;
+    gg_progress *p = NULL;
+    if (gg_command_parse(&c, 1, argv) != GG_OK || gg_command_context(&ctx, &c) != GG_OK ||
+        gg_command_progress(&p, &c, ctx, "pool.jsonl", "docs", 1234) != GG_OK)
+        return 1;
+    for (int i = 0; i < 8; i++) {
+        gg_progress_add(p, 100);
+        if (i == 6) {
+            gg_progress_note(p, "84 % of the roof");
+            gg_log(ctx, GG_LOG_WARNING, "document 7 is empty");
+        }
+        nap(0.12);
+    }
+    gg_progress_add(p, 434);
+    gg_progress_free(p);
+    return gg_command_close(&c, ctx, GG_OK);
+}
+
+static size_t on_terminal(char *seen, size_t size, int columns)
+{
+    int fd;
+    const struct winsize w = {.ws_row = 24, .ws_col = (unsigned short)columns};
+    const pid_t child = forkpty(&fd, NULL, NULL, &w);
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(long_work());
+    size_t n = 0;
+    for (ssize_t got; n + 1 < size && ((got = read(fd, seen + n, size - 1 - n)) > 0 || (got < 0 && errno == EINTR));)
+        n += got > 0 ? (size_t)got : 0;
+    seen[n] = 0;
+    close(fd);
+    int state = 0;
+    waitpid(child, &state, 0);
+    assert_int_equal(state, 0);
+    return n;
+}
+
+static void a_terminal_has_one_line_rewritten_and_cleared(void **state)
+{
+    (void)state;
+    static char seen[1 << 16];
+    on_terminal(seen, sizeof seen, 200);
+    const char *in_order[] = {"\rnag extract  pool.jsonl  [", " %   ", " of 1,234 docs", "800 of 1,234 docs   ", " docs/s   ", " s left   84 % of the roof",
+                              "100 %   1,234 of 1,234 docs", "\r\033[K"};
+    const char *at = seen;
+    for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++) {
+        const char *found = strstr(at, in_order[i]);
+        if (!found)
+            fail_msg("\"%s\" is not in its place in:\n%s", in_order[i], seen);
+        at = found;
+    }
+    assert_string_equal(at + strlen("\r\033[K"), "");
+    /* the warning stands on a line of its own: the progress line is cleared before and drawn again after */
+    const char *warning = strstr(seen, "\r\033[Kgolgi: nag extract: warning: document 7 is empty\r\n\rnag extract");
+    assert_non_null(warning);
+    int lines = 0;
+    for (const char *p = seen; *p; p++)
+        lines += *p == '\n';
+    assert_int_equal(lines, 1);
+}
+
+static void a_narrow_terminal_gets_a_cut_line(void **state)
+{
+    (void)state;
+    static char seen[1 << 16];
+    on_terminal(seen, sizeof seen, 45);
+    int column = 0;
+    for (const char *p = seen; *p; p++) {
+        if (*p == '\033') {
+            p += 2;
+            continue;
+        }
+        column = *p == '\r' ? 0 : column + 1;
+        if (strncmp(p, "golgi:", 6) == 0) { /* a warning may be as long as it is */
+            p = strchr(p, '\n');
+            continue;
+        }
+        assert_true(column <= 44);
+    }
+}
+
+static void a_log_file_has_no_line_before_ten_seconds(void **state)
+{
+    (void)state;
+    FILE *f = tmpfile();
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(fileno(f), STDERR_FILENO);
+        _exit(long_work());
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    char seen[4096];
+    rewind(f);
+    seen[fread(seen, 1, sizeof seen - 1, f)] = 0;
+    fclose(f);
+    assert_string_equal(seen, "golgi: nag extract: warning: document 7 is empty\n");
+}
+
+static void no_progress_is_fine_everywhere(void **state)
+{
+    (void)state;
+    gg_progress_add(NULL, 1);
+    gg_progress_note(NULL, "x");
+    gg_progress_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_terminal_has_one_line_rewritten_and_cleared), cmocka_unit_test(a_narrow_terminal_gets_a_cut_line),
+        cmocka_unit_test(a_log_file_has_no_line_before_ten_seconds), cmocka_unit_test(no_progress_is_fine_everywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
