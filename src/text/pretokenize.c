@@ -1,0 +1,409 @@
+/* Pre-tokenizers: cut a text into the pieces inside which tokens form. Owns: the table of GGUF's names, the translation of the published
+ * regular expressions (Oniguruma's dialect) to PCRE2, and the steps of tokenizer.json, which work one inside the other.
+ *
+ * A step sees only the piece that the step before cut; look-aheads do not reach past it. When the end of the text is not known (open) the
+ * expressions run with PCRE2_PARTIAL_HARD: a match that wants to look behind the end is no match yet but a wish for more text.
+ *
+ * Traps: PCRE2's \s holds U+180E (no white space since Unicode 6.3) and its \w lacks marks, so both are spelled out; Oniguruma's \h is a
+ * hexadecimal digit, its $ ends every line, [a&&b] is an intersection there: the first is refused, the second set, the third refused.
+ */
+#include "text/text.h"
+
+#define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define LLAMA3                                                                                                                                     \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define QWEN2                                                                                                                                      \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define CASED(s) "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" s "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*" s
+#define TAIL "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define TEKKEN CASED("") "|\\p{N}" TAIL
+#define GPT4O CASED("(?i:'s|'t|'re|'ve|'m|'ll|'d)?") "|\\p{N}{1,3}" TAIL
+/* DeepSeek-LLM lists the letters of the bicameral scripts one by one. */
+#define DEEPSEEK_LETTERS                                                                                                                           \
+    "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼ" \
+    "ℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
+#define CJK "[一-龥ࠀ-一가-퟿]+"
+#define PUNCTUATION "[!-/:-@\\[-`{-~\\p{P}]"
+
+typedef struct named {
+    const char *name;
+    const char *regex[6]; /* each cuts the pieces of the one before; matches stand alone */
+} named;
+static const named table[] = {
+    {"gpt-2", {GPT2}},
+    {"mpt", {GPT2}},
+    {"olmo", {GPT2}},
+    {"starcoder", {"\\p{N}", GPT2}},
+    {"refact", {"\\p{N}", GPT2}},
+    {"command-r", {"\\p{N}", GPT2}},
+    {"smollm", {"\\p{N}", GPT2}},
+    {"llama-bpe", {LLAMA3}},
+    {"qwen2", {QWEN2}},
+    {"falcon", {PUNCTUATION "+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+    {"deepseek-llm", {"[\\r\\n]", DEEPSEEK_LETTERS, "\\s?[!-/:-~！-／：-～‘-‟　-。]+", "\\s+$", CJK, "\\p{N}+"}},
+    {"deepseek-coder", {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK, "\\p{N}"}},
+    {"tekken", {TEKKEN}},
+    {"gpt-4o", {GPT4O}},
+};
+
+/* ---- the dialect ---- */
+
+#define SPACES "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+#define WORDS "\\p{L}\\p{M}\\p{N}\\p{Pc}"
+
+static gg_status refuse(gg_tokenizer *t, const char *pattern, size_t n, size_t at, const char *what)
+{
+    return gg_fail(t->ctx, GG_EUNSUPPORTED, "the regular expression '%.*s' uses %s (byte %zu), which golgi does not read", n > 200 ? 200 : (int)n, pattern, what,
+                   at);
+}
+
+static gg_status translate(gg_str *out, gg_tokenizer *t, const char *p, size_t n)
+{
+    bool in_class = false;
+    size_t opened = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char c = p[i], d = i + 1 < n ? p[i + 1] : 0;
+        if (c == '\\' && d) {
+            i++;
+            switch (d) {
+            case 's': gg_str_puts(out, in_class ? SPACES : "[" SPACES "]"); continue;
+            case 'w': gg_str_puts(out, in_class ? WORDS : "[" WORDS "]"); continue;
+            case 'S':
+            case 'W':
+                if (!in_class)
+                    gg_str_puts(out, d == 'S' ? "[^" SPACES "]" : "[^" WORDS "]");
+                else if (d == 'S')
+                    gg_str_puts(out, "\\S\\x{180E}");
+                else
+                    return refuse(t, p, n, i - 1, "\\W inside [ ]");
+                continue;
+            case 'u': /* \u0041 */
+                if (n - i < 5)
+                    return refuse(t, p, n, i - 1, "a broken \\u");
+                gg_str_printf(out, "\\x{%.4s}", p + i + 1);
+                i += 4;
+                continue;
+            case 'h':
+            case 'H':
+            case 'K':
+            case 'k':
+            case 'g':
+            case 'M':
+            case 'C':
+            case 'c':
+            case 'y':
+            case 'Y':
+            case 'O':
+            case 'b':
+            case 'B': {
+                const char what[] = {'\\', d, 0};
+                return refuse(t, p, n, i - 1, what);
+            }
+            default: gg_str_add(out, p + i - 1, 2); continue;
+            }
+        }
+        if (in_class) {
+            if (c == '[' && d != ':')
+                return refuse(t, p, n, i, "a class inside [ ]");
+            if (c == '[') { /* [:alpha:] goes through as it is */
+                const char *end = memchr(p + i + 2, ']', n - i - 2);
+                if (!end)
+                    return refuse(t, p, n, i, "an unclosed [:");
+                gg_str_add(out, p + i, (size_t)(end - p) + 1 - i);
+                i = (size_t)(end - p);
+                continue;
+            }
+            if (c == '&' && d == '&')
+                return refuse(t, p, n, i, "an intersection of classes (&&)");
+            if (c == ']' && i > opened)
+                in_class = false;
+        } else if (c == '[') {
+            in_class = true;
+            opened = i + 1 + (d == '^'); /* a ']' here is a letter */
+            if (d == '^') {
+                gg_str_add(out, "[^", 2);
+                i++;
+                continue;
+            }
+        } else if (c == '(' && d == '?' && i + 2 < n) {
+            if (!strchr(":=!><i", p[i + 2]) || (p[i + 2] == '<' && (i + 3 >= n || !strchr("=!", p[i + 3]))) ||
+                (p[i + 2] == 'i' && (i + 3 >= n || !strchr(":)", p[i + 3]))))
+                return refuse(t, p, n, i, "a group option other than (?: (?= (?! (?> (?<= (?<! (?i: (?i)");
+        }
+        gg_str_add(out, &c, 1);
+    }
+    return out->failed ? GG_ENOMEM : GG_OK;
+}
+
+gg_status gg__regex_compile(pcre2_code **out, gg_tokenizer *t, const char *pattern, size_t n)
+{
+    gg_str s = {.ctx = t->ctx};
+    gg_status st = translate(&s, t, pattern, n);
+    *out = NULL;
+    if (st == GG_OK) {
+        int error = 0;
+        PCRE2_SIZE at = 0;
+        pcre2_compile_context *cc = pcre2_compile_context_create(t->pcre_memory);
+        if (cc) {
+            pcre2_set_newline(cc, PCRE2_NEWLINE_LF);
+            *out = pcre2_compile((PCRE2_SPTR)(s.data ? s.data : ""), s.len, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &at, cc);
+            pcre2_compile_context_free(cc);
+        } else
+            error = PCRE2_ERROR_NOMEMORY;
+        if (!*out) {
+            PCRE2_UCHAR text[200] = {0};
+            pcre2_get_error_message(error, text, sizeof text);
+            if (!cc || error == PCRE2_ERROR_NOMEMORY || error == PCRE2_ERROR_HEAP_FAILED)
+                st = gg_fail(t->ctx, GG_ENOMEM, "out of memory for the regular expression '%.*s'", n > 200 ? 200 : (int)n, pattern);
+            else
+                st = gg_fail(t->ctx, GG_EUNSUPPORTED, "the regular expression '%.*s' is not readable: %s (at byte %zu of its translation)",
+                             n > 200 ? 200 : (int)n, pattern, (const char *)text, (size_t)at);
+        } else
+            pcre2_jit_compile(*out, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD); /* without it the interpreter gives the same matches */
+    }
+    gg_str_free(&s);
+    return st;
+}
+
+int gg__regex_match(gg__encoder *e, const pcre2_code *code, const char *text, size_t n, size_t at, bool open)
+{
+    const uint32_t how = PCRE2_NO_UTF_CHECK | (open ? PCRE2_PARTIAL_HARD : 0u);
+    int rc = pcre2_match(code, (PCRE2_SPTR)text, n, at, how, e->match, e->limits ? e->limits : e->t->pcre_limits);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT && !e->stack) { /* the 32 KiB of the machine stack were too few */
+        e->limits = pcre2_match_context_copy(e->t->pcre_limits);
+        e->stack = pcre2_jit_stack_create(1 << 16, (size_t)1 << 30, e->t->pcre_memory);
+        if (!e->limits || !e->stack)
+            return PCRE2_ERROR_NOMEMORY;
+        pcre2_jit_stack_assign(e->limits, NULL, e->stack);
+        rc = pcre2_match(code, (PCRE2_SPTR)text, n, at, how, e->match, e->limits);
+    }
+    return rc;
+}
+
+static gg_status match_failed(gg__encoder *e, int rc)
+{
+    PCRE2_UCHAR text[200] = {0};
+    pcre2_get_error_message(rc, text, sizeof text);
+    return gg_fail(e->ctx, rc == PCRE2_ERROR_NOMEMORY ? GG_ENOMEM : GG_EUNSUPPORTED, "the tokenizer's regular expression gave up on this text: %s", (const char *)text);
+}
+
+/* ---- building ---- */
+
+gg_status gg__pre_add(gg_tokenizer *t, gg__pre **out)
+{
+    if (t->n_pre == 16)
+        return gg_fail(t->ctx, GG_EUNSUPPORTED, "a pre-tokenizer of more than 16 steps");
+    gg__pre *p = gg_renew(t->ctx, t->pre, gg__pre, t->n_pre + 1);
+    if (!p)
+        return GG_ENOMEM;
+    t->pre = p;
+    *out = p + t->n_pre++;
+    return GG_OK;
+}
+
+gg_status gg__pre_regex(gg_tokenizer *t, const char *pattern, gg__behaviour how, bool invert)
+{
+    gg__pre *p = NULL;
+    GG_TRY(gg__pre_add(t, &p));
+    *p = (gg__pre){.kind = GG__PRE_REGEX, .how = how, .invert = invert};
+    return gg__regex_compile(&p->code, t, pattern, strlen(pattern));
+}
+
+gg_status gg__pre_named(gg_tokenizer *t, const char *name)
+{
+    const size_t n = sizeof table / sizeof *table;
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(name, table[i].name)) {
+            for (int k = 0; k < 6 && table[i].regex[k]; k++)
+                GG_TRY(gg__pre_regex(t, table[i].regex[k], GG__ISOLATED, false));
+            return GG_OK;
+        }
+    gg_str s = {.ctx = t->ctx};
+    for (size_t i = 0; i < n; i++)
+        gg_str_printf(&s, "%s%s", i ? ", " : "", table[i].name);
+    const gg_status st = gg_fail(t->ctx, GG_EUNSUPPORTED, "pre-tokenizer '%s' (tokenizer.ggml.pre) is not known; known are %s", name, s.data ? s.data : "");
+    gg_str_free(&s);
+    return st;
+}
+
+/* ---- running ---- */
+
+static gg_status model_encode(gg__encoder *e, const char *text, size_t n, bool open)
+{
+    e->last_unk = false;
+    switch (e->t->model) {
+    case GG__UNIGRAM: return gg__unigram_encode(e, text, n, open);
+    case GG__WORDPIECE: return gg__wordpiece_encode(e, text, n, open);
+    default: return gg__bpe_encode(e, text, n, open);
+    }
+}
+
+/* Ranges come in, alternately text between matches and matches; pieces go out to the next step. */
+typedef struct splitter {
+    gg__encoder *e;
+    int step;
+    gg__behaviour how;
+    bool invert, first;
+    const char *text;
+    size_t from, to; /* the range that waits for its neighbour */
+    bool waits, is_match;
+} splitter;
+
+static gg_status hand_on(splitter *s, size_t a, size_t b, bool open)
+{
+    return gg__pre_run(s->e, s->step + 1, s->text + a, b - a, s->first && a == 0, open);
+}
+
+/* One range. With-previous: a match joins the text before it unless a match came right before. With-next: mirrored. */
+static gg_status range(splitter *s, size_t a, size_t b, bool match)
+{
+    match ^= s->invert;
+    switch (s->how) {
+    case GG__ISOLATED: return hand_on(s, a, b, false);
+    case GG__REMOVED: return match ? GG_OK : hand_on(s, a, b, false);
+    case GG__CONTIGUOUS:
+        if (s->waits && s->is_match == match) {
+            s->to = b;
+            return GG_OK;
+        }
+        break;
+    case GG__WITH_PREVIOUS:
+        if (match && s->waits && !s->is_match) {
+            s->waits = false;
+            return hand_on(s, s->from, b, false);
+        }
+        if (match) { /* nothing to join: alone */
+            if (s->waits)
+                GG_TRY(hand_on(s, s->from, s->to, false));
+            s->waits = false;
+            return hand_on(s, a, b, false);
+        }
+        break;
+    case GG__WITH_NEXT:
+        if (!match) {
+            const size_t from = s->waits ? s->from : a;
+            s->waits = false;
+            return hand_on(s, from, b, false);
+        }
+        break;
+    }
+    const bool waited = s->waits;
+    const size_t from = s->from, to = s->to;
+    s->waits = true;
+    s->is_match = match;
+    s->from = a;
+    s->to = b;
+    return waited ? hand_on(s, from, to, false) : GG_OK;
+}
+
+/* The rest [a, n), text between matches, which may go on behind n when open. */
+static gg_status finish(splitter *s, size_t a, size_t n, bool open)
+{
+    if (!open) {
+        if (a < n)
+            GG_TRY(range(s, a, n, false));
+        return s->waits ? (s->waits = false, hand_on(s, s->from, s->to, false)) : GG_OK;
+    }
+    if (s->how == GG__WITH_NEXT || s->how == GG__WITH_PREVIOUS || s->how == GG__CONTIGUOUS || s->invert) /* its neighbour decides: wait for it */
+        return gg__want_more(s->e);
+    if (a < n)
+        GG_TRY(hand_on(s, a, n, true));
+    return gg__want_more(s->e);
+}
+
+static gg_status split_regex(splitter *s, const pcre2_code *code, size_t n, bool open)
+{
+    gg__encoder *e = s->e;
+    size_t gap = 0, at = 0;
+    while (at <= n) {
+        const int rc = gg__regex_match(e, code, s->text, n, at, open);
+        if (rc == PCRE2_ERROR_NOMATCH)
+            break;
+        const PCRE2_SIZE *v = pcre2_get_ovector_pointer(e->match);
+        if (rc == PCRE2_ERROR_PARTIAL)
+            return finish(s, gap, v[0] > gap ? v[0] : gap, true);
+        if (rc < 0)
+            return match_failed(e, rc);
+        const size_t a = v[0], b = v[1];
+        if (b <= a) { /* an empty match cuts nothing */
+            at = a < n ? a + (size_t)gg__utf8_len((unsigned char)s->text[a]) : n + 1;
+            continue;
+        }
+        if (a > gap)
+            GG_TRY(range(s, gap, a, false));
+        GG_TRY(range(s, a, b, true));
+        gap = at = b;
+    }
+    return finish(s, gap, n, open);
+}
+
+static gg_status split_literal(splitter *s, const char *what, size_t k, size_t n, bool open)
+{
+    size_t gap = 0, known = n;
+    if (open) /* the literal may begin in the last bytes */
+        for (known = n > k ? n - k : 0; known && ((unsigned char)s->text[known] & 0xC0) == 0x80;)
+            known--;
+    for (;;) {
+        const char *hit = k ? memmem(s->text + gap, n - gap, what, k) : NULL;
+        if (!hit)
+            break;
+        const size_t a = (size_t)(hit - s->text);
+        if (a > gap)
+            GG_TRY(range(s, gap, a, false));
+        GG_TRY(range(s, a, a + k, true));
+        gap = a + k;
+    }
+    return finish(s, gap, open && known > gap ? known : open ? gap : n, open);
+}
+
+static bool begins_with(const char *s, size_t n, const char *w, size_t k) { return n >= k && !memcmp(s, w, k); }
+
+gg_status gg__pre_run(gg__encoder *e, int step, const char *text, size_t n, bool first, bool open)
+{
+    const gg_tokenizer *t = e->t;
+    if (!n)
+        return open ? gg__want_more(e) : GG_OK;
+    if (step == t->n_pre)
+        return model_encode(e, text, n, open);
+    const gg__pre *p = t->pre + step;
+    splitter s = {.e = e, .step = step, .how = p->how, .invert = p->invert, .first = first, .text = text};
+    gg__buffer *b = e->step + step;
+    switch (p->kind) {
+    case GG__PRE_REGEX: return split_regex(&s, p->code, n, open);
+    case GG__PRE_LITERAL: return split_literal(&s, p->text, p->n_text, n, open);
+    case GG__PRE_PREFIX:
+        if (begins_with(text, n, p->text, p->n_text))
+            return gg__pre_run(e, step + 1, text, n, first, open);
+        b->n = 0;
+        GG_TRY(gg__buffer_add(e, b, p->text, p->n_text));
+        GG_TRY(gg__buffer_add(e, b, text, n));
+        return gg__pre_run(e, step + 1, b->data, b->n, first, open);
+    case GG__PRE_BYTES:
+        b->n = 0;
+        for (size_t i = 0; i < n; i++) {
+            char c[4];
+            GG_TRY(gg__buffer_add(e, b, c, (size_t)gg__utf8_put(c, gg__byte_char((uint8_t)text[i]))));
+        }
+        return gg__pre_run(e, step + 1, b->data, b->n, first, open);
+    case GG__PRE_METASPACE:
+        b->n = 0;
+        if ((p->prepend == GG__ALWAYS || (p->prepend == GG__FIRST && first && e->text_start)) && text[0] != ' ' && !begins_with(text, n, p->text, p->n_text))
+            GG_TRY(gg__buffer_add(e, b, p->text, p->n_text));
+        for (size_t i = 0; i < n;) {
+            const char *space = memchr(text + i, ' ', n - i);
+            const size_t end = space ? (size_t)(space - text) : n;
+            GG_TRY(gg__buffer_add(e, b, text + i, end - i));
+            if (space)
+                GG_TRY(gg__buffer_add(e, b, p->text, p->n_text));
+            i = end + (space != NULL);
+        }
+        if (!p->split)
+            return gg__pre_run(e, step + 1, b->data, b->n, first, open);
+        s.text = b->data;
+        s.how = GG__WITH_NEXT;
+        return split_literal(&s, p->text, p->n_text, b->n, open);
+    }
+    return gg_fail(e->ctx, GG_EINTERNAL, "unknown pre-tokenizer step");
+}
