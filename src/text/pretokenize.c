@@ -211,6 +211,12 @@ gg_status gg__pre_regex(gg_tokenizer *t, const char *pattern, gg__behaviour how,
     return gg__regex_compile(&p->code, t, pattern, strlen(pattern));
 }
 
+gg_status gg__bert_pre_tokenizer(gg_tokenizer *t)
+{
+    GG_TRY(gg__pre_regex(t, "\\s+", GG__REMOVED, false));
+    return gg__pre_regex(t, PUNCTUATION, GG__ISOLATED, false);
+}
+
 gg_status gg__pre_named(gg_tokenizer *t, const char *name)
 {
     const size_t n = sizeof table / sizeof *table;

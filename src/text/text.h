@@ -85,7 +85,7 @@ typedef struct gg__pre {
 
 typedef enum gg__norm_kind {
     GG__NORM_FORM, GG__NORM_LOWER, GG__NORM_REPLACE, GG__NORM_REGEX, GG__NORM_PREPEND, GG__NORM_STRIP, GG__NORM_STRIP_ACCENTS,
-    GG__NORM_BERT_CLEAN, GG__NORM_BERT_CJK, GG__NORM_CHARSMAP, GG__NORM_SP_SPACES, GG__NORM_BYTES
+    GG__NORM_BERT_CLEAN, GG__NORM_BERT_CJK, GG__NORM_NMT, GG__NORM_CHARSMAP, GG__NORM_SP_SPACES, GG__NORM_BYTES
 } gg__norm_kind;
 typedef struct gg__norm {
     gg__norm_kind kind;
@@ -233,6 +233,7 @@ gg_status gg__regex_compile(pcre2_code **out, gg_tokenizer *t, const char *patte
 int gg__regex_match(gg__encoder *e, const pcre2_code *code, const char *text, size_t n, size_t at, bool open); /* pcre2's result */
 gg_status gg__pre_add(gg_tokenizer *t, gg__pre **out);               /* one more step */
 gg_status gg__pre_regex(gg_tokenizer *t, const char *pattern, gg__behaviour how, bool invert);
+gg_status gg__bert_pre_tokenizer(gg_tokenizer *t);
 gg_status gg__pre_named(gg_tokenizer *t, const char *name);          /* the table of GGUF's names */
 gg_status gg__pre_run(gg__encoder *e, int step, const char *text, size_t n, bool first, bool open);
 /* bpe.c */
@@ -251,15 +252,18 @@ void gg__unigram_free(gg_tokenizer *t);
 gg_status gg__unigram_encode(gg__encoder *e, const char *text, size_t n, bool open);
 gg_status gg__wordpiece_encode(gg__encoder *e, const char *text, size_t n, bool open);
 gg_status gg__emit_unknown(gg__encoder *e, const char *text, size_t n); /* bytes, or the unknown token, or nothing */
-/* normalize.c: *out is text itself or a buffer of e; *n_out the part that is settled when open */
+/* normalizer.c: *out is text itself or a buffer of e; *n_out the part that is settled when open */
 gg_status gg__normalize(gg__encoder *e, const char **out, size_t *n_out, const char *text, size_t n, bool open);
 gg_status gg__norm_add(gg_tokenizer *t, gg__norm **out);
+gg_status gg__bert_normalizer(gg_tokenizer *t, bool clean, bool cjk, bool strip_accents, bool lower);
 gg_status gg__norm_charsmap(gg_tokenizer *t, const void *data, size_t n, bool longest);
 bool gg__norm_streams(const gg_tokenizer *t);
-/* decode.c */
+/* detokenize.c */
 gg_status gg__dec_add(gg_tokenizer *t, gg__dec **out);
-/* gguf.c, json.c: fill an empty tokenizer */
+/* tokenizer_gguf.c, tokenizer_json.c: fill an empty tokenizer */
 gg_status gg__tokenizer_from_gguf(gg_tokenizer *t, const gg_tensors *m);
 gg_status gg__tokenizer_from_json(gg_tokenizer *t, const char *path);
+void gg__find_bytes(gg_tokenizer *t); /* fills byte_id with <0x00> .. <0xFF> */
+int gg__byte_of(const char *s, size_t n); /* 0xE2 of "<0xE2>"; -1: another text */
 gg_status gg__added_add(gg_tokenizer *t, const gg__added *a); /* copies the text */
 #endif

@@ -253,7 +253,7 @@ static gg_status segment(gg__encoder *e, const char *text, size_t n, bool first,
     if (e->t->prefix_per_segment && n) {
         gg__buffer *b = &e->prefixed;
         b->n = 0;
-        GG_TRY(gg__buffer_add(e, b, " ", 1));
+        GG_TRY(gg__buffer_add(e, b, GG__METASPACE, 3));
         GG_TRY(gg__buffer_add(e, b, text, n));
         text = b->data;
         n = b->n;

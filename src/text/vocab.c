@@ -1,5 +1,6 @@
 /* The vocabulary: texts by id and ids by text. Open addressing with the hash's upper half in the slot, so that a miss rarely touches the text. */
 #include "text/text.h"
+#include <utf8proc.h>
 
 static inline uint64_t hash_text(const char *s, size_t n)
 {
@@ -97,4 +98,46 @@ int gg__char_byte(int32_t c)
         return prints(c) ? c : -1;
     c -= 256;
     return c <= 32 ? c : c <= 66 ? 127 + (c - 33) : c == 67 ? 173 : -1;
+}
+
+/* "<0xE2>", the tokens of single bytes in SentencePiece vocabularies. */
+int gg__byte_of(const char *s, size_t n)
+{
+    int v = 0;
+    if (n != 6 || memcmp(s, "<0x", 3) || s[5] != '>')
+        return -1;
+    for (int i = 3; i < 5; i++) {
+        const char c = s[i];
+        const int d = c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (d < 0)
+            return -1;
+        v = v * 16 + d;
+    }
+    return v;
+}
+
+void gg__find_bytes(gg_tokenizer *t)
+{
+    for (int b = 0; b < 256; b++) {
+        const char s[7] = {'<', '0', 'x', "0123456789ABCDEF"[b >> 4], "0123456789ABCDEF"[b & 15], '>', 0};
+        t->byte_id[b] = gg__vocab_find(&t->vocab, s, 6);
+    }
+}
+
+bool gg__is_word(int32_t c)
+{
+    switch (utf8proc_category(c)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC: return true;
+    default: return c == 0x200C || c == 0x200D;
+    }
 }

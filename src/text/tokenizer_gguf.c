@@ -2,6 +2,7 @@
  * (SentencePiece BPE by scores), t5 (unigram), bert (WordPiece, words marked with U+2581 in front, no ##).
  * Token types: control tokens are read in a text only when asked, user-defined ones always. */
 #include "text/text.h"
+#include <stdio.h>
 
 static gg_status mark_of(char **out, gg_tokenizer *t, const char *s)
 {
@@ -13,30 +14,6 @@ static int32_t id_of(const gg_tokenizer *t, const gg_tensors *m, const char *key
 {
     int64_t id;
     return gg_tensors_int(m, key, &id) && id >= 0 && id < t->vocab.n ? (int32_t)id : -1;
-}
-
-/* "<0xE2>" */
-static int byte_of(const char *s, size_t n)
-{
-    if (n != 6 || memcmp(s, "<0x", 3) || s[5] != '>')
-        return -1;
-    int v = 0;
-    for (int i = 3; i < 5; i++) {
-        const char c = s[i];
-        const int d = c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-        if (d < 0)
-            return -1;
-        v = v * 16 + d;
-    }
-    return v;
-}
-
-void gg__find_bytes(gg_tokenizer *t)
-{
-    for (int b = 0; b < 256; b++) {
-        char s[7] = {'<', '0', 'x', "0123456789ABCDEF"[b >> 4], "0123456789ABCDEF"[b & 15], '>', 0};
-        t->byte_id[b] = gg__vocab_find(&t->vocab, s, 6);
-    }
 }
 
 static gg_status read_vocab(gg_tokenizer *t, const gg_tensors *m)
