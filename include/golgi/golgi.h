@@ -12,4 +12,5 @@
 #include <golgi/stats.h>
 #include <golgi/tensors.h>
 #include <golgi/tokenizer.h>
+#include <golgi/toplist.h>
 #endif
