@@ -12,12 +12,6 @@
 #include "systems/systems.def"
 #undef GG_SYSTEM
 
-static const gg_verb systems[] = {
-#define GG_SYSTEM(name, summary) {#name, summary, gg_##name##_main},
-#include "systems/systems.def"
-#undef GG_SYSTEM
-};
-
 static const gg_verb reproductions[] = {
 #define GG_SYSTEM(name, summary) {#name, summary, gg_##name##_reproduce},
 #include "systems/systems.def"
@@ -33,7 +27,7 @@ static const gg_verb verbs[] = {
 #undef GG_VERB
 };
 
-enum { N_SYSTEMS = sizeof systems / sizeof *systems, N_VERBS = sizeof verbs / sizeof *verbs };
+enum { N_SYSTEMS = sizeof reproductions / sizeof *reproductions, N_VERBS = sizeof verbs / sizeof *verbs };
 
 static const char head[] = "golgi - the neuron is the unit. Find, rank, switch and grow neurons in language models, spiking nets and brains.";
 
