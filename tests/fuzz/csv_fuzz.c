@@ -1,0 +1,4 @@
+/* Fuzzes .csv files. */
+#include "fuzz/fuzz.h"
+#include "fuzz/rows.inc"
+FUZZ_TARGET(".csv")

@@ -1,0 +1,4 @@
+/* Fuzzes gguf files. */
+#include "fuzz/fuzz.h"
+#include "fuzz/tensors.inc"
+FUZZ_TARGET(".gguf")

@@ -1,0 +1,4 @@
+/* Fuzzes .jsonl files. */
+#include "fuzz/fuzz.h"
+#include "fuzz/rows.inc"
+FUZZ_TARGET(".jsonl")

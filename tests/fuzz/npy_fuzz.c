@@ -1,0 +1,4 @@
+/* Fuzzes npy files. */
+#include "fuzz/fuzz.h"
+#include "fuzz/tensors.inc"
+FUZZ_TARGET(".npy")

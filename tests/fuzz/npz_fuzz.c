@@ -1,0 +1,4 @@
+/* Fuzzes npz files. */
+#include "fuzz/fuzz.h"
+#include "fuzz/tensors.inc"
+FUZZ_TARGET(".npz")
