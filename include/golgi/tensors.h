@@ -9,7 +9,11 @@
  *
  * Opens by content, then by name: GGUF v2/v3 (also the first of split files *-00001-of-0000N.gguf), .safetensors, a sharded
  * model.safetensors.index.json, .npy, .npz, and a Hugging Face model folder (config.json + safetensors).
- * Everything in a file is checked before anything points into it; messages name file and byte.
+ * Everything in a file is checked before anything points into it; messages name file and byte. A folder with one GGUF and no safetensors is that GGUF.
+ * The one array of x.npy is named "x"; arrays in Fortran order come in C order.
+ *
+ * (*) Except what cannot be used where it is: compressed members of .npz, Fortran order, and tensors that an old safetensors or an .npz file puts at an
+ * odd address. Those are copied when the file is opened.
  */
 #ifndef GOLGI_TENSORS_H
 #define GOLGI_TENSORS_H
@@ -26,7 +30,7 @@ typedef struct gg_tensor {
     gg_dtype dtype;
     int n_dims;
     int64_t shape[GG_MAX_DIMS]; /* slowest first, also for GGUF (which stores them reversed) */
-    const void *data;           /* in the mapping; row-major; lives as long as the gg_tensors */
+    const void *data;           /* in the mapping (*); row-major, aligned for dtype; lives as long as the gg_tensors */
     int64_t n_bytes;
 } gg_tensor;
 
@@ -37,7 +41,7 @@ GG_API gg_status gg_tensors_open(gg_tensors **out, gg_context *ctx, const char *
 GG_API void gg_tensors_free(gg_tensors *t);
 GG_API const char *gg_tensors_path(const gg_tensors *t);
 GG_API gg_tensors_kind gg_tensors_kind_of(const gg_tensors *t);
-/* SHA-256 over the bytes of all files, in order; 64 hexadecimal digits. Computed at the first call. */
+/* SHA-256 over the bytes of all files, in order (parts by number; config.json, index, shards as the index names them); 64 hexadecimal digits. Computed at the first call. */
 GG_API gg_status gg_tensors_hash(gg_tensors *t, char hex[65]);
 
 GG_API int64_t gg_tensors_count(const gg_tensors *t);

@@ -123,8 +123,8 @@ static gg_status keep(gg_folder *f, gg_context *ctx, char *relative, int64_t byt
     return GG_OK;
 }
 
-/* relative: the folder's path below root, "" for root itself */
-static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const char *relative, const char *ending, int depth)
+/* relative: the folder's path below root, "" for root itself; deep: folders within it too */
+static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const char *relative, const char *ending, bool deep, int depth)
 {
     char *path = *relative ? join(ctx, root, relative) : gg_strdup(ctx, root);
     if (!path)
@@ -152,13 +152,13 @@ static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const cha
         if (link && fstatat(dirfd(dir), e->d_name, &st, 0) != 0)
             continue;
         bool folder = S_ISDIR(st.st_mode) && !link;
-        if (!folder && !(S_ISREG(st.st_mode) && ends_with(e->d_name, ending)))
+        if (folder ? !deep : !(S_ISREG(st.st_mode) && ends_with(e->d_name, ending)))
             continue;
         char *below = join(ctx, relative, e->d_name);
         if (!below)
             s = GG_ENOMEM;
         else if (folder)
-            s = walk(f, ctx, root, below, ending, depth + 1);
+            s = walk(f, ctx, root, below, ending, deep, depth + 1);
         else
             s = keep(f, ctx, below, st.st_size);
         if (folder || s != GG_OK)
@@ -172,15 +172,25 @@ static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const cha
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-gg_status gg_folder_list(gg_folder *out, gg_context *ctx, const char *path, const char *ending)
+static gg_status folder(gg_folder *out, gg_context *ctx, const char *path, const char *ending, bool deep)
 {
     *out = (gg_folder){0};
-    gg_status s = walk(out, ctx, path, "", ending, 0);
+    gg_status s = walk(out, ctx, path, "", ending, deep, 0);
     if (s != GG_OK)
         gg_folder_free(out, ctx);
     else if (out->n > 1)
         qsort(out->paths, (size_t)out->n, sizeof *out->paths, by_bytes);
     return s;
+}
+
+gg_status gg_folder_list(gg_folder *out, gg_context *ctx, const char *path, const char *ending)
+{
+    return folder(out, ctx, path, ending, true);
+}
+
+gg_status gg_folder_names(gg_folder *out, gg_context *ctx, const char *path)
+{
+    return folder(out, ctx, path, "", false);
 }
 
 void gg_folder_free(gg_folder *f, gg_context *ctx)

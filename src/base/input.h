@@ -23,5 +23,7 @@ typedef struct gg_folder {
     int64_t bytes; /* of all files together */
 } gg_folder;
 gg_status gg_folder_list(gg_folder *out, gg_context *ctx, const char *path, const char *ending);
+/* The files of the folder itself only. */
+gg_status gg_folder_names(gg_folder *out, gg_context *ctx, const char *path);
 void gg_folder_free(gg_folder *f, gg_context *ctx);
 #endif

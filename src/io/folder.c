@@ -9,28 +9,7 @@
  * The order of the hash: config.json, then index and shards in the order of the index.
  */
 #include "io/tensors.h"
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-/* The names in a folder that end in a given text, sorted; few. */
-typedef struct listing {
-    gg_context *ctx;
-    char **name;
-    int n, cap;
-} listing;
-
-static void listing_free(listing *l)
-{
-    for (int i = 0; i < l->n; i++)
-        gg_drop(l->ctx, l->name[i]);
-    gg_drop(l->ctx, l->name);
-}
-
-static int name_order(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+#include "base/input.h"
 
 static bool ends_in(const char *s, const char *end)
 {
@@ -38,45 +17,13 @@ static bool ends_in(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-static gg_status listing_add(listing *l, const char *name)
-{
-    if (l->n == l->cap) {
-        const int cap = l->cap ? 2 * l->cap : 16;
-        char **grown = gg_renew(l->ctx, l->name, char *, cap);
-        if (!grown)
-            return GG_ENOMEM;
-        l->name = grown;
-        l->cap = cap;
-    }
-    l->name[l->n] = gg_strdup(l->ctx, name);
-    if (!l->name[l->n])
-        return GG_ENOMEM;
-    l->n++;
-    return GG_OK;
-}
-
-static gg_status list(listing *out, const char *folder)
-{
-    DIR *dir = opendir(folder);
-    if (!dir)
-        return gg_fail(out->ctx, GG_EIO, "%s: the folder cannot be read", folder);
-    gg_status s = GG_OK;
-    for (const struct dirent *e; s == GG_OK && (e = readdir(dir));)
-        if (ends_in(e->d_name, ".safetensors") || ends_in(e->d_name, ".gguf") || ends_in(e->d_name, ".bin") || ends_in(e->d_name, ".pt") || ends_in(e->d_name, ".pth"))
-            s = listing_add(out, e->d_name);
-    closedir(dir);
-    if (s == GG_OK && out->n)
-        qsort(out->name, (size_t)out->n, sizeof *out->name, name_order);
-    return s;
-}
-
 /* How many names end so; *first is the first of them. */
-static int count_of(const listing *l, const char *end, const char **first)
+static int64_t count_of(const gg_folder *l, const char *end, const char **first)
 {
-    int n = 0;
-    for (int i = 0; i < l->n; i++)
-        if (ends_in(l->name[i], end) && n++ == 0)
-            *first = l->name[i];
+    int64_t n = 0;
+    for (int64_t i = 0; i < l->n; i++)
+        if (ends_in(l->paths[i], end) && n++ == 0)
+            *first = l->paths[i];
     return n;
 }
 
@@ -89,12 +36,12 @@ static bool is_later_part(const char *name)
     return end && end - name >= 6 && strlen(end) == 14 && end[-6] == '-' && strncmp(end - 5, "00001", 5) != 0;
 }
 
-static int count_gguf(const listing *l, const char **first)
+static int64_t count_gguf(const gg_folder *l, const char **first)
 {
-    int n = 0;
-    for (int i = 0; i < l->n; i++)
-        if (ends_in(l->name[i], ".gguf") && !is_later_part(l->name[i]) && n++ == 0)
-            *first = l->name[i];
+    int64_t n = 0;
+    for (int64_t i = 0; i < l->n; i++)
+        if (ends_in(l->paths[i], ".gguf") && !is_later_part(l->paths[i]) && n++ == 0)
+            *first = l->paths[i];
     return n;
 }
 
@@ -163,23 +110,31 @@ static gg_status open_gguf(gg_tensors **out, gg_context *ctx, const char *folder
     return s;
 }
 
-static gg_status choose(gg_tensors **out, gg_context *ctx, const char *folder, const listing *l, bool has_index)
+static bool has(const gg_folder *l, const char *name)
+{
+    for (int64_t i = 0; i < l->n; i++)
+        if (strcmp(l->paths[i], name) == 0)
+            return true;
+    return false;
+}
+
+static gg_status choose(gg_tensors **out, gg_context *ctx, const char *folder, const gg_folder *l)
 {
     const char *safe = NULL, *gguf = NULL, *pickle = NULL;
-    if (has_index)
+    if (has(l, "model.safetensors.index.json"))
         return open_checkpoint(out, ctx, folder, "model.safetensors.index.json", true);
-    const int n_safe = count_of(l, ".safetensors", &safe), n_gguf = count_gguf(l, &gguf);
-    for (int i = 0; i < l->n; i++)
-        if (strcmp(l->name[i], "model.safetensors") == 0)
-            return open_checkpoint(out, ctx, folder, "model.safetensors", false);
+    if (has(l, "model.safetensors"))
+        return open_checkpoint(out, ctx, folder, "model.safetensors", false);
+    const int64_t n_safe = count_of(l, ".safetensors", &safe), n_gguf = count_gguf(l, &gguf);
     if (n_safe == 1)
         return open_checkpoint(out, ctx, folder, safe, false);
     if (n_safe > 1)
-        return gg_fail(ctx, GG_ENOENT, "%s: %d safetensors files, but neither model.safetensors nor model.safetensors.index.json: name one file", folder, n_safe);
+        return gg_fail(ctx, GG_ENOENT, "%s: %lld safetensors files, but neither model.safetensors nor model.safetensors.index.json: name one file", folder,
+                       (long long)n_safe);
     if (n_gguf == 1)
         return open_gguf(out, ctx, folder, gguf);
     if (n_gguf > 1)
-        return gg_fail(ctx, GG_ENOENT, "%s: %d GGUF files in the folder (the first is %s): name one of them", folder, n_gguf, gguf);
+        return gg_fail(ctx, GG_ENOENT, "%s: %lld GGUF files in the folder (the first is %s): name one of them", folder, (long long)n_gguf, gguf);
     if (count_of(l, ".bin", &pickle) || count_of(l, ".pth", &pickle) || count_of(l, ".pt", &pickle))
         return gg_fail(ctx, GG_EUNSUPPORTED, "%s: the weights are only there as a PyTorch pickle (%s), which can run code when opened: convert them to safetensors, "
                                              "model.save_pretrained(folder, safe_serialization=True)", folder, pickle);
@@ -188,14 +143,9 @@ static gg_status choose(gg_tensors **out, gg_context *ctx, const char *folder, c
 
 gg_status gg__folder_open(gg_tensors **out, gg_context *ctx, const char *path)
 {
-    char *index;
-    GG_TRY(join(&index, ctx, path, "model.safetensors.index.json"));
-    const bool has_index = gg_file_exists(index);
-    gg_drop(ctx, index);
-    listing l = {.ctx = ctx};
-    gg_status s = list(&l, path);
-    if (s == GG_OK)
-        s = choose(out, ctx, path, &l, has_index);
-    listing_free(&l);
+    gg_folder l;
+    GG_TRY(gg_folder_names(&l, ctx, path));
+    const gg_status s = choose(out, ctx, path, &l);
+    gg_folder_free(&l, ctx);
     return s;
 }
