@@ -1,7 +1,7 @@
-/* Parquet: what the rest of io asks of it, and what the C++ shim gives.
+/* Parquet: what the rest of io asks of it, and the door to Arrow.
  *
- * parquet.c is always built; parquet_arrow.cc, the only C++ of golgi, only where Arrow is (GG_ARROW, see the Makefile). No exception leaves the shim and no
- * memory of Arrow's crosses it: rows come and go as jansson objects.
+ * parquet.c is always built. parquet_arrow.cc, the only C++ of golgi, is built where config.mk names Arrow (GG_HAVE_ARROW). Nothing of Arrow's crosses this
+ * door: no exception, no memory, no type; rows come and go as jansson objects.
  */
 #ifndef GG_IO_PARQUET_H
 #define GG_IO_PARQUET_H
@@ -11,17 +11,38 @@
 extern "C" {
 #endif
 
+/* --- for rows_write.c --------------------------------------------------------------------------------------------- */
+
 struct gg_out;
 
 /* Fails with what to do in a build without Arrow. */
 gg_status gg_parquet_unsupported(gg_context *ctx, const char *path);
 
-/* Writing: rows are gathered, their first ones make the schema, bytes go to out as row groups fill. */
+/* The first rows (1024, or fewer that fill 32 MB) make the schema; bytes go to out as row groups fill. */
 typedef struct gg_parquet_writer gg_parquet_writer;
 gg_status gg_parquet_writer_open(gg_parquet_writer **w, gg_context *ctx, struct gg_out *out, const char *name);
 gg_status gg_parquet_writer_add(gg_parquet_writer *w, const json_t *row);
 gg_status gg_parquet_writer_finish(gg_parquet_writer *w); /* frees w */
 void gg_parquet_writer_discard(gg_parquet_writer *w);
+
+/* --- the door: implemented in parquet_arrow.cc, called by parquet.c alone ------------------------------------------- */
+
+typedef struct gg_arrow_error {
+    char text[400];
+} gg_arrow_error;
+
+typedef struct gg_arrow_reader gg_arrow_reader;
+gg_status gg_arrow_reader_open(gg_arrow_reader **out, const char *path, gg_arrow_error *e);
+gg_status gg_arrow_reader_next(gg_arrow_reader *r, json_t **row, int64_t *repaired, gg_arrow_error *e); /* GG_END: no more */
+int64_t gg_arrow_reader_rows(const gg_arrow_reader *r); /* of the whole file */
+void gg_arrow_reader_close(gg_arrow_reader *r);
+
+typedef gg_status (*gg_arrow_sink)(void *user, const void *data, size_t n);
+typedef struct gg_arrow_writer gg_arrow_writer;
+gg_status gg_arrow_writer_open(gg_arrow_writer **out, gg_arrow_sink sink, void *user, gg_arrow_error *e);
+gg_status gg_arrow_writer_add(gg_arrow_writer *w, const json_t *row, gg_arrow_error *e);
+gg_status gg_arrow_writer_finish(gg_arrow_writer *w, gg_arrow_error *e); /* does not free */
+void gg_arrow_writer_free(gg_arrow_writer *w);
 
 #ifdef __cplusplus
 }
