@@ -386,20 +386,21 @@ struct shape {
     }
 };
 
-// Appends v to a builder of the type that its shape gave. Returns about how many bytes that took.
-int64_t append(arrow::ArrayBuilder *b, const json_t *v, const std::string &path, int64_t row);
+// Appends v to a builder of the type that its shape gave. Returns about how many bytes that took. The type comes along because
+// builder->type() makes a new one at each call.
+int64_t append(arrow::ArrayBuilder *b, const arrow::DataType &type, const json_t *v, const std::string &path, int64_t row);
 
-int64_t append_members(arrow::StructBuilder *s, const json_t *v, const std::string &path, int64_t row)
+int64_t append_members(arrow::StructBuilder *s, const arrow::DataType &type, const json_t *v, const std::string &path, int64_t row)
 {
     check(s->Append());
     int64_t bytes = 1;
     size_t found = 0;
-    const auto &fields = s->type()->fields();
+    const auto &fields = type.fields();
     for (int f = 0; f < s->num_fields(); f++) {
         const std::string &name = fields[(size_t)f]->name();
         const json_t *member = json_object_get(v, name.c_str());
         found += member != nullptr;
-        bytes += append(s->field_builder(f), member, path.empty() ? name : path + "." + name, row);
+        bytes += append(s->field_builder(f), *fields[(size_t)f]->type(), member, path.empty() ? name : path + "." + name, row);
     }
     if (found == json_object_size(v))
         return bytes;
@@ -416,7 +417,7 @@ int64_t append_members(arrow::StructBuilder *s, const json_t *v, const std::stri
     return bytes;
 }
 
-int64_t append(arrow::ArrayBuilder *b, const json_t *v, const std::string &path, int64_t row)
+int64_t append(arrow::ArrayBuilder *b, const arrow::DataType &type, const json_t *v, const std::string &path, int64_t row)
 {
     using arrow::Type;
     if (!v || json_is_null(v)) {
@@ -424,7 +425,7 @@ int64_t append(arrow::ArrayBuilder *b, const json_t *v, const std::string &path,
         return 8;
     }
     auto fail = [&](const char *expected) { mismatch(path, row, std::string(kind_name(kind_of(v))) + ", but " + expected + " in the first rows"); };
-    switch (b->type()->id()) {
+    switch (type.id()) {
     case Type::BOOL:
         if (!json_is_boolean(v))
             fail("a truth value");
@@ -453,16 +454,17 @@ int64_t append(arrow::ArrayBuilder *b, const json_t *v, const std::string &path,
         if (!json_is_array(v))
             fail("a list");
         auto *l = static_cast<arrow::ListBuilder *>(b);
+        const arrow::DataType &item = *type.field(0)->type();
         check(l->Append());
         int64_t bytes = 4;
         for (size_t i = 0; i < json_array_size(v); i++)
-            bytes += append(l->value_builder(), json_array_get(v, i), path, row);
+            bytes += append(l->value_builder(), item, json_array_get(v, i), path, row);
         return bytes;
     }
     case Type::STRUCT:
         if (!json_is_object(v))
             fail("an object");
-        return append_members(static_cast<arrow::StructBuilder *>(b), v, path, row);
+        return append_members(static_cast<arrow::StructBuilder *>(b), type, v, path, row);
     default: throw failure{GG_EINTERNAL, "Parquet: a builder of a type that is never made"};
     }
 }
@@ -502,14 +504,15 @@ struct gg_arrow_writer {
     shape root;
     std::vector<json_ptr> first; // copies, until the schema is made
     int64_t first_bytes = 0;
+    std::shared_ptr<arrow::DataType> type; // of a row: a struct
     std::shared_ptr<arrow::Schema> schema;
     std::unique_ptr<parquet::arrow::FileWriter> file;
-    std::unique_ptr<arrow::ArrayBuilder> rows; // a struct: one member a column
+    std::unique_ptr<arrow::ArrayBuilder> rows; // of type
     int64_t n_rows = 0, group = 0, bytes = 0;
 
     void make_schema()
     {
-        auto type = root.inner.empty() ? arrow::struct_(std::vector<std::shared_ptr<arrow::Field>>{}) : root.type("", false);
+        type = root.inner.empty() ? arrow::struct_(std::vector<std::shared_ptr<arrow::Field>>{}) : root.type("", false);
         schema = arrow::schema(type->fields());
         parquet::WriterProperties::Builder properties;
         properties.compression(arrow::util::Codec::IsAvailable(arrow::Compression::ZSTD) ? arrow::Compression::ZSTD : arrow::Compression::UNCOMPRESSED);
@@ -523,7 +526,7 @@ struct gg_arrow_writer {
 
     void put(const json_t *v, int64_t row)
     {
-        bytes += append_members(static_cast<arrow::StructBuilder *>(rows.get()), v, "", row);
+        bytes += append_members(static_cast<arrow::StructBuilder *>(rows.get()), *type, v, "", row);
         if (++group >= group_rows || bytes >= group_bytes)
             write_group();
     }
