@@ -123,6 +123,7 @@ typedef struct gg__added {
 /* Finds added tokens in a text: a hash of their texts, and which lengths to try for each first byte. Found are indices into gg_tokenizer.added. */
 typedef struct gg__matcher {
     gg__vocab texts;
+    uint8_t begins[8192]; /* bit 256 a + b: some text begins with the bytes a, b (or is a alone) */
     int32_t at[257];  /* lengths of texts that begin with byte b: length[at[b]] .. length[at[b + 1] - 1], longest first */
     int32_t *length;
 } gg__matcher;

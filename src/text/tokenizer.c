@@ -43,6 +43,11 @@ static gg_status build_matcher(gg__matcher *m, gg_tokenizer *t, bool normal, con
         len[i] = t->added[i].n;
         n += here;
         t->strips_left |= t->added[i].lstrip;
+        const uint8_t a = (uint8_t)t->added[i].text[0], b = len[i] > 1 ? (uint8_t)t->added[i].text[1] : 0;
+        if (here && len[i] > 1)
+            m->begins[a * 32 + b / 8] |= (uint8_t)(1 << b % 8);
+        else if (here)
+            memset(m->begins + a * 32, 0xFF, 32);
     }
     if (!n)
         return GG_OK;
@@ -290,7 +295,9 @@ static gg_status cut_added(gg__encoder *e, const gg__matcher *m, const char *tex
     }
     int k;
     for (size_t i = 0; m->texts.n && i < end; i++) {
-        const uint8_t b = (uint8_t)text[i];
+        const uint8_t b = (uint8_t)text[i], next = i + 1 < n ? (uint8_t)text[i + 1] : 0;
+        if (!(m->begins[b * 32 + next / 8] >> next % 8 & 1))
+            continue;
         for (int32_t l = m->at[b]; l < m->at[b + 1]; l++) {
             const size_t len = (size_t)m->length[l];
             const int32_t at = len <= n - i ? gg__vocab_find(&m->texts, text + i, len) : -1;
