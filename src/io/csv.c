@@ -7,7 +7,7 @@
  */
 #include "io/formats.h"
 #include "base/memory.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 typedef struct csv_state {
     char separator;

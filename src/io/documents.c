@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/input.h"
 #include "base/memory.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 #include <math.h>
 
 #define ROW_BITS 40

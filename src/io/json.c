@@ -2,7 +2,7 @@
  *
  * jansson refuses bytes that are not UTF-8, surrogate escapes without their partner and integers beyond 64 bits, all of which real pools hold.
  * A good text goes straight through; only what jansson refused is repaired and read again. The repairs:
- *     bytes that are not UTF-8         U+FFFD per maximal subpart (io/utf8.h)
+ *     bytes that are not UTF-8         U+FFFD per maximal subpart (base/utf8.h)
  *     \ud800 .. \udfff without partner \ufffd, of the same length, so columns stay
  *     an integer beyond 64 bits        ".0" behind it: a double, as in every reader that knows only doubles
  * The first two are counted; the third loses digits, not text, and is not.
@@ -12,7 +12,7 @@
  */
 #include "io/formats.h"
 #include "base/memory.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 static int hex_value(char c)
 {

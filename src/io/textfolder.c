@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/input.h"
 #include "base/memory.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 typedef struct text_state {
     gg_folder folder; /* empty for a single file */

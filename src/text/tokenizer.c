@@ -3,7 +3,7 @@
  * A bounded encode starts with a window of a few bytes for each id wanted and doubles it until the ids are there, so that it reads
  * little of a long document. The stages promise that ids from a window are those from the whole text. */
 #include "text/text.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 #include <stdlib.h>
 
 /* ---- opening ---- */

@@ -1,5 +1,5 @@
 /* UTF-8 against Python's decoder (tests/golden/utf8) and against itself. */
-#include "io/utf8.h"
+#include "base/utf8.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
  * Trap: the replacement is per maximal subpart, not per byte and not per attempted character: only the second byte has
  * narrower bounds, and a byte that does not fit is looked at again as a lead.
  */
-#include "io/utf8.h"
+#include "base/utf8.h"
 #include <string.h>
 
 int gg_utf8_decode(int32_t *cp, const char *text, size_t n)

@@ -3,8 +3,8 @@
  * Repair puts one U+FFFD (EF BF BD) for each maximal subpart of an ill-formed sequence (Unicode 15, section 3.9, table 3-8), which is what
  * Python's bytes.decode(errors="replace") and the WHATWG decoder do: a truncated E2 82 becomes one U+FFFD, the surrogate ED A0 80 three.
  */
-#ifndef GG_IO_UTF8_H
-#define GG_IO_UTF8_H
+#ifndef GG_BASE_UTF8_H
+#define GG_BASE_UTF8_H
 #include <golgi/base.h>
 
 #ifdef __cplusplus
