@@ -60,4 +60,5 @@ void gg_attention(float *out, int64_t so, const float *q, int64_t sq, const floa
 }
 void gg_top_k(int32_t *index, float *value, const float *x, int64_t n, int64_t k) { best()->top_k(index, value, x, n, k); }
 
-int64_t gg_attention_scratch(int64_t T, int64_t d_head) { return T * (2 * d_head + 64) + 4096; }
+/* Transposed keys and the scores of six queries, in rows of up to T + 31 floats; room to align: see attention_body.h. */
+int64_t gg_attention_scratch(int64_t T, int64_t d_head) { return (T + 31) * (d_head + 6) + 16; }

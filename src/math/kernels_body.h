@@ -47,8 +47,9 @@ ALWAYS float max_of(vf v)
 {
     float b[W];
     store(b, v);
-    for (int i = 1; i < W; i++)
-        b[0] = b[i] > b[0] ? b[i] : b[0];
+    for (int half = W / 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            b[i] = b[i + half] > b[i] ? b[i + half] : b[i];
     return b[0];
 }
 
@@ -88,9 +89,8 @@ ALWAYS vf v_tanh(vf x)
     p = FMA(p, z, all(-5.37397155531e-2f));
     p = FMA(p, z, all(1.33314422036e-1f));
     p = FMA(p, z, all(-3.33332819422e-1f));
-    vf low = FMA(p * z, x, x);
-    vf high = (vf)((vi)(1.0f - 2.0f / (v_exp(a + a) + 1.0f)) | sign);
-    return SELECT(a < all(0.625f), low, high);
+    vf low = FMA(p * z, a, a), high = 1.0f - 2.0f / (v_exp(a + a) + 1.0f);
+    return (vf)((vi)SELECT(a < all(0.625f), low, high) | sign);
 }
 
 ALWAYS vf v_gelu_erf(vf x)
@@ -285,8 +285,12 @@ static void k_softmax(float *x, int64_t n)
 static double k_logsumexp(const float *x, int64_t n)
 {
     float max = row_max(x, n), e[W];
-    if (isinf(max))
-        return max; /* all -inf: log 0; +inf: inf (a NaN elsewhere in the row is then not seen) */
+    if (isinf(max)) { /* nothing to subtract from: log 0 or inf, unless there is a NaN, which max passes by */
+        for (int64_t i = 0; i < n; i++)
+            if (isnan(x[i]))
+                return NAN;
+        return max;
+    }
     double part[W] = {0}, sum = 0;
     for (int64_t i = 0; i < n; i += W) {
         store(e, v_exp((n - i < W ? load_part(x + i, n - i, -INFINITY) : load(x + i)) - max));

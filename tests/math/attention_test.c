@@ -1,0 +1,162 @@
+/* Attention of one head: equal to the twin over shapes, causal to the bit, free of the length of the document; planted targets found. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/work.h"
+#include "math/kernels_isa.h"
+
+#define FOR_EACH_ISA(k)                                                                \
+    for (int isa_ = 0; isa_ < GG__ISA_COUNT; isa_++)                                   \
+        for (const gg__kernels *k = gg__kernels_of(isa_); k; k = NULL)
+
+/* q, k, v and the result of T tokens lie in rows of one buffer, as a fused projection leaves them; the scratch ends at a guard. */
+typedef struct problem {
+    int64_t T, d, stride;
+    float *row, *out, *want, *scratch;
+    int64_t n_scratch;
+} problem;
+
+static problem make(int64_t T, int64_t d)
+{
+    problem p = {.T = T, .d = d, .stride = 3 * d + 5, .n_scratch = gg_attention_scratch(T, d)};
+    gg_random r = gg_random_of(5, (uint64_t)(T * 1000 + d));
+    p.row = malloc((size_t)(T * p.stride) * 4);
+    p.out = malloc((size_t)(T * d + 4) * 4);
+    p.want = malloc((size_t)(T * d + 4) * 4);
+    p.scratch = malloc((size_t)(p.n_scratch + 8) * 4);
+    for (int64_t i = 0; i < T * p.stride; i++)
+        p.row[i] = (float)gg_random_normal(&r);
+    for (int i = 0; i < 8; i++)
+        p.scratch[p.n_scratch + i] = 777;
+    p.out[T * d] = 777;
+    return p;
+}
+
+static void drop(problem *p) { free(p->row), free(p->out), free(p->want), free(p->scratch); }
+
+static void solve(const gg__kernels *k, problem *p, float *out, int64_t T, float scale, float cap, int64_t window)
+{
+    k->attention(out, p->d, p->row, p->stride, p->row + p->d, p->row + 2 * p->d, p->stride, T, p->d, scale, cap, window, p->scratch);
+    for (int i = 0; i < 8; i++)
+        assert_true(p->scratch[p->n_scratch + i] == 777);
+    assert_true(p->out[p->T * p->d] == 777);
+}
+
+static const int64_t lengths[] = {1, 2, 3, 5, 6, 7, 13, 15, 16, 17, 31, 48, 63, 64, 65, 90, 120, 161};
+static const int64_t heads[] = {1, 3, 4, 8, 12, 16, 17, 20, 32, 48, 64, 72, 80, 96, 128, 256};
+enum { N_LENGTHS = sizeof lengths / sizeof *lengths, N_HEADS = sizeof heads / sizeof *heads };
+
+static void equal_to_the_twin_over_shapes_windows_and_caps(void **state)
+{
+    (void)state;
+    for (int a = 0; a < N_LENGTHS; a++)
+        for (int b = 0; b < N_HEADS; b++) {
+            problem p = make(lengths[a], heads[b]);
+            float scale = 1 / sqrtf((float)p.d);
+            static const int64_t window[] = {0, 1, 5, 16, 40, 1000};
+            for (int w = 0; w < 6; w++) {
+                float cap = w % 2 ? 2 : 0;
+                if (w > 1 && (a + b) % 3)
+                    continue;
+                gg_naive_attention(p.want, p.d, p.row, p.stride, p.row + p.d, p.row + 2 * p.d, p.stride, p.T, p.d, scale, cap, window[w], NULL);
+                FOR_EACH_ISA(k)
+                {
+                    solve(k, &p, p.out, p.T, scale, cap, window[w]);
+                    for (int64_t i = 0; i < p.T * p.d; i++)
+                        if (!(fabs((double)p.out[i] - (double)p.want[i]) < 3e-6))
+                            fail_msg("%s T %lld width %lld window %lld, token %lld: expected %g, found %g", k->name, (long long)p.T,
+                                     (long long)p.d, (long long)window[w], (long long)(i / p.d), (double)p.want[i], (double)p.out[i]);
+                }
+            }
+            drop(&p);
+        }
+}
+
+static void a_longer_document_changes_no_bit_of_its_beginning(void **state)
+{
+    (void)state;
+    static const int64_t window[] = {0, 9};
+    FOR_EACH_ISA(k)
+        for (int w = 0; w < 2; w++) {
+            problem p = make(150, 64);
+            solve(k, &p, p.want, 150, 0.125f, 0, window[w]);
+            for (int64_t T = 1; T < 150; T++) {
+                solve(k, &p, p.out, T, 0.125f, 0, window[w]);
+                assert_memory_equal(p.out, p.want, (size_t)(T * 64) * 4);
+            }
+            drop(&p);
+        }
+}
+
+static void what_comes_later_is_never_seen_not_even_a_nan(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(k)
+        for (int64_t t = 0; t < 40; t++) {
+            problem p = make(40, 64);
+            solve(k, &p, p.want, 40, 0.125f, 0, 0);
+            for (int64_t i = 0; i < 3 * p.d; i++)
+                p.row[t * p.stride + i] = i % 2 ? NAN : INFINITY;
+            solve(k, &p, p.out, 40, 0.125f, 0, 0);
+            assert_memory_equal(p.out, p.want, (size_t)(t * 64) * 4);
+            for (int64_t i = t * 64; i < 40 * 64; i++)
+                assert_true(isnan(p.out[i]));
+            drop(&p);
+        }
+}
+
+static void a_query_finds_the_key_planted_for_it(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(k)
+    {
+        problem p = make(100, 32);
+        for (int64_t t = 0; t < 100; t++) /* token t asks for token t / 2 with a score far above the rest */
+            for (int64_t i = 0; i < 32; i++) {
+                p.row[t * p.stride + i] = 100 * p.row[t / 2 * p.stride + p.d + i];
+            }
+        solve(k, &p, p.out, 100, 1, 0, 0);
+        for (int64_t t = 0; t < 100; t++)
+            for (int64_t i = 0; i < 32; i++)
+                assert_true(fabsf(p.out[t * 32 + i] - p.row[t / 2 * p.stride + 64 + i]) < 1e-6f);
+        drop(&p);
+    }
+}
+
+static void equal_keys_give_the_mean_of_the_values(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(k)
+    {
+        problem p = make(77, 48);
+        for (int64_t t = 0; t < 77; t++)
+            memset(p.row + t * p.stride + p.d, 0, (size_t)p.d * 4);
+        solve(k, &p, p.out, 77, 0.3f, 0, 10);
+        for (int64_t t = 0; t < 77; t++)
+            for (int64_t i = 0; i < 48; i++) {
+                double mean = 0, n = 0;
+                for (int64_t j = t < 10 ? 0 : t - 9; j <= t; j++, n++)
+                    mean += (double)p.row[j * p.stride + 2 * p.d + i];
+                assert_true(fabs((double)p.out[t * 48 + i] - mean / n) < 1e-6);
+            }
+        drop(&p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_to_the_twin_over_shapes_windows_and_caps),
+        cmocka_unit_test(a_longer_document_changes_no_bit_of_its_beginning),
+        cmocka_unit_test(what_comes_later_is_never_seen_not_even_a_nan),
+        cmocka_unit_test(a_query_finds_the_key_planted_for_it),
+        cmocka_unit_test(equal_keys_give_the_mean_of_the_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

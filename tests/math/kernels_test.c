@@ -1,0 +1,375 @@
+/* Vector kernels of every instruction set that this processor has, against their twins: over lengths, tails, the whole range of floats. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/work.h"
+#include "math/kernels_isa.h"
+
+enum { MOST = 2100 };
+static float *x, *y, *z, *w, *b; /* (MOST,) each, with eight guard floats behind */
+static const float guard = 12345;
+
+static void fill(float *p, int64_t n, uint64_t stream, float scale)
+{
+    gg_random r = gg_random_of(11, stream);
+    for (int64_t i = 0; i < n; i++)
+        p[i] = (float)(gg_random_normal(&r) * (double)scale);
+    for (int64_t i = n; i < n + 8; i++)
+        p[i] = guard;
+}
+
+static void guarded(const float *p, int64_t n)
+{
+    for (int64_t i = n; i < n + 8; i++)
+        assert_true(p[i] == guard);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    float **all[] = {&x, &y, &z, &w, &b};
+    for (int i = 0; i < 5; i++)
+        *all[i] = malloc((MOST + 8) * sizeof(float));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(x), free(y), free(z), free(w), free(b);
+    return 0;
+}
+
+#define FOR_EACH_ISA(k)                                                                \
+    for (int isa_ = 0; isa_ < GG__ISA_COUNT; isa_++)                                   \
+        for (const gg__kernels *k = gg__kernels_of(isa_); k; k = NULL)
+
+/* distance of y from the true value in units of its last place */
+static double ulps(float found, double want)
+{
+    if (isnan(want) || isnan(found))
+        return isnan(want) && isnan(found) ? 0 : INFINITY;
+    if (isinf((float)want) || isinf(found))
+        return (float)want == found ? 0 : INFINITY;
+    double unit = fabs(want) < 0x1p-126 ? 0x1p-149 : ldexp(1, ilogb(want) - 23);
+    return fabs((double)found - want) / unit;
+}
+
+static double true_exp(double v) { return exp(v); }
+static double true_tanh(double v) { return tanh(v); }
+static double true_sigmoid(double v) { return 1 / (1 + exp(-v)); }
+static double true_silu(double v) { return v / (1 + exp(-v)); }
+static double true_gelu_erf(double v) { return v * 0.5 * erfc(-v * 0.70710678118654752440); }
+static double true_gelu_tanh(double v) { return v / (1 + exp(-2 * 0.79788456080286535588 * (v + 0.044715 * v * v * v))); }
+static double true_relu(double v) { return v < 0 ? 0 : v; }
+
+static void functions_are_right_over_the_whole_range_of_floats(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(k)
+    {
+        const struct {
+            const char *name;
+            void (*f)(float *, const float *, int64_t);
+            double (*truth)(double);
+            double ulp;   /* allowed where the result is at least `least` */
+            double least; /* below: an absolute error of `least` 2^-20 or a flush to zero is let through */
+        } table[] = {
+            {"exp", k->exp, true_exp, 2, 0},
+            {"tanh", k->tanh, true_tanh, 2, 0},
+            {"relu", k->relu, true_relu, 0, 0},
+            {"sigmoid", k->sigmoid, true_sigmoid, 3, 0x1p-126},
+            {"silu", k->silu, true_silu, 3, 0x1p-120},
+            {"gelu_erf", k->gelu_erf, true_gelu_erf, 10, 0x1p-120},
+            {"gelu_tanh", k->gelu_tanh, true_gelu_tanh, 256, 0x1p-120}, /* the rounding of u is multiplied by u where e^-2u is large */
+        };
+        for (size_t f = 0; f < sizeof table / sizeof *table; f++)
+            for (uint64_t bits = 0; bits <= UINT32_MAX;) {
+                int64_t n = 0;
+                for (; n < MOST && bits <= UINT32_MAX; n++, bits += 6007) {
+                    uint32_t u = (uint32_t)bits;
+                    memcpy(x + n, &u, 4);
+                }
+                table[f].f(y, x, n);
+                for (int64_t i = 0; i < n; i++) {
+                    double want = table[f].truth((double)x[i]), e = ulps(y[i], want);
+                    if (e > table[f].ulp && !(fabs(want) < table[f].least && fabs((double)y[i]) <= table[f].least))
+                        fail_msg("%s %s(%a): expected %a, found %a, %g ulp off", k->name, table[f].name, (double)x[i], want,
+                                 (double)y[i], e);
+                }
+            }
+    }
+}
+
+static void functions_at_the_edges(void **state)
+{
+    (void)state;
+    const float edge[] = {0, -0.0f, INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, FLT_MIN, 0x1p-149f, 88.72283f, 88.72284f, -87.33655f,
+                          -103.97208f, -103.97209f, -104.1f, 1e-10f, -1e-10f, 20, -20, 0.625f, -0.625f};
+    enum { N = sizeof edge / sizeof *edge };
+    FOR_EACH_ISA(k)
+    {
+        k->exp(y, edge, N);
+        for (int i = 0; i < N; i++)
+            assert_true(ulps(y[i], exp((double)edge[i])) <= 2);
+        assert_true(y[0] == 1 && y[1] == 1 && isinf(y[2]) && y[3] == 0 && isnan(y[4]));
+        k->tanh(y, edge, N);
+        assert_true(y[0] == 0 && signbit(y[1]) && y[2] == 1 && y[3] == -1 && isnan(y[4]) && y[5] == 1 && y[8] == 0x1p-149f);
+        k->sigmoid(y, edge, N);
+        assert_true(y[0] == 0.5f && y[2] == 1 && y[3] == 0 && isnan(y[4]));
+        k->silu(y, edge, N);
+        assert_true(y[0] == 0 && isinf(y[2]) && isnan(y[4]) && y[5] == FLT_MAX && y[6] == 0);
+        k->gelu_erf(y, edge, N);
+        assert_true(y[0] == 0 && isinf(y[2]) && isnan(y[4]) && y[5] == FLT_MAX && y[6] == 0);
+        k->gelu_tanh(y, edge, N);
+        assert_true(y[0] == 0 && isinf(y[2]) && isnan(y[4]) && y[5] == FLT_MAX && y[6] == 0);
+        k->relu(y, edge, N);
+        assert_true(y[2] == INFINITY && y[3] == 0 && isnan(y[4]) && y[6] == 0);
+        k->softcap(y, edge, 30, N);
+        assert_true(y[2] == 30 && y[3] == -30 && isnan(y[4]) && y[5] == 30);
+        for (int i = 0; i < N; i++)
+            assert_int_equal(k->all_finite(edge + i, 1), isfinite(edge[i]) != 0);
+    }
+}
+
+/* A value is the same at any place of a row, in its vectors and in its tail; nothing is written behind the end; y may be x. */
+static void a_value_does_not_depend_on_its_place(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(k)
+    {
+        void (*f[])(float *, const float *, int64_t) = {k->exp, k->silu, k->gelu_tanh, k->gelu_erf, k->relu, k->tanh, k->sigmoid};
+        for (size_t j = 0; j < sizeof f / sizeof *f; j++) {
+            fill(x, MOST, 1, 3);
+            f[j](z, x, MOST);
+            for (int64_t n = 0; n <= 70; n++)
+                for (int64_t at = 0; at < 5; at++) {
+                    fill(y, n, 2, 1);
+                    f[j](y, x + at, n);
+                    assert_memory_equal(y, z + at, (size_t)n * 4);
+                    guarded(y, n);
+                }
+            f[j](x, x, MOST);
+            assert_memory_equal(x, z, MOST * 4);
+        }
+    }
+}
+
+static void arithmetic_of_rows(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(k)
+        for (int64_t n = 0; n <= 140; n++) {
+            fill(x, n, 3, 1);
+            fill(w, n, 4, 1);
+            fill(y, n, 5, 1);
+            memcpy(z, y, (size_t)(n + 8) * 4);
+            k->mul(y, x, w, n);
+            for (int64_t i = 0; i < n; i++)
+                assert_true(y[i] == x[i] * w[i]);
+            k->add(y, x, w, n);
+            for (int64_t i = 0; i < n; i++)
+                assert_true(y[i] == x[i] + w[i]);
+            k->scale(y, 0.3f, x, n);
+            for (int64_t i = 0; i < n; i++)
+                assert_true(y[i] == 0.3f * x[i]);
+            memcpy(y, z, (size_t)n * 4);
+            k->axpy(y, -0.7f, x, n);
+            for (int64_t i = 0; i < n; i++)
+                assert_true(fabs((double)y[i] - ((double)z[i] - 0.7 * (double)x[i])) < 1e-6);
+            memcpy(y, z, (size_t)n * 4);
+            k->abs_add(y, x, n);
+            for (int64_t i = 0; i < n; i++)
+                assert_true(y[i] == z[i] + fabsf(x[i]));
+            guarded(y, n);
+            double dot = 0, size = 0;
+            for (int64_t i = 0; i < n; i++) {
+                dot += (double)x[i] * (double)w[i];
+                size += fabs((double)x[i] * (double)w[i]);
+            }
+            assert_true(fabs((double)k->dot(x, w, n) - dot) <= size * 0x1p-23);
+            k->softcap(y, x, 2, n);
+            for (int64_t i = 0; i < n; i++)
+                assert_true(fabs((double)y[i] - 2 * tanh((double)x[i] / 2)) < 1e-6);
+            assert_true(k->all_finite(x, n));
+            for (int64_t i = 0; i < n; i++) {
+                float keep = x[i];
+                x[i] = i % 2 ? NAN : -INFINITY;
+                assert_false(k->all_finite(x, n));
+                x[i] = keep;
+            }
+        }
+}
+
+static void near(const float *found, const float *want, int64_t n, double tolerance, const char *what)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!(fabs((double)found[i] - (double)want[i]) <= tolerance * (1e-3 + fabs((double)want[i]))))
+            fail_msg("%s of %lld, value %lld: expected %g, found %g", what, (long long)n, (long long)i, (double)want[i], (double)found[i]);
+}
+
+static const int64_t widths[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 128, 129, 257, 576, 1536, 2049};
+enum { N_WIDTHS = sizeof widths / sizeof *widths };
+
+static void norms_softmax_and_logsumexp_equal_their_twins(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(k)
+        for (int i = 0; i < N_WIDTHS; i++) {
+            int64_t n = widths[i];
+            fill(w, n, 6, 1);
+            fill(b, n, 7, 1);
+            for (int with = 0; with < 4; with++) {
+                fill(x, n, 8, 4);
+                fill(y, n, 9, 1);
+                k->rms_norm(y, x, with & 1 ? w : NULL, with & 2 ? 1 : 0, 1e-5f, n);
+                gg_naive_rms_norm(z, x, with & 1 ? w : NULL, with & 2 ? 1 : 0, 1e-5f, n);
+                near(y, z, n, 2e-6, "rms_norm");
+                guarded(y, n);
+                k->layer_norm(y, x, with & 1 ? w : NULL, with & 2 ? b : NULL, 1e-5f, n);
+                gg_naive_layer_norm(z, x, with & 1 ? w : NULL, with & 2 ? b : NULL, 1e-5f, n);
+                if (n > 2) /* with one or two values the variance is mere cancellation */
+                    near(y, z, n, 1e-4, "layer_norm");
+                guarded(y, n);
+                memcpy(y, x, (size_t)n * 4);
+                k->rms_norm(y, y, w, 0, 1e-5f, n); /* in place */
+                gg_naive_rms_norm(z, x, w, 0, 1e-5f, n);
+                near(y, z, n, 2e-6, "rms_norm in place");
+            }
+            fill(x, n, 10, 5);
+            double sum = 0, max = -INFINITY;
+            for (int64_t j = 0; j < n; j++)
+                max = fmax(max, (double)x[j]);
+            for (int64_t j = 0; j < n; j++)
+                sum += exp((double)x[j] - max);
+            assert_true(fabs(k->logsumexp(x, n) - (max + log(sum))) < 1e-6);
+            memcpy(y, x, (size_t)n * 4);
+            gg_naive_softmax(y, n);
+            k->softmax(x, n);
+            near(x, y, n, 3e-6, "softmax");
+            guarded(x, n);
+        }
+}
+
+static void softmax_and_logsumexp_survive_extremes(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(k)
+    {
+        float large[] = {3e38f, -3e38f, 3e38f}, none[20], one[] = {-INFINITY, 2, -INFINITY}, bad[] = {1, NAN, 2};
+        k->softmax(large, 3);
+        assert_true(large[0] == 0.5f && large[1] == 0 && large[2] == 0.5f);
+        k->softmax(one, 3);
+        assert_true(one[0] == 0 && one[1] == 1 && one[2] == 0);
+        k->softmax(bad, 3);
+        assert_true(isnan(bad[0]) && isnan(bad[1]) && isnan(bad[2]));
+        for (int i = 0; i < 20; i++)
+            none[i] = -INFINITY;
+        assert_true(k->logsumexp(none, 20) == -INFINITY);
+        none[19] = 700;
+        assert_true(k->logsumexp(none, 20) == 700);
+        none[3] = NAN;
+        assert_true(isnan(k->logsumexp(none, 20)));
+        none[19] = INFINITY;
+        assert_true(isnan(k->logsumexp(none, 20)));
+        none[3] = 0;
+        assert_true(k->logsumexp(none, 20) == INFINITY);
+    }
+}
+
+static void rope_rotates_the_halves_and_leaves_the_rest(void **state)
+{
+    (void)state;
+    static const int64_t shape[][3] = {{1, 2, 2}, {9, 64, 64}, {3, 80, 20}, {2, 128, 128}, {5, 6, 4}, {4, 34, 34}, {2, 16, 0}}; /* heads, width, rotated */
+    FOR_EACH_ISA(k)
+        for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
+            int64_t n = shape[i][0] * shape[i][1];
+            for (int64_t j = 0; j < shape[i][2] / 2; j++) {
+                w[j] = (float)cos(0.7 * (double)j + 0.1);
+                b[j] = (float)sin(0.7 * (double)j + 0.1);
+            }
+            fill(x, n, 12, 1);
+            memcpy(y, x, (size_t)n * 4);
+            k->rope(x, w, b, shape[i][0], shape[i][1], shape[i][2]);
+            gg_naive_rope(y, w, b, shape[i][0], shape[i][1], shape[i][2]);
+            near(x, y, n, 1e-4, "rope");
+            guarded(x, n);
+        }
+}
+
+static void check_top(const gg__kernels *k, int64_t n, int64_t n_top)
+{
+    static int32_t found[MOST + 1], want[MOST];
+    found[n_top] = -77;
+    k->top_k(found, y, x, n, n_top);
+    gg_naive_top_k(want, z, x, n, n_top);
+    assert_int_equal(found[n_top], -77);
+    for (int64_t i = 0; i < n_top; i++)
+        if (found[i] != want[i] || memcmp(y + i, z + i, 4))
+            fail_msg("%s, %lld of %lld, place %lld: expected %d (%g), found %d (%g)", k->name, (long long)n_top, (long long)n, (long long)i,
+                     want[i], (double)z[i], found[i], (double)y[i]);
+    k->top_k(found, NULL, x, n, n_top);
+}
+
+static void top_k_is_ordered_and_ties_go_to_the_lowest_index(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(k)
+        for (int i = 0; i < N_WIDTHS; i++) {
+            int64_t n = widths[i];
+            const int64_t some[] = {1, 2, 10, 30, 64, 65, 100, n};
+            for (int kind = 0; kind < 6; kind++) {
+                fill(x, n, (uint64_t)(100 * kind + i), 1);
+                for (int64_t j = 0; j < n; j++)
+                    switch (kind) {
+                    case 1: x[j] = roundf(x[j]); break;                      /* many ties, -0 among them */
+                    case 2: x[j] = j % 3 ? x[j] : NAN; break;
+                    case 3: x[j] = j % 5 ? -INFINITY : j % 2 ? NAN : 1; break;
+                    case 4: x[j] = (float)j; break;                          /* each enters the list */
+                    case 5: x[j] = NAN; break;
+                    default: break;
+                    }
+                for (size_t t = 0; t < sizeof some / sizeof *some; t++)
+                    if (some[t] <= n && (n < 1000 || some[t] <= 100))
+                        check_top(k, n, some[t]);
+            }
+        }
+}
+
+static void the_public_names_take_the_widest_set(void **state)
+{
+    (void)state;
+    const gg__kernels *widest = NULL;
+    FOR_EACH_ISA(k) widest = k;
+    fill(x, 100, 1, 1);
+    fill(w, 100, 2, 1);
+    gg_exp(y, x, 100);
+    widest->exp(z, x, 100);
+    assert_memory_equal(y, z, 400);
+    assert_true(gg_dot(x, w, 100) == widest->dot(x, w, 100));
+    assert_null(gg__kernels_of(GG__ISA_COUNT));
+    print_message("widest: %s\n", widest->name);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(functions_are_right_over_the_whole_range_of_floats),
+        cmocka_unit_test(functions_at_the_edges),
+        cmocka_unit_test(a_value_does_not_depend_on_its_place),
+        cmocka_unit_test(arithmetic_of_rows),
+        cmocka_unit_test(norms_softmax_and_logsumexp_equal_their_twins),
+        cmocka_unit_test(softmax_and_logsumexp_survive_extremes),
+        cmocka_unit_test(rope_rotates_the_halves_and_leaves_the_rest),
+        cmocka_unit_test(top_k_is_ordered_and_ties_go_to_the_lowest_index),
+        cmocka_unit_test(the_public_names_take_the_widest_set),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
