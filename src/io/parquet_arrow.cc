@@ -13,7 +13,7 @@
 // Traps: Arrow throws from the Parquet side and returns Status from its own; both end at the extern "C" functions. Offsets of nested arrays are
 // checked before use: files are hostile until shown otherwise.
 #include "io/parquet.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 #include <arrow/api.h>
 #include <arrow/io/api.h>
