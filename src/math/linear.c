@@ -13,8 +13,8 @@
  *   linear, before threads share it; only the plain x, y and scratch change hands.
  * - Packing goes by slices of output rows, so that the float32 form of a large matrix never exists as a whole. */
 #include "linear.h"
-#include "../base/memory.h"
-#include "../base/work.h"
+#include "base/memory.h"
+#include "base/work.h"
 #include "kernels.h"
 #include <dnnl.h>
 #include <omp.h>
