@@ -251,7 +251,7 @@ int gg_cli_activations(int argc, char **argv)
         goto end;
     }
     if ((s = gg_layer_list_parse(on, ctx, layers, job.n_layers)) != GG_OK || (s = gg_tensors_writer_open(&job.out, ctx, output)) != GG_OK ||
-        (s = gg_command_progress(&p, &c, ctx, "activations", "documents", n_rows)) != GG_OK)
+        (s = gg_command_progress(&p, &c, ctx, ids_path ? ids_path : input.at[0], "documents", n_rows)) != GG_OK)
         goto end;
     const gg_listener listener = {.sites = mask, .layers = on, .open = job_open, .tap = job_tap, .document = job_document, .close = job_close, .user = &job};
     const gg_run_options run = {.max_tokens = max_tokens, .special = special, .group_tokens = 128, .progress = p};

@@ -63,7 +63,7 @@ int gg_cli_score(int argc, char **argv)
     if ((s = gg_command_context(&ctx, &c)) != GG_OK || (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
         (s = gg_documents_open(&d, ctx, input.at, input.n, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict})) != GG_OK ||
         (s = gg_model_open(&m, ctx, model, &(gg_model_options){.dtype = gg_cli_dtype(ctx, dtype), .actions = actions})) != GG_OK ||
-        (s = gg_rows_writer_open(&sink.out, ctx, output)) != GG_OK || (s = gg_command_progress(&p, &c, ctx, "score", "documents", 0)) != GG_OK)
+        (s = gg_rows_writer_open(&sink.out, ctx, output)) != GG_OK || (s = gg_command_progress(&p, &c, ctx, input.at[0], "documents", 0)) != GG_OK)
         goto end;
     sink.ctx = ctx;
     s = gg_score(&r, m, d, &(gg_run_options){.max_tokens = max_tokens, .special = special, .progress = p}, (int)top, write_row, &sink);
