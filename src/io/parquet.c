@@ -10,7 +10,7 @@ gg_status gg_parquet_unsupported(gg_context *ctx, const char *path)
     return gg_fail(ctx, GG_EUNSUPPORTED, "%s: this golgi was built without Arrow and knows no Parquet; run tools/setup and build again, or use .jsonl", path);
 }
 
-#ifdef GG_ARROW
+#ifdef GG_HAVE_ARROW
 
 bool gg_rows_parquet(void) { return true; }
 

@@ -1,6 +1,6 @@
 /* Parquet: what the rest of io asks of it, and the door to Arrow.
  *
- * parquet.c is always built. parquet_arrow.cc, the only C++ of golgi, is built where config.mk names Arrow (GG_ARROW). Nothing of Arrow's crosses this
+ * parquet.c is always built. parquet_arrow.cc, the only C++ of golgi, is built where config.mk names Arrow (GG_HAVE_ARROW). Nothing of Arrow's crosses this
  * door: no exception, no memory, no type; rows come and go as jansson objects.
  */
 #ifndef GG_IO_PARQUET_H
