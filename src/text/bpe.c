@@ -49,13 +49,16 @@ gg_status gg__pairs_alloc(gg_tokenizer *t, int64_t n_merges)
     return GG_OK;
 }
 
-/* Of a pair that is listed twice the first rank counts. */
-gg_status gg__pairs_add(gg_tokenizer *t, int32_t left, int32_t right, uint32_t rank, int32_t id)
+/* Of a pair that is listed twice the first rank counts, or the last one. */
+gg_status gg__pairs_add(gg_tokenizer *t, int32_t left, int32_t right, uint32_t rank, int32_t id, bool last)
 {
     uint64_t i = hash_pair(left, right) & t->pair_mask;
     for (; t->pair[i].left >= 0; i = (i + 1) & t->pair_mask)
-        if (t->pair[i].left == left && t->pair[i].right == right)
-            return GG_OK;
+        if (t->pair[i].left == left && t->pair[i].right == right) {
+            if (!last)
+                return GG_OK;
+            break;
+        }
     t->pair[i] = (gg__pair){left, right, rank, id};
     if (rank < t->first_rank[left])
         t->first_rank[left] = rank;
@@ -387,6 +390,31 @@ static gg_status merge_stretch(gg__encoder *e, const char *text, size_t n, bool 
     return GG_OK;
 }
 
+/* Without an unknown token the characters that are no token vanish, and their neighbours may merge. */
+static gg_status drop_unknown(gg__encoder *e, const char **text, size_t *n)
+{
+    const gg_tokenizer *t = e->t;
+    const bool bytes = t->model == GG__BPE_BYTES;
+    size_t k, gap = 0;
+    bool any = false;
+    for (size_t i = 0; i < *n; i += k) {
+        k = bytes ? 1 : (size_t)gg__utf8_len((unsigned char)(*text)[i]);
+        if ((bytes ? t->byte_id[(uint8_t)(*text)[i]] : gg__vocab_find(&t->vocab, *text + i, k)) >= 0)
+            continue;
+        if (!any)
+            e->word.n = 0;
+        any = true;
+        GG_TRY(gg__buffer_add(e, &e->word, *text + gap, i - gap));
+        gap = i + k;
+    }
+    if (any) {
+        GG_TRY(gg__buffer_add(e, &e->word, *text + gap, *n - gap));
+        *text = e->word.data;
+        *n = e->word.n;
+    }
+    return GG_OK;
+}
+
 gg_status gg__bpe_encode(gg__encoder *e, const char *text, size_t n, bool open)
 {
     const gg_tokenizer *t = e->t;
@@ -405,6 +433,11 @@ gg_status gg__bpe_encode(gg__encoder *e, const char *text, size_t n, bool open)
             id = gg__vocab_find(&t->vocab, text, n);
         if (id >= 0 && t->type[id] == GG__TYPE_NORMAL)
             return put(e, id, text, n);
+    }
+    if (t->drops_unknown) {
+        GG_TRY(drop_unknown(e, &text, &n));
+        if (!n)
+            return open ? gg__want_more(e) : GG_OK;
     }
     if (t->model == GG__BPE_BYTES) {
         if (n <= SHORT && !open) {

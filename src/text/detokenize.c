@@ -25,32 +25,29 @@ typedef struct words {
     int64_t n;
 } words;
 
-static gg_status no_memory(void) { return GG_ENOMEM; }
-
-/* The texts that stand for bytes in GPT-2's table; anything else stays as it is. */
+/* GPT-2's table backwards. A token with a character that stands for no byte stays as it is. */
 static gg_status do_bytes(words *l)
 {
     for (int64_t i = 0; i < l->n; i++) {
         word *w = l->w + i;
-        char *out = w->added ? NULL : gg_arena_alloc(&l->arena, w->n + 1);
         size_t n = 0;
+        int k = 1;
         if (w->added)
             continue;
+        char *out = gg_arena_alloc(&l->arena, w->n + 1);
         if (!out)
-            return no_memory();
-        for (size_t at = 0; at < w->n;) {
-            const size_t len = (size_t)gg__utf8_len((unsigned char)w->s[at]);
-            int k;
-            const int b = len <= w->n - at ? gg__char_byte(gg__utf8_get(w->s + at, &k)) : -1;
-            if (b >= 0) {
-                out[n++] = (char)b;
-                at += len;
-            } else
-                for (size_t j = 0; j < len && at < w->n; j++)
-                    out[n++] = w->s[at++];
+            return GG_ENOMEM;
+        for (size_t at = 0; at < w->n; at += (size_t)k) {
+            const int b = (size_t)gg__utf8_len((unsigned char)w->s[at]) <= w->n - at ? gg__char_byte(gg__utf8_get(w->s + at, &k)) : -1;
+            if (b < 0)
+                break;
+            out[n++] = (char)b;
+            if (at + (size_t)k == w->n) {
+                w->s = out;
+                w->n = n;
+                break;
+            }
         }
-        w->s = out;
-        w->n = n;
     }
     return GG_OK;
 }
@@ -66,7 +63,7 @@ static gg_status do_replace(words *l, const char *from, size_t n_from, const cha
             continue;
         char *out = gg_arena_alloc(&l->arena, gg_mul((int64_t)(w->n + 1), (int64_t)(n_to / n_from + 2))), *o = out;
         if (!out)
-            return no_memory();
+            return GG_ENOMEM;
         const char *s = w->s, *end = w->s + w->n;
         for (const char *hit; (hit = memmem(s, (size_t)(end - s), from, n_from)); s = hit + n_from) {
             memcpy(o, s, (size_t)(hit - s));
@@ -89,7 +86,7 @@ static gg_status do_byte_fallback(words *l)
             continue;
         char *c = gg_arena_alloc(&l->arena, 1);
         if (!c)
-            return no_memory();
+            return GG_ENOMEM;
         *c = (char)b;
         l->w[i].s = c;
         l->w[i].n = 1;
@@ -104,7 +101,7 @@ static gg_status do_fuse(words *l)
         total += l->w[i].n;
     char *out = gg_arena_alloc(&l->arena, total + 1);
     if (!out)
-        return no_memory();
+        return GG_ENOMEM;
     for (int64_t i = 0; i < l->n; i++) {
         memcpy(out + at, l->w[i].s, l->w[i].n);
         at += l->w[i].n;
@@ -135,7 +132,7 @@ static gg_status do_prefixed(words *l, int64_t i, const char *front, size_t skip
     const size_t k = strlen(front);
     char *out = gg_arena_alloc(&l->arena, w->n - skip + k + 1);
     if (!out)
-        return no_memory();
+        return GG_ENOMEM;
     memcpy(out, front, k);
     memcpy(out + k, w->s + skip, w->n - skip);
     w->s = out;
@@ -163,23 +160,39 @@ static gg_status do_wordpiece(words *l, const gg__dec *d)
 
 static gg_status do_metaspace(words *l, const gg__dec *d)
 {
-    GG_TRY(do_replace(l, d->from, d->n_from, " ", 1));
-    if (d->flag && l->n && l->w[0].n && l->w[0].s[0] == ' ') {
-        l->w[0].s++;
-        l->w[0].n--;
+    if (d->flag && l->n) { /* all marks of the first token, as the published code does */
+        const int64_t n = l->n;
+        l->n = 1;
+        const gg_status s = do_replace(l, d->from, d->n_from, "", 0);
+        l->n = n;
+        GG_TRY(s);
     }
-    return GG_OK;
+    return do_replace(l, d->from, d->n_from, " ", 1);
 }
 
 /* "</w>" ends a word: a space, but not after the last one. */
 static gg_status do_suffix(words *l, const gg__dec *d)
 {
-    for (int64_t i = 0; i < l->n; i++) {
-        const word last = l->w[i];
-        GG_TRY(do_replace(l, d->from, d->n_from, i + 1 < l->n ? " " : "", i + 1 < l->n));
-        (void)last;
-        break;
-    }
+    word *const all = l->w;
+    const int64_t n = l->n;
+    gg_status s = GG_OK;
+    if (!n)
+        return GG_OK;
+    l->n = n - 1;
+    s = do_replace(l, d->from, d->n_from, " ", 1);
+    l->w = all + n - 1;
+    l->n = 1;
+    if (s == GG_OK)
+        s = do_replace(l, d->from, d->n_from, "", 0);
+    l->w = all;
+    l->n = n;
+    return s;
+}
+
+static gg_status do_spaces(words *l)
+{
+    for (int64_t i = 1; i < l->n; i++)
+        GG_TRY(do_prefixed(l, i, " ", 0));
     return GG_OK;
 }
 
@@ -210,6 +223,7 @@ static gg_status decode(words *l, char **out, size_t *n_out, const int32_t *id, 
         case GG__DEC_STRIP: GG_TRY(do_strip(l, d)); break;
         case GG__DEC_REPLACE: GG_TRY(do_replace(l, d->from, d->n_from, d->to, d->n_to)); break;
         case GG__DEC_SUFFIX: GG_TRY(do_suffix(l, d)); break;
+        case GG__DEC_SPACES: GG_TRY(do_spaces(l)); break;
         }
     }
     size_t total = 0;

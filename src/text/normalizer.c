@@ -7,6 +7,7 @@
  * counting. tokenizer.json's Precompiled looks a whole grapheme up and takes the shortest entry, SentencePiece itself the longest at each
  * character: two rules for one table. */
 #include "text/text.h"
+#include "base/utf8.h"
 #include <utf8proc.h>
 
 enum { CHUNK = 1 << 16 };
@@ -327,9 +328,9 @@ gg_status gg__norm_charsmap(gg_tokenizer *t, const void *data, size_t n, bool lo
     for (int64_t i = 0; i < f->n_trie; i++, p += 4)
         f->trie[i] = (uint32_t)p[4] | (uint32_t)p[5] << 8 | (uint32_t)p[6] << 16 | (uint32_t)p[7] << 24;
     memcpy(f->to, p + 4, f->n_to);
-    for (size_t i = 0; i < f->n_to; i++) /* what is looked up later must be text */
-        if ((unsigned char)f->to[i] >= 0xF8)
-            return gg_fail(t->ctx, GG_EFORMAT, "the normalizer's character map holds no UTF-8 (byte %zu)", 4 + bytes + i);
+    const size_t valid = gg_utf8_valid_prefix(f->to, f->n_to);
+    if (valid < f->n_to)
+        return gg_fail(t->ctx, GG_EFORMAT, "the replacements of the normalizer's character map are no UTF-8 (byte %zu)", 4 + bytes + valid);
     return GG_OK;
 }
 
@@ -347,8 +348,10 @@ static const char *look_up(const gg__norm *f, const char *s, size_t n, size_t *u
         node ^= unit >> 10 << ((unit & 512) >> 6);
         if (unit >> 8 & 1) {
             const uint32_t value = node < f->n_trie ? f->trie[node] & 0x7FFFFFFFu : UINT32_MAX;
-            if (value >= f->n_to)
+            if (value >= f->n_to || ((unsigned char)f->to[value] & 0xC0) == 0x80)
                 break;
+            if (i + 1 < n && ((unsigned char)s[i + 1] & 0xC0) == 0x80) /* would cut a character */
+                continue;
             found = f->to + value;
             *used = i + 1;
             if (!f->longest)

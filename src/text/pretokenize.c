@@ -211,10 +211,12 @@ gg_status gg__pre_regex(gg_tokenizer *t, const char *pattern, gg__behaviour how,
     return gg__regex_compile(&p->code, t, pattern, strlen(pattern));
 }
 
+gg_status gg__pre_punctuation(gg_tokenizer *t, gg__behaviour how) { return gg__pre_regex(t, PUNCTUATION, how, false); }
+
 gg_status gg__bert_pre_tokenizer(gg_tokenizer *t)
 {
     GG_TRY(gg__pre_regex(t, "\\s+", GG__REMOVED, false));
-    return gg__pre_regex(t, PUNCTUATION, GG__ISOLATED, false);
+    return gg__pre_punctuation(t, GG__ISOLATED);
 }
 
 gg_status gg__pre_named(gg_tokenizer *t, const char *name)

@@ -101,7 +101,7 @@ typedef struct gg__norm {
 } gg__norm;
 
 typedef enum gg__dec_kind {
-    GG__DEC_BYTES, GG__DEC_METASPACE, GG__DEC_WORDPIECE, GG__DEC_BYTE_FALLBACK, GG__DEC_FUSE, GG__DEC_STRIP, GG__DEC_REPLACE, GG__DEC_SUFFIX
+    GG__DEC_BYTES, GG__DEC_METASPACE, GG__DEC_WORDPIECE, GG__DEC_BYTE_FALLBACK, GG__DEC_FUSE, GG__DEC_STRIP, GG__DEC_REPLACE, GG__DEC_SUFFIX, GG__DEC_SPACES
 } gg__dec_kind;
 typedef struct gg__dec {
     gg__dec_kind kind;
@@ -154,6 +154,7 @@ struct gg_tokenizer {
     gg__pair *pair;             /* open addressing, left < 0 is empty */
     uint64_t pair_mask;
     uint32_t *first_rank;       /* (vocab.n,) the earliest merge that has this token on its left; GG__NO_RANK: none */
+    bool drops_unknown;         /* characters that are no token vanish: no unknown token, and some characters are none */
     bool ignore_merges;         /* a pre-token that is a token stays whole */
     char *word_prefix, *word_suffix; /* continuing_subword_prefix, end_of_word_suffix */
     size_t n_word_prefix, n_word_suffix;
@@ -227,6 +228,7 @@ typedef struct gg__encoder {
 
 gg_status gg__emit(gg__encoder *e, int32_t id);                      /* GG_END when that was the last one wanted */
 static inline gg_status gg__want_more(gg__encoder *e) { e->more = true; return GG_END; }
+void gg__encoder_free(gg__encoder *e);
 gg_status gg__buffer_add(gg__encoder *e, gg__buffer *b, const char *s, size_t n);
 
 /* pretokenize.c */
@@ -234,12 +236,13 @@ gg_status gg__regex_compile(pcre2_code **out, gg_tokenizer *t, const char *patte
 int gg__regex_match(gg__encoder *e, const pcre2_code *code, const char *text, size_t n, size_t at, bool open); /* pcre2's result */
 gg_status gg__pre_add(gg_tokenizer *t, gg__pre **out);               /* one more step */
 gg_status gg__pre_regex(gg_tokenizer *t, const char *pattern, gg__behaviour how, bool invert);
+gg_status gg__pre_punctuation(gg_tokenizer *t, gg__behaviour how);
 gg_status gg__bert_pre_tokenizer(gg_tokenizer *t);
 gg_status gg__pre_named(gg_tokenizer *t, const char *name);          /* the table of GGUF's names */
 gg_status gg__pre_run(gg__encoder *e, int step, const char *text, size_t n, bool first, bool open);
 /* bpe.c */
 gg_status gg__pairs_alloc(gg_tokenizer *t, int64_t n_merges);
-gg_status gg__pairs_add(gg_tokenizer *t, int32_t left, int32_t right, uint32_t rank, int32_t id);
+gg_status gg__pairs_add(gg_tokenizer *t, int32_t left, int32_t right, uint32_t rank, int32_t id, bool last);
 gg_status gg__bigrams_alloc(gg_tokenizer *t, int64_t n);
 void gg__bigrams_add(gg_tokenizer *t, int32_t a, int32_t b);
 gg_status gg__bigrams_of_vocab(gg_tokenizer *t);
@@ -248,7 +251,7 @@ gg_status gg__bpe_encode(gg__encoder *e, const char *text, size_t n, bool open);
 /* spm.c */
 gg_status gg__spm_prepare(gg_tokenizer *t, const float *score);
 /* unigram.c, wordpiece.c */
-gg_status gg__unigram_prepare(gg_tokenizer *t);
+gg_status gg__unigram_prepare(gg_tokenizer *t, int64_t n_scores); /* tokens behind n_scores have none */
 void gg__unigram_free(gg_tokenizer *t);
 gg_status gg__unigram_encode(gg__encoder *e, const char *text, size_t n, bool open);
 gg_status gg__wordpiece_encode(gg__encoder *e, const char *text, size_t n, bool open);

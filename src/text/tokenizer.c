@@ -72,8 +72,13 @@ static gg_status build_matcher(gg__matcher *m, gg_tokenizer *t, bool normal, con
     return GG_OK;
 }
 
-static gg_status finish_added(gg_tokenizer *t)
+static gg_status finish(gg_tokenizer *t)
 {
+    if (t->unk < 0 && !t->byte_fallback && !t->n_word_prefix && !t->n_word_suffix) {
+        t->drops_unknown = t->model == GG__BPE_CHARS;
+        for (int b = 0; b < 256; b++)
+            t->drops_unknown |= t->model == GG__BPE_BYTES && t->byte_id[b] < 0;
+    }
     if (!t->n_added)
         return GG_OK;
     const char **text = gg_new(t->ctx, const char *, t->n_added);
@@ -109,7 +114,7 @@ gg_status gg_tokenizer_open_json(gg_tokenizer **out, gg_context *ctx, const char
     GG_TRY(begin(&t, ctx));
     gg_status s = gg__tokenizer_from_json(t, path);
     if (s == GG_OK)
-        s = finish_added(t);
+        s = finish(t);
     if (s != GG_OK) {
         gg_tokenizer_free(t);
         return s;
@@ -135,7 +140,7 @@ gg_status gg_tokenizer_open(gg_tokenizer **out, gg_context *ctx, const gg_tensor
     GG_TRY(begin(&t, ctx));
     gg_status s = gg__tokenizer_from_gguf(t, model);
     if (s == GG_OK)
-        s = finish_added(t);
+        s = finish(t);
     if (s != GG_OK) {
         gg_tokenizer_free(t);
         return gg_fail_prefix(ctx, s, "%s", gg_tensors_path(model));
@@ -376,6 +381,19 @@ static gg_status encode(gg__encoder *e, const char *text, size_t n)
     return s == GG_END ? GG_OK : s;
 }
 
+void gg__encoder_free(gg__encoder *e)
+{
+    pcre2_match_data_free(e->match);
+    pcre2_match_context_free(e->limits);
+    pcre2_jit_stack_free(e->stack);
+    void *const rest[] = {e->next, e->prev, e->sym, e->heap, e->best, e->from, e->via, e->norm[0].data, e->norm[1].data, e->repaired.data, e->prefixed.data, e->word.data,
+                          e->point};
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+        gg_drop(e->ctx, rest[i]);
+    for (size_t i = 0; i < sizeof e->step / sizeof *e->step; i++)
+        gg_drop(e->ctx, e->step[i].data);
+}
+
 gg_status gg_tokenizer_encode(const gg_tokenizer *t, gg_token_list *ids, const char *text, size_t n, int64_t max_tokens, int flags)
 {
     if (!ids->ctx)
@@ -383,15 +401,7 @@ gg_status gg_tokenizer_encode(const gg_tokenizer *t, gg_token_list *ids, const c
     gg__encoder e = {.t = t, .ctx = ids->ctx, .ids = ids, .max = max_tokens, .flags = flags};
     e.match = pcre2_match_data_create(1, t->pcre_memory);
     gg_status s = e.match ? encode(&e, text, n) : GG_ENOMEM;
-    pcre2_match_data_free(e.match);
-    pcre2_match_context_free(e.limits);
-    pcre2_jit_stack_free(e.stack);
-    void *const rest[] = {e.next, e.prev, e.sym, e.heap, e.best, e.from, e.via, e.norm[0].data, e.norm[1].data, e.repaired.data, e.prefixed.data, e.word.data,
-                          e.point};
-    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
-        gg_drop(e.ctx, rest[i]);
-    for (size_t i = 0; i < sizeof e.step / sizeof *e.step; i++)
-        gg_drop(e.ctx, e.step[i].data);
+    gg__encoder_free(&e);
     if (s != GG_OK)
         ids->n = 0;
     return s;

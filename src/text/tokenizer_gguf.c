@@ -2,6 +2,7 @@
  * (SentencePiece BPE by scores), t5 (unigram), bert (WordPiece, words marked with U+2581 in front, no ##).
  * Token types: control tokens are read in a text only when asked, user-defined ones always. */
 #include "text/text.h"
+#include "base/utf8.h"
 #include <stdio.h>
 
 static gg_status mark_of(char **out, gg_tokenizer *t, const char *s)
@@ -38,7 +39,7 @@ static gg_status read_vocab(gg_tokenizer *t, const gg_tensors *m)
     if (s == GG_OK)
         s = gg__vocab_build(&t->vocab, t->ctx, text, len, n);
     for (int64_t i = 0; s == GG_OK && i < n; i++)
-        if (t->type[i] == GG__TYPE_CONTROL || t->type[i] == GG__TYPE_USER || t->type[i] == GG__TYPE_UNKNOWN)
+        if ((t->type[i] == GG__TYPE_CONTROL || t->type[i] == GG__TYPE_USER || t->type[i] == GG__TYPE_UNKNOWN) && gg_utf8_is_valid(text[i], len[i]))
             s = gg__added_add(t, &(gg__added){.text = (char *)(uintptr_t)text[i], .n = len[i], .id = (int32_t)i, .special = t->type[i] != GG__TYPE_USER});
     gg_drop(t->ctx, text);
     gg_drop(t->ctx, len);
@@ -77,7 +78,7 @@ static gg_status read_merges(gg_tokenizer *t, const gg_tensors *m)
             st = gg_fail(t->ctx, GG_EFORMAT, "tokenizer.ggml.merges[%lld] '%.*s': %s is not in the vocabulary", (long long)i, len > 80 ? 80 : (int)len, s,
                          left < 0 ? "its left side" : right < 0 ? "its right side" : "what it gives");
         else
-            st = gg__pairs_add(t, left, right, (uint32_t)i, both);
+            st = gg__pairs_add(t, left, right, (uint32_t)i, both, false);
     }
     gg_drop(t->ctx, whole);
     return st;
@@ -220,7 +221,7 @@ static gg_status open_unigram(gg_tokenizer *t, const gg_tensors *m)
     gg__norm *p = NULL;
     GG_TRY(gg__norm_add(t, &p));
     *p = (gg__norm){.kind = GG__NORM_SP_SPACES, .prefix = prefix, .merge = merge};
-    GG_TRY(gg__unigram_prepare(t));
+    GG_TRY(gg__unigram_prepare(t, t->vocab.n));
     GG_TRY(decode_marks(t, prefix));
     GG_TRY(around(t, m, false, true, t->bos, t->eos));
     snprintf(t->kind, sizeof t->kind, "unigram");

@@ -33,7 +33,7 @@ static inline int32_t follow(const struct gg__trie *r, int32_t node, uint8_t c)
     return -1;
 }
 
-gg_status gg__unigram_prepare(gg_tokenizer *t)
+gg_status gg__unigram_prepare(gg_tokenizer *t, int64_t n_scores)
 {
     struct gg__trie *r = t->trie = gg_new(t->ctx, struct gg__trie, 1);
     if (!r)
@@ -45,8 +45,8 @@ gg_status gg__unigram_prepare(gg_tokenizer *t)
         bytes += t->vocab.at[i + 1] - t->vocab.at[i];
         if (t->score[i] != t->score[i])
             return gg_fail(t->ctx, GG_EFORMAT, "token %lld has a score that is no number", (long long)i);
-        if (t->type[i] == GG__TYPE_NORMAL || t->type[i] == GG__TYPE_USER || t->type[i] == GG__TYPE_UNKNOWN) {
-            worst = !any || t->score[i] < worst ? t->score[i] : worst;
+        if (i < n_scores && (!any || t->score[i] < worst)) {
+            worst = t->score[i];
             any = true;
         }
     }
@@ -67,7 +67,7 @@ gg_status gg__unigram_prepare(gg_tokenizer *t)
         size_t n;
         const char *s = gg__vocab_text(&t->vocab, i, &n);
         int32_t node = 0;
-        if (!n || t->type[i] == GG__TYPE_CONTROL || t->type[i] == GG__TYPE_BYTE || t->type[i] == GG__TYPE_UNKNOWN || gg__vocab_find(&t->vocab, s, n) != i)
+        if (!n || i >= n_scores || t->type[i] == GG__TYPE_CONTROL || t->type[i] == GG__TYPE_BYTE || t->type[i] == GG__TYPE_UNKNOWN || gg__vocab_find(&t->vocab, s, n) != i)
             continue;
         for (size_t k = 0; k < n; k++) {
             const uint64_t edge = (uint64_t)node << 8 | (uint8_t)s[k];

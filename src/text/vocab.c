@@ -46,7 +46,7 @@ gg_status gg__vocab_build(gg__vocab *v, gg_context *ctx, const char *const *text
             return gg_fail(ctx, GG_ENOMEM, "the texts of the vocabulary do not fit into memory");
     while (cap < (size_t)n * 2)
         cap *= 2;
-    v->bytes = gg_alloc(ctx, total + 1);
+    v->bytes = gg_alloc(ctx, total + 8); /* a broken character at the end is read beyond it */
     v->at = gg_new(ctx, int64_t, n + 1);
     v->slot = gg_new(ctx, uint64_t, cap);
     if (!v->bytes || !v->at || !v->slot) {
