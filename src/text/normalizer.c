@@ -3,7 +3,7 @@
  * When the text goes on (open) a step gives only what no continuation changes: a normal form ends before the last character that
  * can neither combine with what stands before it nor move, a replacement keeps back what might be half of its pattern.
  *
- * Traps: the canonical ordering of a hostile run of combining marks is quadratic when sorted by exchanges, so long runs are sorted by
+ * Traps: BERT strips the nonspacing marks, StripAccents all marks; the canonical ordering of a hostile run of combining marks is quadratic when sorted by exchanges, so long runs are sorted by
  * counting. tokenizer.json's Precompiled looks a whole grapheme up and takes the shortest entry, SentencePiece itself the longest at each
  * character: two rules for one table. */
 #include "text/text.h"
@@ -48,7 +48,7 @@ gg_status gg__bert_normalizer(gg_tokenizer *t, bool clean, bool cjk, bool strip_
         GG_TRY(gg__norm_add(t, &p));
         p->kind = GG__NORM_FORM;
         GG_TRY(gg__norm_add(t, &p));
-        p->kind = GG__NORM_STRIP_ACCENTS;
+        p->kind = GG__NORM_STRIP_NONSPACING;
     }
     if (lower) {
         GG_TRY(gg__norm_add(t, &p));
@@ -194,6 +194,12 @@ static bool is_other(int32_t c)
     return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO || k == UTF8PROC_CATEGORY_CS;
 }
 
+static bool is_mark(int32_t c)
+{
+    const int k = c >= 0x300 ? (int)utf8proc_category(c) : 0;
+    return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
+}
+
 static bool is_cjk(int32_t c) /* BERT's list of blocks */
 {
     return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
@@ -225,7 +231,8 @@ static gg_status characters(gg__encoder *e, gg__buffer *out, gg__norm_kind kind,
             } else
                 c = c < 0x80 ? (c >= 'A' && c <= 'Z' ? c + 32 : c) : utf8proc_tolower(c);
             break;
-        case GG__NORM_STRIP_ACCENTS: c = c >= 0x300 && utf8proc_category(c) == UTF8PROC_CATEGORY_MN ? -1 : c; break;
+        case GG__NORM_STRIP_MARKS: c = is_mark(c) ? -1 : c; break;
+        case GG__NORM_STRIP_NONSPACING: c = c >= 0x300 && utf8proc_category(c) == UTF8PROC_CATEGORY_MN ? -1 : c; break;
         case GG__NORM_BERT_CLEAN:
             if (gg__is_space(c) && c != 0x85 && c != 0xB && c != 0xC) /* tab and line ends are spaces, other control characters go */
                 c = ' ';

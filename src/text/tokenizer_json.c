@@ -94,7 +94,7 @@ static gg_status read_normalizer(gg_tokenizer *t, const json_t *o, int depth)
         {"NFKC", {.kind = GG__NORM_FORM, .compose = true, .compat = true}},
         {"NFKD", {.kind = GG__NORM_FORM, .compat = true}},
         {"Lowercase", {.kind = GG__NORM_LOWER}},
-        {"StripAccents", {.kind = GG__NORM_STRIP_ACCENTS}},
+        {"StripAccents", {.kind = GG__NORM_STRIP_MARKS}},
         {"Nmt", {.kind = GG__NORM_NMT}},
         {"ByteLevel", {.kind = GG__NORM_BYTES}},
     };
@@ -409,13 +409,67 @@ static gg_status read_decoder(gg_tokenizer *t, const json_t *o, int depth)
 
 /* ---- vocabulary ---- */
 
-typedef struct entry {
-    const char *text;
-    size_t n;
-} entry;
+/* jansson takes no NUL in a key, but a character-level vocabulary may have the token "\u0000". Such a file is read with a noncharacter that it does
+ * not hold in place of the NUL, which is then put back: in keys here, in texts by put_nul_back_everywhere. */
+static size_t put_nul_back(char *s, size_t n, const char *nul)
+{
+    size_t m = 0;
+    for (size_t i = 0; i < n;)
+        if (n - i >= 3 && !memcmp(s + i, nul, 3)) {
+            s[m++] = 0;
+            i += 3;
+        } else
+            s[m++] = s[i++];
+    s[m] = 0;
+    return m;
+}
+
+static gg_status put_nul_back_everywhere(gg_arena *arena, json_t *v, const char *nul)
+{
+    size_t i;
+    json_t *each;
+    const char *key;
+    if (json_is_array(v)) {
+        json_array_foreach(v, i, each)
+            GG_TRY(put_nul_back_everywhere(arena, each, nul));
+    } else if (json_is_object(v)) {
+        json_object_foreach(v, key, each)
+            GG_TRY(put_nul_back_everywhere(arena, each, nul));
+    } else if (json_is_string(v) && memmem(json_string_value(v), json_string_length(v), nul, 3)) {
+        char *s = gg_arena_strndup(arena, json_string_value(v), json_string_length(v));
+        TRY_NEW(s);
+        if (json_string_setn(v, s, put_nul_back(s, json_string_length(v), nul)))
+            return GG_ENOMEM;
+    }
+    return GG_OK;
+}
+
+/* The JSON with every \u0000 written as a noncharacter of U+FDD0..U+FDEF that does not occur; nul: its three bytes. */
+static gg_status parse_without_nul(json_t **out, gg_tokenizer *t, const gg_map *map, char *nul, json_error_t *error)
+{
+    char *s = gg_strndup(t->ctx, (const char *)map->data, map->size), escape[8];
+    TRY_NEW(s);
+    for (int c = 0xFDD0; c <= 0xFDEF; c++) {
+        gg__utf8_put(nul, c);
+        snprintf(escape, sizeof escape, "\\u%04x", (unsigned)c);
+        if (!memmem(s, map->size, nul, 3) && !strcasestr(s, escape))
+            break;
+        nul[0] = 0;
+    }
+    for (size_t i = 0; nul[0] && i + 6 <= map->size; i++)
+        if (s[i] == '\\') {
+            if (!memcmp(s + i, "\\u0000", 6))
+                memcpy(s + i, escape, 6);
+            i++;
+        }
+    *out = json_loadb(s, map->size, JSON_ALLOW_NUL, error);
+    gg_drop(t->ctx, s);
+    return GG_OK;
+}
+
 
 /* Texts by id: the model's, then the added tokens. */
-static gg_status build_vocab(gg_tokenizer *t, const json_t *vocab, const json_t *added, bool pairs)
+static gg_status build_vocab(gg_tokenizer *t, const json_t *vocab, const json_t *added, bool pairs, gg_arena *arena, const char *nul)
 {
     int64_t n = 0, count = 0;
     size_t i;
@@ -460,6 +514,15 @@ static gg_status build_vocab(gg_tokenizer *t, const json_t *vocab, const json_t 
                 const json_int_t id = json_integer_value(json_object_iter_value(it));
                 text[id] = json_object_iter_key(it);
                 len[id] = json_object_iter_key_len(it);
+                if (nul && memmem(text[id], len[id], nul, 3)) {
+                    char *back = gg_arena_strndup(arena, text[id], len[id]);
+                    if (!back) {
+                        s = GG_ENOMEM;
+                        break;
+                    }
+                    len[id] = put_nul_back(back, len[id], nul);
+                    text[id] = back;
+                }
             }
         }
         json_array_foreach(added, i, v) {
@@ -688,7 +751,7 @@ static gg_status find_ends(gg_tokenizer *t, const char *path)
     return s;
 }
 
-static gg_status read_all(gg_tokenizer *t, const json_t *root)
+static gg_status read_all(gg_tokenizer *t, const json_t *root, gg_arena *arena, const char *nul)
 {
     const json_t *m = json_object_get(root, "model"), *added = json_object_get(root, "added_tokens"), *decoder = json_object_get(root, "decoder");
     const json_t *vocab = json_object_get(m, "vocab");
@@ -702,7 +765,7 @@ static gg_status read_all(gg_tokenizer *t, const json_t *root)
         return unsupported(t, "tokenizer model", type);
     if (unigram ? !json_is_array(vocab) : !json_is_object(vocab))
         return gg_fail(t->ctx, GG_EFORMAT, "the vocab of a %s model must be %s", type, unigram ? "a list" : "an object");
-    GG_TRY(build_vocab(t, vocab, added, unigram));
+    GG_TRY(build_vocab(t, vocab, added, unigram, arena, nul));
     GG_TRY(read_normalizer(t, json_object_get(root, "normalizer"), 0));
     GG_TRY(read_added(t, added));
     bool bytes = false;
@@ -728,11 +791,18 @@ gg_status gg__tokenizer_from_json(gg_tokenizer *t, const char *path)
     json_error_t error;
     GG_TRY(gg_map_open(&map, t->ctx, path));
     json_t *root = json_loadb(map.data ? (const char *)map.data : "", map.size, JSON_ALLOW_NUL, &error);
+    gg_arena arena = {.ctx = t->ctx};
+    char nul[4] = {0};
+    gg_status s = GG_OK;
+    if (!root && json_error_code(&error) == json_error_null_byte_in_key && (s = parse_without_nul(&root, t, &map, nul, &error)) == GG_OK && root)
+        s = put_nul_back_everywhere(&arena, root, nul);
     gg_map_close(&map);
-    if (!root)
+    if (s == GG_OK && !root)
         return gg_fail(t->ctx, GG_EFORMAT, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
-    gg_status s = read_all(t, root);
+    if (s == GG_OK)
+        s = read_all(t, root, &arena, nul[0] ? nul : NULL);
     json_decref(root);
+    gg_arena_free(&arena);
     if (s != GG_OK)
         return gg_fail_prefix(t->ctx, s, "%s", path);
     return find_ends(t, path);

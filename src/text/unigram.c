@@ -121,6 +121,7 @@ static void forward(gg__encoder *e, const char *text, int32_t n)
     for (int32_t i = 0; i <= n; i++)
         e->from[i] = -1;
     e->best[0] = 0;
+    e->via[0] = -1;
     for (int32_t i = 0, k; i < n; i += k) {
         k = gg__utf8_len((unsigned char)text[i]);
         k = k < n - i ? k : n - i;
@@ -182,19 +183,16 @@ gg_status gg__unigram_encode(gg__encoder *e, const char *text, size_t n, bool op
         GG_TRY(reserve(e, (int64_t)len + 1));
         forward(e, text + at, (int32_t)len);
         const int32_t end = part || open ? common_front(e, (int32_t)len) : (int32_t)len;
-        int32_t first = 0; /* turn the path around: from[i] becomes the end of the token that begins at i */
-        for (int32_t i = end, to = -1; i >= 0;) {
-            const int32_t before = i ? e->from[i] : -1;
-            if (to >= 0) {
-                e->from[i] = to;
-                e->via[i] = e->via[to];
-            }
+        /* turn the path around: from[i] becomes the end of the token that begins at i */
+        for (int32_t to = end, id = e->via[end], i = end ? e->from[end] : -1; i >= 0;) {
+            const int32_t before = e->from[i], id_before = e->via[i];
+            e->from[i] = to;
+            e->via[i] = id;
             to = i;
-            if (!i)
-                break;
+            id = id_before;
             i = before;
         }
-        for (; first < end; first = e->from[first]) {
+        for (int32_t first = 0; first < end; first = e->from[first]) {
             if (e->via[first] >= 0) {
                 e->last_unk = false;
                 GG_TRY(gg__emit(e, e->via[first]));
