@@ -205,6 +205,13 @@ bool gg_file_is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+gg_status gg_file_remove(gg_context *ctx, const char *path)
+{
+    if (remove(path) != 0 && errno != ENOENT)
+        return fail_errno(ctx, errno, "remove", path);
+    return GG_OK;
+}
+
 gg_status gg_file_mkdirs(gg_context *ctx, const char *path)
 {
     char *p = gg_strdup(ctx, path);

@@ -14,6 +14,8 @@ void gg_map_close(gg_map *m);
 bool gg_file_exists(const char *path);
 bool gg_file_is_folder(const char *path);
 gg_status gg_file_mkdirs(gg_context *ctx, const char *path);
+/* A file, or a folder that is empty. What is not there is no failure. */
+gg_status gg_file_remove(gg_context *ctx, const char *path);
 /* Reads a whole small file (NUL-terminated copy); freed by gg_drop. */
 gg_status gg_file_read(char **out, size_t *n, gg_context *ctx, const char *path);
 

@@ -67,7 +67,7 @@ int gg_cli_tokenize(int argc, char **argv)
         (s = gg_model_need_tokenizer(&t, m)) != GG_OK || (s = gg_file_read(&text, &n, ctx, strcmp(file, "-") ? file : "/dev/stdin")) != GG_OK)
         goto end;
     ids.ctx = ctx;
-    if ((s = gg_tokenizer_encode(t, &ids, text, n, 0, special ? GG_TOKENIZE_SPECIAL : 0)) != GG_OK)
+    if ((s = gg_tokenizer_encode(t, &ids, text, n, 0, GG_TOKENIZE_PARSE_SPECIAL | (special ? GG_TOKENIZE_SPECIAL : 0))) != GG_OK)
         goto end;
     if (pieces) {
         print_pieces(t, &ids);

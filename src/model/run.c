@@ -226,8 +226,9 @@ static gg_status tokenise(runner *r, job *j, gg_token_list *list)
     j->start[0] = 0;
     for (int i = 0; r->documents && i < j->g.n_documents; i++) {
         const gg_document *d = &j->document[i];
-        /* one more than wanted tells whether something was cut */
-        GG_TRY(gg_tokenizer_encode(r->tokenizer, list, d->text, d->n_text, r->max_tokens + 1, r->o.special ? GG_TOKENIZE_SPECIAL : 0));
+        /* one more than wanted tells whether something was cut; "<filename>" in a text is that token, as Hugging Face tokenizers have it */
+        const int flags = GG_TOKENIZE_PARSE_SPECIAL | (r->o.special ? GG_TOKENIZE_SPECIAL : 0);
+        GG_TRY(gg_tokenizer_encode(r->tokenizer, list, d->text, d->n_text, r->max_tokens + 1, flags));
         const int64_t kept = list->n < r->max_tokens ? list->n : r->max_tokens;
         j->n_cut += kept < list->n;
         GG_TRY(job_room_tokens(r->ctx, j, n + kept));

@@ -1,19 +1,59 @@
-/* golgi nag: the verbs. One file a group: cmd_extract.c (extract, select), cmd_rank.c (rank, merge, slice), cmd_look.c (show, cluster,
- * deactivate).
- */
-#include "systems/nag/nag_internal.h"
-#include "base/command.h"
+/* golgi nag: the list of verbs and what they share. Extraction is in cmd_extract.c, ranking in cmd_rank.c, select in cmd_select.c, looking at
+ * features in cmd_look.c. */
+#include <stdio.h>
+#include "systems/nag/cmd.h"
+#include "math/linear.h"
 
 int gg_nag_main(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    return 2;
+    static const gg_verb verbs[] = {
+        {"select", "everything at once: choose the part of a pool that serves a target", gg__nag_cmd_select},
+        {"extract", "run a model over documents and keep each one's most excited neurons", gg__nag_cmd_extract},
+        {"rank", "order a pool by its distance to a target and choose within a token budget", gg__nag_cmd_rank},
+        {"merge", "join the selections of several targets", gg__nag_cmd_merge},
+        {"slice", "keep some layers of features", gg__nag_cmd_slice},
+    };
+    return gg_verbs_run("nag",
+                        "golgi nag - choose training text by the neurons it excites (Neuron-Activated Graphs, arXiv 2604.15706).\n\n"
+                        "  golgi nag select --model M --target T.jsonl --pool P.jsonl --fraction 0.2 --output out.jsonl",
+                        verbs, (int)(sizeof verbs / sizeof *verbs), argc, argv);
 }
 
-int gg_nag_reproduce(int argc, char **argv)
+gg_status gg__nag_open_model(gg_model **m, gg_actions **actions, gg_context *ctx, const gg__nag_run_words *w)
 {
-    (void)argc;
-    (void)argv;
-    return 2;
+    if (w->action)
+        GG_TRY(gg_actions_read(actions, ctx, w->action));
+    const gg_dtype t = strcmp(w->dtype, "bf16") == 0 || (strcmp(w->dtype, "auto") == 0 && gg_bf16_is_fast(ctx)) ? GG_BF16 : GG_F32;
+    return gg_model_open(m, ctx, w->model, &(gg_model_options){.dtype = t, .actions = *actions, .no_head = true});
+}
+
+gg_status gg__nag_extract_options_of(gg_nag_extract_options *o, gg_context *ctx, const gg__nag_run_words *w, const gg_actions *actions)
+{
+    *o = (gg_nag_extract_options){.top_k = w->top_k, .max_tokens = w->max_tokens, .special = w->special, .actions = actions};
+    return gg_nag_types_parse(&o->types, ctx, w->sites);
+}
+
+gg_documents_options gg__nag_documents_options_of(const gg__nag_run_words *w)
+{
+    return (gg_documents_options){.text_column = w->text_column, .id_column = w->id_column, .token_column = w->token_column, .strict = w->strict};
+}
+
+gg_status gg__nag_type_parse(gg_nag_type *out, gg_context *ctx, const char *text)
+{
+    uint32_t types;
+    GG_TRY(gg_nag_types_parse(&types, ctx, text));
+    if (types & (types - 1))
+        return gg_fail(ctx, GG_EINVAL, "\"%s\" names several sites; one was expected", text);
+    *out = (gg_nag_type)__builtin_ctz(types);
+    return GG_OK;
+}
+
+gg_status gg__nag_paths(const char **out, int *n, gg_context *ctx, gg_texts words, const char *option)
+{
+    if (words.n > GG_NAG_MAX_FILES)
+        return gg_fail(ctx, GG_EINVAL, "%s: %d files; at most %d", option, words.n, GG_NAG_MAX_FILES);
+    for (int i = 0; i < words.n; i++)
+        out[i] = words.at[i];
+    *n = words.n;
+    return GG_OK;
 }

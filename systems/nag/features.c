@@ -145,7 +145,7 @@ gg_status gg_nag_header_match(gg_context *ctx, const gg_nag_header *a, const cha
 }
 
 /* --- header <-> JSON ------------------------------------------------------------------------------------------------------ */
-static json_t *header_json(const gg_nag_header *h)
+json_t *gg__nag_header_json(const gg_nag_header *h)
 {
     json_t *layers = json_array(), *sites = json_array();
     for (int l = 0; l < h->n_layers; l++)
@@ -246,7 +246,7 @@ void gg_nag_writer_discard(gg_nag_writer *w)
 
 static gg_status write_head(gg_nag_writer *w)
 {
-    json_t *j = header_json(&w->h);
+    json_t *j = gg__nag_header_json(&w->h);
     char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
     if (!text)

@@ -1,8 +1,8 @@
 /* systems/nag/nag.h - choosing training text by the neurons it excites: Neuron-Activated Graphs.
  *
  *     gg_model_open(&m, ctx, "model.gguf", &(gg_model_options){.dtype = GG_F32, .no_head = true});
- *     gg_documents_open(&docs, ctx, (const char *[]){"pool.jsonl.zst"}, 1, NULL);
- *     gg_nag_extract_file(&x, m, docs, "pool.nag", &(gg_nag_extract_options){.top_k = 10, .max_tokens = 120});
+ *     gg_nag_source pool = {.paths = (const char *[]){"pool.jsonl.zst"}, .n_paths = 1};
+ *     gg_nag_extract_file(&x, ctx, m, &pool, "pool.nag", &(gg_nag_extract_options){.top_k = 10, .max_tokens = 120});
  *     gg_nag_ranking *r = NULL;                                    // likewise target.nag, then:
  *     gg_nag_rank(&r, ctx, &(gg_nag_rank_options){.target = {"target.nag"}, .n_target = 1,
  *                                                 .pool = {"pool.nag"}, .n_pool = 1, .fraction = 0.2});
@@ -128,6 +128,8 @@ typedef struct gg_nag_extract_options {
     const gg_actions *actions;  /* those the model was opened with, for the header */
     const char *scores;         /* .safetensors with the whole impact vectors "<docid>.<type>" (n_layers, width); NULL: none */
     int64_t scores_documents;   /* of the first so many documents, default 3 */
+    const gg_listener *others;  /* more listeners of the same pass, called after ours */
+    int n_others;
     struct gg_progress *progress;
 } gg_nag_extract_options;
 
@@ -140,15 +142,23 @@ typedef struct gg_nag_extract_result {
     double seconds;
 } gg_nag_extract_result;
 
-/* Fills the header for this model and these options (K clamped to the width). */
-GG_API gg_status gg_nag_header_of(gg_nag_header *out, gg_model *m, const gg_nag_extract_options *o);
+/* ctx is the one the model was opened with. Fills the header for this model and these options (K clamped to the width). */
+GG_API gg_status gg_nag_header_of(gg_nag_header *out, gg_context *ctx, gg_model *m, const gg_nag_extract_options *o);
 /* Every document of the source, in input order; `take` gets one document at a time. GG_ENAN names document, layer and type. */
-GG_API gg_status gg_nag_extract(gg_nag_extract_result *out, gg_model *m, gg_documents *documents, const gg_nag_extract_options *o,
+GG_API gg_status gg_nag_extract(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const gg_nag_extract_options *o,
                                 gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user);
-/* To a file. Work is kept in units beside it (PATH.parts/): stopped (GG_EINTR) or killed, the next call with the same model, options
- * and input_hash goes on where it ended. input_hash: of the source's bytes, NULL: no units are kept. */
-GG_API gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_model *m, gg_documents *documents, const char *path,
-                                     const char *input_hash, const gg_nag_extract_options *o);
+/* To a file. Work is kept in units beside it (PATH.parts/): stopped (GG_EINTR), failed or killed, the next call with the same model,
+ * options and source goes on where it ended. documents->paths must be files for that (not "-", not a folder). */
+typedef struct gg_nag_source {
+    const char *const *paths;
+    int n_paths;
+    gg_documents_options options;
+} gg_nag_source;
+GG_API gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const gg_nag_source *documents, const char *path,
+                                     const gg_nag_extract_options *o);
+/* 16 hexadecimal digits that change with the bytes of the source, the model or any option that changes features; "" when the source cannot
+ * be read twice. */
+GG_API gg_status gg_nag_key(char key[17], gg_context *ctx, const gg_nag_header *h, const gg_nag_source *documents);
 
 /* --- profile ----------------------------------------------------------------------------------------------------------- */
 /* How often each neuron is in the lists of some documents. */
@@ -252,8 +262,10 @@ GG_API gg_status gg_nag_slice(int64_t *n_documents, gg_context *ctx, const char 
 GG_API gg_status gg_nag_multi_hot(double **out, int64_t *n_columns, gg_context *ctx, const gg_nag_set *s, gg_nag_type t);
 /* out: (n, n) 1 - |N(a) & N(b)| / (L K). */
 GG_API gg_status gg_nag_pairwise(double *out, gg_context *ctx, const gg_nag_set *s, gg_nag_type t);
-/* The n most counted neurons of each layer (ties to the lowest index) as "zero" actions. */
-GG_API gg_status gg_nag_deactivate(gg_actions *out, const gg_nag_counts *c, const gg_nag_header *h, gg_nag_type t, int64_t per_layer);
+/* The neurons of largest weight of each layer, ties to the lowest index: out (n_layers, per_layer), -1 where fewer weigh more than 0. */
+GG_API gg_status gg_nag_strongest(int64_t *out, const gg_nag_profile *p, int64_t per_layer);
+/* The same as "zero" actions. GG_EUNSUPPORTED for k and v, whose repeated heads are one neuron. */
+GG_API gg_status gg_nag_deactivate(gg_actions *out, const gg_nag_profile *p, const gg_nag_header *h, gg_nag_type t, int64_t per_layer);
 
 /* --- the program --------------------------------------------------------------------------------------------------------------- */
 int gg_nag_main(int argc, char **argv);

@@ -6,6 +6,7 @@
 
 /* The document number of a batch, at most: blocks of .nag files and batches of row files. */
 #define GG__NAG_BATCH 512
+#define GG__NAG_OTHERS 8 /* listeners beside ours */
 
 /* XXH64 (Collet), the checksum of .nag files. */
 uint64_t gg__xxh64(const void *data, size_t n, uint64_t seed);
@@ -33,6 +34,9 @@ gg_status gg__docids_add(gg__docids *d, const char *docid, int64_t *found);
 int64_t gg__docids_find(const gg__docids *d, const char *docid); /* -1: absent */
 void gg__docids_free(gg__docids *d);
 
+json_t *gg__nag_header_json(const gg_nag_header *h); /* a new reference, NULL: out of memory */
+/* Documents of the source when it is small enough to count them first, else -1. Finds its mistakes before the model is run. */
+gg_status gg__nag_count(int64_t *out, gg_context *ctx, const gg_nag_source *source);
 bool gg__nag_is_binary(const char *path); /* by the name: .nag */
 void gg__nag_describe(gg_str *out, const gg_nag_header *h, const char *path, gg_nag_type t);
 

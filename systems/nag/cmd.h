@@ -1,0 +1,76 @@
+/* What the verbs of `golgi nag` share. */
+#ifndef GOLGI_NAG_CMD_H
+#define GOLGI_NAG_CMD_H
+#include "systems/nag/nag_internal.h"
+#include "base/command.h"
+
+int gg__nag_cmd_extract(int argc, char **argv);
+int gg__nag_cmd_rank(int argc, char **argv);
+int gg__nag_cmd_merge(int argc, char **argv);
+int gg__nag_cmd_slice(int argc, char **argv);
+int gg__nag_cmd_select(int argc, char **argv);
+int gg__nag_cmd_show(int argc, char **argv);
+int gg__nag_cmd_cluster(int argc, char **argv);
+int gg__nag_cmd_deactivate(int argc, char **argv);
+
+/* --- options that several verbs have: where they are kept, and their lines in a table ------------------------------------ */
+typedef struct gg__nag_run_words { /* of what runs a model */
+    const char *model, *sites, *action, *dtype, *text_column, *id_column, *token_column;
+    int64_t top_k, max_tokens;
+    bool special, strict;
+} gg__nag_run_words;
+#define GG__NAG_RUN_DEFAULTS .sites = "up", .dtype = "auto", .top_k = 10, .max_tokens = 120
+
+#define GG__NAG_OPT_MODEL(w) \
+    {"Input", "model", GG_OPT_TEXT, &(w).model, "M", "the frozen model: a GGUF file or a Hugging Face folder", NULL, true, 0, 0}
+#define GG__NAG_OPT_COLUMNS(w)                                                                                                                           \
+    {NULL, "text-column", GG_OPT_TEXT, &(w).text_column, "NAME", "column of the text; tried when not given: doc, text, content_split, content", NULL, false, 0, 0}, \
+    {NULL, "id-column", GG_OPT_TEXT, &(w).id_column, "NAME", "column of the id; tried when not given: docid, meta.docid, id", NULL, false, 0, 0},        \
+    {NULL, "strict", GG_OPT_FLAG, &(w).strict, NULL, "fail on an empty document instead of skipping it", NULL, false, 0, 0}
+#define GG__NAG_OPT_METHOD(w)                                                                                                                            \
+    {"Method", "sites", GG_OPT_TEXT, &(w).sites, "LIST", "neuron types, of up, down, q, k, v, o", NULL, false, 0, 0},                                    \
+    {NULL, "top-k", GG_OPT_INT, &(w).top_k, "K", "neurons kept of each layer (paper: about 0.3 % of it) [K]", NULL, false, 1, 1 << 20},                 \
+    {NULL, "max-tokens", GG_OPT_INT, &(w).max_tokens, "N", "the first N tokens of a document", NULL, false, 1, 1e9},                                    \
+    {NULL, "special", GG_OPT_FLAG, &(w).special, NULL, "add the special tokens that the model expects around a text (the paper does not)", NULL, false, 0, 0}, \
+    {NULL, "action", GG_OPT_TEXT, &(w).action, "A.json", "an action file: neurons to switch, scale or set while the model runs", NULL, false, 0, 0}
+#define GG__NAG_OPT_DTYPE(w)                                                                                                                             \
+    {"Machine", "dtype", GG_OPT_CHOICE, &(w).dtype, "TYPE", "number format of the products; auto: bf16 where this machine computes it faster", "f32|bf16|auto", false, 0, 0}
+
+/* Opens the model of these words with its actions (*actions is freed after the model). */
+gg_status gg__nag_open_model(gg_model **m, gg_actions **actions, gg_context *ctx, const gg__nag_run_words *w);
+gg_status gg__nag_extract_options_of(gg_nag_extract_options *o, gg_context *ctx, const gg__nag_run_words *w, const gg_actions *actions);
+gg_documents_options gg__nag_documents_options_of(const gg__nag_run_words *w);
+
+/* One type by name. */
+gg_status gg__nag_type_parse(gg_nag_type *out, gg_context *ctx, const char *text);
+/* Copies words into a table of paths, checked against its size. */
+gg_status gg__nag_paths(const char **out, int *n, gg_context *ctx, gg_texts words, const char *option);
+
+/* --- what a ranking is told as (report.c) ----------------------------------------------------------------------------------- */
+typedef struct gg__nag_excerpt {
+    int64_t rank;
+    char text[96]; /* the first words, one line; "" unknown */
+} gg__nag_excerpt;
+enum { GG__NAG_ENDS = 3 }; /* documents shown of either end */
+typedef struct gg__nag_story {
+    gg__nag_excerpt near[GG__NAG_ENDS], far[GG__NAG_ENDS];
+    int n_ends;
+    const char *target_name; /* "scripture" */
+    const char *model;
+} gg__nag_story;
+
+gg_status gg__nag_excerpts(gg__nag_story *story, const gg_nag_ranking *r, const gg_nag_rank_options *o, const char *text_column);
+/* Share of the pool's and of the chosen tokens by label: (n_labels + 1,) the last: no label. */
+gg_status gg__nag_shares(double **pool, double **chosen, const gg_nag_ranking *r);
+void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story);
+json_t *gg__nag_tell_json(const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story);
+
+typedef struct gg__nag_facts { /* "how this was made" */
+    const char *command, *seconds;
+} gg__nag_facts;
+/* Plots and report.html into a folder. Without gnuplot the pictures are left out, with a warning. target: its features, for the map; may be NULL. */
+gg_status gg__nag_report(const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story, const char *folder, const char *command, double seconds);
+
+/* "42,103" into a ring of buffers */
+const char *gg__nag_count_text(char out[32], int64_t n);
+#endif

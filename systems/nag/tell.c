@@ -1,0 +1,222 @@
+/* What a ranking says to a person, and as JSON: how much was chosen, of which domain, and what stands at either end. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "systems/nag/cmd.h"
+
+enum { LABELS_SHOWN = 12, TEXT_BYTES = 72 };
+
+const char *gg__nag_count_text(char out[32], int64_t n)
+{
+    char digits[24];
+    const int len = snprintf(digits, sizeof digits, "%lld", (long long)n);
+    int at = 0;
+    for (int i = 0; i < len; i++) {
+        out[at++] = digits[i];
+        if (digits[i] != '-' && i < len - 1 && (len - 1 - i) % 3 == 0)
+            out[at++] = ',';
+    }
+    out[at] = 0;
+    return out;
+}
+
+/* --- both ends ----------------------------------------------------------------------------------------------------------------- */
+/* The first words on one line: white space and control characters become one space, cut between characters. */
+static void first_words(char out[96], const char *text)
+{
+    int n = 0;
+    bool space = true, cut = false;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p <= ' ' || *p == 0x7f) {
+            space = true;
+            continue;
+        }
+        if (n >= TEXT_BYTES && (*p & 0xc0) != 0x80) {
+            cut = true;
+            break;
+        }
+        if (space && n)
+            out[n++] = ' ';
+        space = false;
+        if (n < 90)
+            out[n++] = (char)*p;
+    }
+    snprintf(out + n, (size_t)(96 - n), "%s", cut ? " ..." : "");
+}
+
+static json_t *text_of(json_t *row, const char *text_column)
+{
+    static const char *const names[] = {"doc", "text", "content_split", "content"};
+    if (text_column)
+        return gg__nag_column(row, text_column);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (gg__nag_column(row, names[i]))
+            return gg__nag_column(row, names[i]);
+    return NULL;
+}
+
+gg_status gg__nag_excerpts(gg__nag_story *story, const gg_nag_ranking *r, const gg_nag_rank_options *o, const char *text_column)
+{
+    gg_context *ctx = r->ctx;
+    gg__docids ids = {.ctx = ctx};
+    gg_status st = GG_OK;
+    int64_t found;
+    story->n_ends = r->n < GG__NAG_ENDS ? (int)r->n : GG__NAG_ENDS;
+    for (int i = 0; i < story->n_ends; i++) {
+        story->near[i] = (gg__nag_excerpt){.rank = i};
+        story->far[i] = (gg__nag_excerpt){.rank = r->n - 1 - i};
+    }
+    for (int i = 0; i < 2 * story->n_ends && st == GG_OK; i++)
+        st = gg__docids_add(&ids, r->row[i < story->n_ends ? story->near[i].rank : story->far[i - story->n_ends].rank].docid, &found);
+    for (int p = 0; p < o->n_payload && st == GG_OK; p++) {
+        gg_rows *in = NULL;
+        json_t *row;
+        if ((st = gg_rows_open(&in, ctx, o->payload[p])) != GG_OK)
+            break;
+        while ((st = gg_rows_next(in, &row)) == GG_OK) {
+            char number[32];
+            const char *docid = gg__nag_docid(row, number);
+            if (docid && gg__docids_find(&ids, docid) >= 0) {
+                const char *text = json_string_value(text_of(row, text_column));
+                for (int i = 0; i < 2 * story->n_ends; i++) { /* a small ranking has a document at both ends */
+                    gg__nag_excerpt *e = i < story->n_ends ? &story->near[i] : &story->far[i - story->n_ends];
+                    if (text && strcmp(r->row[e->rank].docid, docid) == 0)
+                        first_words(e->text, text);
+                }
+            }
+            json_decref(row);
+        }
+        st = st == GG_END ? GG_OK : st;
+        gg_rows_close(in);
+    }
+    gg__docids_free(&ids);
+    return st;
+}
+
+/* --- shares ----------------------------------------------------------------------------------------------------------------------- */
+gg_status gg__nag_shares(double **pool, double **chosen, const gg_nag_ranking *r)
+{
+    double *p = gg_new(r->ctx, double, gg_mul(2, r->n_labels + 1));
+    if (!p)
+        return GG_ENOMEM;
+    double *c = p + r->n_labels + 1;
+    for (int64_t i = 0; i < r->n; i++) {
+        const int at = r->row[i].label < 0 ? r->n_labels : r->row[i].label;
+        p[at] += (double)r->row[i].token_num / (double)r->n_tokens;
+        if (i < r->n_selected)
+            c[at] += (double)r->row[i].token_num / (double)(r->n_selected_tokens ? r->n_selected_tokens : 1);
+    }
+    *pool = p; /* one block: freed by dropping *pool */
+    *chosen = c;
+    return GG_OK;
+}
+
+typedef struct by_share {
+    int label;
+    double share;
+} by_share;
+static int more_first(const void *pa, const void *pb)
+{
+    const by_share *a = pa, *b = pb;
+    return a->share != b->share ? (a->share < b->share ? 1 : -1) : a->label - b->label;
+}
+
+static void tell_shares(FILE *to, const gg_nag_ranking *r, const char *column)
+{
+    double *pool, *chosen;
+    if (r->n_labels == 0 || gg__nag_shares(&pool, &chosen, r) != GG_OK)
+        return;
+    by_share *order = gg_new(r->ctx, by_share, r->n_labels + 1);
+    if (order) {
+        int wide = (int)strlen(column), n = r->n_labels + (pool[r->n_labels] > 0);
+        for (int i = 0; i < n; i++) {
+            order[i] = (by_share){i, chosen[i]};
+            if (i < r->n_labels && (int)strlen(r->label[i]) > wide)
+                wide = (int)strlen(r->label[i]);
+        }
+        wide = wide > 32 ? 32 : wide;
+        qsort(order, (size_t)n, sizeof *order, more_first);
+        fprintf(to, "\n  %-*s   pool   chosen\n", wide, column);
+        for (int i = 0; i < n && i < LABELS_SHOWN; i++) {
+            const int at = order[i].label;
+            fprintf(to, "  %-*.*s  %3.0f %%    %3.0f %%  ", wide, wide, at < r->n_labels ? r->label[at] : "(none)", 100 * pool[at], 100 * chosen[at]);
+            for (int b = 0; b < (int)(20 * chosen[at] + 0.5); b++)
+                fputc('#', to);
+            fputc('\n', to);
+        }
+        if (n > LABELS_SHOWN)
+            fprintf(to, "  and %d more\n", n - LABELS_SHOWN);
+    }
+    gg_drop(r->ctx, order);
+    gg_drop(r->ctx, pool);
+}
+
+/* --- to a person -------------------------------------------------------------------------------------------------------------------- */
+void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story)
+{
+    char a[32], b[32], d[32], e[32];
+    fprintf(to, "selected %s of %s documents (%.1f %% of %s tokens) for target \"%s\" (%s document%s)\n", gg__nag_count_text(a, r->n_selected),
+            gg__nag_count_text(b, r->n), 100.0 * (double)r->n_selected_tokens / (double)r->n_tokens, gg__nag_count_text(d, r->n_tokens), story->target_name,
+            gg__nag_count_text(e, r->n_targets), r->n_targets == 1 ? "" : "s");
+    if (o->label_column)
+        tell_shares(to, r, o->label_column);
+    fputc('\n', to);
+    int wide = 0;
+    for (int i = 0; i < story->n_ends; i++) {
+        const int n = (int)strlen(r->row[story->near[i].rank].docid), f = (int)strlen(r->row[story->far[i].rank].docid);
+        wide = n > wide ? n : wide;
+        wide = f > wide ? f : wide;
+    }
+    for (int i = 0; i < 2 * story->n_ends; i++) {
+        const gg__nag_excerpt *x = i < story->n_ends ? &story->near[i] : &story->far[i - story->n_ends];
+        fprintf(to, "  %-8s  %-*s  %.3f   %s\n", i == 0 ? "nearest" : i == story->n_ends ? "farthest" : "", wide, r->row[x->rank].docid, r->row[x->rank].score, x->text);
+    }
+    if (r->right >= 0)
+        fprintf(to, "\n  precision at n (%s)   frequency %.3f   contrast %.3f\n", r->label[r->right], r->precision[GG_NAG_FREQUENCY], r->precision[GG_NAG_CONTRAST]);
+    if (r->n_unpaid)
+        fprintf(to, "  %s documents of the features are not in the payload and were left out\n", gg__nag_count_text(a, r->n_unpaid));
+    if (r->n_unrated)
+        fprintf(to, "  %s documents have no %s and were left out\n", gg__nag_count_text(a, r->n_unrated), o->quality_column);
+    if (r->n_uncounted)
+        fprintf(to, "  %s documents have no token count and counted as 0\n", gg__nag_count_text(a, r->n_uncounted));
+    if (r->n_selected == 1 && r->n_selected_tokens > r->budget)
+        fprintf(to, "  no document fits the budget of %s tokens; the nearest was kept\n", gg__nag_count_text(a, r->budget));
+}
+
+/* --- as JSON ------------------------------------------------------------------------------------------------------------------------- */
+static json_t *number_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+
+static json_t *end_json(const gg_nag_ranking *r, const gg__nag_excerpt *x, int n)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:s, s:f, s:s}", "docid", r->row[x[i].rank].docid, r->combined ? "combined_score" : "nag_distance",
+                                              r->row[x[i].rank].score, "text", x[i].text));
+    return list;
+}
+
+json_t *gg__nag_tell_json(const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story)
+{
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "target", story->target_name, "model", r->header.model, "site",
+                          gg_nag_type_name(o->type), "weights", o->weights == GG_NAG_CONTRAST ? "contrast" : "frequency", "power", o->power == 0 ? 1.0 : o->power,
+                          "fraction", o->fraction, "n_targets", (json_int_t)r->n_targets, "n_documents", (json_int_t)r->n, "n_selected", (json_int_t)r->n_selected,
+                          "n_tokens", (json_int_t)r->n_tokens, "n_selected_tokens", (json_int_t)r->n_selected_tokens, "budget", (json_int_t)r->budget,
+                          "n_without_payload", (json_int_t)r->n_unpaid, "n_without_quality", (json_int_t)r->n_unrated, "n_without_token_count",
+                          (json_int_t)r->n_uncounted);
+    if (!j)
+        return NULL;
+    double *pool, *chosen;
+    if (r->n_labels > 0 && gg__nag_shares(&pool, &chosen, r) == GG_OK) {
+        json_t *labels = json_array();
+        for (int i = 0; i < r->n_labels; i++)
+            json_array_append_new(labels, json_pack("{s:s, s:f, s:f}", "label", r->label[i], "pool_share", pool[i], "chosen_share", chosen[i]));
+        json_object_set_new(j, "labels", labels);
+        gg_drop(r->ctx, pool);
+    }
+    if (r->right >= 0)
+        json_object_set_new(j, "precision_at_n", json_pack("{s:s, s:o, s:o}", "label", r->label[r->right], "frequency", number_or_null(r->precision[GG_NAG_FREQUENCY]),
+                                                           "contrast", number_or_null(r->precision[GG_NAG_CONTRAST])));
+    json_object_set_new(j, "nearest", end_json(r, story->near, story->n_ends));
+    json_object_set_new(j, "farthest", end_json(r, story->far, story->n_ends));
+    return j;
+}
