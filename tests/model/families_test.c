@@ -1,6 +1,6 @@
 /* Every family agrees with independent code (see tests/golden/tiny/README.md): hidden states, taps and logits within 1e-4 of the
  * largest value, from a Hugging Face folder and from the GGUF that llama.cpp's converter would make of it (written here). */
-#include "support.h"
+#include "edit.h"
 #include "gguf_writer.h"
 
 #define TOLERANCE 1e-4
@@ -137,11 +137,34 @@ static void gguf_files_agree_with_independent_code(void **state)
     unlink(path);
 }
 
+/* smollm3 in GGUF has RoPE in all but every fourth layer: three layers that all have it. Its q and k are interleaved like llama's. */
+static void smollm3_in_gguf_is_the_same_as_in_a_folder(void **state)
+{
+    static const edit all = {.config = "\"no_rope_layer_interval\": 2,\n  \"no_rope_layers\": [\n    1,\n    0,\n    1\n  ]", .config_becomes = "\"no_rope_layer_interval\": 4"};
+    static const int32_t ids[12] = {5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 10, 11};
+    char path[] = "/tmp/golgi-smollm3-XXXXXX.gguf";
+    close(mkstemps(path, 5));
+    write_gguf(*state, path, edited(*state, "smollm3", &all));
+    gg_model *a = open_model(*state, path, NULL), *b = open_model(*state, edit_folder, NULL);
+    assert_string_equal(gg_model_describe(a)->family, "smollm3");
+    recording *x = record_ids(a, ids, 1, 12, 0, all_sites(a)), *y = record_ids(b, ids, 1, 12, 0, all_sites(b));
+    for (int l = 0; l < 3; l++)
+        for (int s = 0; s < GG_SITE_COUNT; s++)
+            if (x->x[l][s])
+                assert_true(distance(x->x[l][s], y->x[l][s], x->rows[l][s] * x->width[l][s]) < 1e-6);
+    drop_recording(x);
+    drop_recording(y);
+    gg_model_free(a);
+    gg_model_free(b);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hugging_face_folders_agree_with_independent_code),
         cmocka_unit_test(gguf_files_agree_with_independent_code),
+        cmocka_unit_test(smollm3_in_gguf_is_the_same_as_in_a_folder),
     };
-    return cmocka_run_group_tests(tests, make_context, drop_context);
+    return cmocka_run_group_tests(tests, make_edit_folder, drop_edit_folder);
 }
