@@ -34,14 +34,16 @@ LONG = dict(type="longrope", short_factor=[1.0, 1.1, 1.25, 1.5], long_factor=[1.
 
 FAMILIES = {
     "llama": ("llama", dict(COMMON, rms_norm_eps=1e-6)),
-    "llama3-rope": ("llama", dict(COMMON, tie_word_embeddings=True, rope_theta=500000.0, rope_scaling=dict(
-        rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32))),
+    # turns in 128 tokens: 20, 2.0, 0.2, 0.02, so that the frequencies fall into all three bands
+    "llama3-rope": ("llama", dict(COMMON, max_position_embeddings=1024, tie_word_embeddings=True, rope_theta=10000.0, rope_scaling=dict(
+        rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=128))),
     "mistral-window": ("mistral", dict(COMMON, sliding_window=8)),
     "qwen2": ("qwen2", dict(COMMON)),
     "qwen3": ("qwen3", dict(COMMON, head_dim=12, tie_word_embeddings=True)),
     "smollm3": ("smollm3", dict(COMMON, no_rope_layer_interval=2, tie_word_embeddings=True, pad_token_id=0, bos_token_id=1, eos_token_id=2)),
     "gemma2": ("gemma2", dict(COMMON, head_dim=12, sliding_window=8, query_pre_attn_scalar=20)),
-    "gemma3": ("gemma3_text", dict(COMMON, head_dim=12, sliding_window=8, query_pre_attn_scalar=20, sliding_window_pattern=3)),
+    "gemma3": ("gemma3_text", dict(COMMON, head_dim=12, sliding_window=8, query_pre_attn_scalar=20, sliding_window_pattern=3,
+                                    rope_scaling=dict(rope_type="linear", factor=4.0))),
     "olmo2": ("olmo2", dict(COMMON, pad_token_id=0, bos_token_id=None, eos_token_id=2)),
     "phi3": ("phi3", dict(COMMON, pad_token_id=0, bos_token_id=1, eos_token_id=2, sliding_window=8)),
     # 24 tokens are more than 16 and fewer than 64: the first uses the long factors, the second the short ones

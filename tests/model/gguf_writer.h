@@ -225,6 +225,11 @@ static inline void convert_rope(gguf_file *g, const gg_tensors *c)
         add_tensor(g, "rope_freqs.weight", 1, d_head / 2, 1, x);
         return;
     }
+    if (strcmp(type, "linear") == 0) {
+        key_text(g, "rope.scaling.type", "linear");
+        key_float(g, "rope.scaling.factor", config_double(c, "rope_scaling.factor", NULL, 0));
+        return;
+    }
     assert_string_equal(type, "longrope");
     const double old = config_double(c, "original_max_position_embeddings", NULL, 0), now = config_double(c, "max_position_embeddings", NULL, 0);
     double v;
