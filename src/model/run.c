@@ -170,7 +170,8 @@ static gg_status take_rows(runner *r, job *j)
     GG_TRY(job_room_documents(r->ctx, j, rows));
     GG_TRY(job_room_tokens(r->ctx, j, rows * n));
     for (int64_t i = 0; i < rows; i++) {
-        memcpy(j->token + i * n, r->ids + (first + i) * r->n_columns, sizeof *j->token * (size_t)n);
+        if (n > 0) /* an empty table may be NULL */
+            memcpy(j->token + i * n, r->ids + (first + i) * r->n_columns, sizeof *j->token * (size_t)n);
         j->start[i + 1] = (i + 1) * n;
     }
     j->g.n_documents = (int)rows;

@@ -26,7 +26,7 @@ static void without_arrow_it_is_said_what_to_do(void **state)
 /* Both files hold the same rows; the column `without` aside (NULL: all). */
 static void expect_same(const char *path, const char *want_path, const char *without)
 {
-    gg_rows *got_rows, *want_rows;
+    gg_rows *got_rows = NULL, *want_rows = NULL;
     json_t *got, *want;
     gg_status s;
     int64_t n = 0;
