@@ -25,6 +25,7 @@ typedef struct job {
     gg_tensors_writer *scores;
     gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f);
     void *user;
+    int64_t n_taken;            /* documents handed over: names rows of bare ids */
     gg_token_list whole;        /* of a document longer than max_tokens; used by `document`, never by two at once */
 } job;
 
@@ -203,55 +204,87 @@ static gg_status hand_over(void *user, void *s, const gg_group *g, int c)
 {
     job *j = user;
     const state *st = s;
-    const gg_document *d = &g->document[c];
     const int64_t n_scored = g->start[c + 1] - g->start[c];
-    int64_t token_num;
-    GG_TRY(count_tokens(j, &token_num, d, n_scored));
-    gg_nag_features f = {.n = 1, .docid = &d->docid, .token_num = &token_num, .n_scored = &n_scored, .index_bytes = gg_nag_index_bytes(&j->h)};
+    int64_t token_num = n_scored;
+    char number[32];
+    const char *docid = number;
+    snprintf(number, sizeof number, "%lld", (long long)j->n_taken++);
+    if (g->document) {
+        docid = g->document[c].docid;
+        GG_TRY(count_tokens(j, &token_num, &g->document[c], n_scored));
+    }
+    gg_nag_features f = {.n = 1, .docid = &docid, .token_num = &token_num, .n_scored = &n_scored, .index_bytes = gg_nag_index_bytes(&j->h)};
     for (int i = 0; i < j->h.n_sites; i++)
         f.index[i] = (const char *)st->index[i] + c * j->h.n_layers * j->h.site[i].top_k * f.index_bytes;
     if (c < st->n_scores)
-        GG_TRY(write_scores(j, st, d->docid, c));
+        GG_TRY(write_scores(j, st, docid, c));
     return j->take(j->user, &j->h, &f);
 }
 
 /* --- the whole source ------------------------------------------------------------------------------------------------------------- */
-gg_status gg_nag_extract(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const gg_nag_extract_options *o,
+typedef struct source { /* documents, or bare ids */
+    gg_documents *documents;
+    const int32_t *ids;
+    int64_t n_rows, n_columns;
+} source;
+
+static gg_status run(gg_nag_extract_result *out, job *j, const source *from)
+{
+    const gg_nag_extract_options *o = j->o;
+    gg_listener all[1 + GG__NAG_OTHERS];
+    all[0] = (gg_listener){.open = open_group, .tap = tap_site, .document = hand_over, .close = close_group, .user = j};
+    if (o->n_others < 0 || o->n_others > GG__NAG_OTHERS)
+        return gg_fail(j->ctx, GG_EINVAL, "%d more listeners; at most %d", o->n_others, GG__NAG_OTHERS);
+    for (int i = 0; i < o->n_others; i++)
+        all[i + 1] = o->others[i];
+    memset(j->site_of, -1, sizeof j->site_of);
+    for (int i = 0; i < j->h.n_sites; i++) {
+        const gg_site site = site_of_type(j->m, j->h.site[i].type);
+        j->site_of[site] = i;
+        all[0].sites |= 1u << site;
+        j->max_width = j->h.site[i].width > j->max_width ? j->h.site[i].width : j->max_width;
+        j->max_k = j->h.site[i].top_k > j->max_k ? j->h.site[i].top_k : j->max_k;
+    }
+    const gg_run_options ro = {.max_tokens = j->max_tokens, .special = o->special, .progress = o->progress};
+    const double start = gg_time();
+    gg_run_result r;
+    const gg_status s = from->documents ? gg_run(&r, j->m, from->documents, &ro, all, 1 + o->n_others)
+                                        : gg_run_ids(&r, j->m, from->ids, from->n_rows, from->n_columns, &ro, all, 1 + o->n_others);
+    *out = (gg_nag_extract_result){.n_documents = r.n_documents, .n_tokens = r.n_tokens, .n_cut = r.n_cut, .seconds = gg_time() - start};
+    if (from->documents) {
+        out->n_empty = gg_documents_empty(from->documents);
+        out->n_repaired = gg_documents_repaired(from->documents);
+    }
+    return s;
+}
+
+static gg_status extract(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const source *from, const gg_nag_extract_options *o,
                          gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user)
 {
-    job j = {.ctx = ctx, .m = m, .d = gg_model_describe(m), .o = o, .take = take, .user = user};
     gg_nag_extract_options with_defaults = *o;
     with_defaults.scores_documents = o->scores_documents ? o->scores_documents : 3;
-    j.o = &with_defaults;
-    j.whole.ctx = ctx;
+    job j = {.ctx = ctx, .m = m, .d = gg_model_describe(m), .o = &with_defaults, .take = take, .user = user, .whole = {.ctx = ctx}};
     *out = (gg_nag_extract_result){0};
     GG_TRY(gg_nag_header_of(&j.h, ctx, m, o));
     j.max_tokens = j.h.max_tokens;
-    gg_listener all[1 + GG__NAG_OTHERS], *const listener = all;
-    if (o->n_others < 0 || o->n_others > GG__NAG_OTHERS)
-        return gg_fail(ctx, GG_EINVAL, "%d more listeners; at most %d", o->n_others, GG__NAG_OTHERS);
-    for (int i = 0; i < o->n_others; i++)
-        all[i + 1] = o->others[i];
-    *listener = (gg_listener){.open = open_group, .tap = tap_site, .document = hand_over, .close = close_group, .user = &j};
-    memset(j.site_of, -1, sizeof j.site_of);
-    for (int i = 0; i < j.h.n_sites; i++) {
-        const gg_site site = site_of_type(m, j.h.site[i].type);
-        j.site_of[site] = i;
-        listener->sites |= 1u << site;
-        j.max_width = j.h.site[i].width > j.max_width ? j.h.site[i].width : j.max_width;
-        j.max_k = j.h.site[i].top_k > j.max_k ? j.h.site[i].top_k : j.max_k;
-    }
     if (o->scores)
-        GG_TRY(gg_tensors_writer_open(&j.scores, j.ctx, o->scores));
-    const double start = gg_time();
-    gg_run_result r;
-    gg_status s = gg_run(&r, m, documents, &(gg_run_options){.max_tokens = j.max_tokens, .special = o->special, .progress = o->progress}, all, 1 + o->n_others);
-    *out = (gg_nag_extract_result){.n_documents = r.n_documents, .n_tokens = r.n_tokens, .n_cut = r.n_cut, .n_empty = gg_documents_empty(documents),
-                                   .n_repaired = gg_documents_repaired(documents), .seconds = gg_time() - start};
+        GG_TRY(gg_tensors_writer_open(&j.scores, ctx, o->scores));
+    const gg_status s = run(out, &j, from);
     gg_token_list_free(&j.whole);
     if (s == GG_OK && j.scores)
-        s = gg_tensors_writer_commit(j.scores);
-    else if (j.scores)
-        gg_tensors_writer_discard(j.scores);
+        return gg_tensors_writer_commit(j.scores);
+    gg_tensors_writer_discard(j.scores);
     return s;
+}
+
+gg_status gg_nag_extract(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const gg_nag_extract_options *o,
+                         gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user)
+{
+    return extract(out, ctx, m, &(source){.documents = documents}, o, take, user);
+}
+
+gg_status gg_nag_extract_ids(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const int32_t *ids, int64_t n_rows, int64_t n_columns,
+                             const gg_nag_extract_options *o, gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user)
+{
+    return extract(out, ctx, m, &(source){.ids = ids, .n_rows = n_rows, .n_columns = n_columns}, o, take, user);
 }

@@ -147,6 +147,10 @@ GG_API gg_status gg_nag_header_of(gg_nag_header *out, gg_context *ctx, gg_model 
 /* Every document of the source, in input order; `take` gets one document at a time. GG_ENAN names document, layer and type. */
 GG_API gg_status gg_nag_extract(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const gg_nag_extract_options *o,
                                 gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user);
+/* The same over bare ids, (n_rows, n_columns); docids are the row numbers. No scores. */
+GG_API gg_status gg_nag_extract_ids(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const int32_t *ids, int64_t n_rows, int64_t n_columns,
+                                    const gg_nag_extract_options *o,
+                                    gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user);
 /* To a file. Work is kept in units beside it (PATH.parts/): stopped (GG_EINTR), failed or killed, the next call with the same model,
  * options and source goes on where it ended. documents->paths must be files for that (not "-", not a folder). */
 typedef struct gg_nag_source {
