@@ -17,8 +17,11 @@
 #include "base/work.h"
 #include "kernels.h"
 #include <dnnl.h>
-#include <omp.h>
 #include <stdatomic.h>
+
+/* Of libgomp; clang has no omp.h without packages of its own. */
+extern void omp_set_num_threads(int n);
+extern int omp_get_max_threads(void);
 
 enum { ROWS = 64, STEP = 16, SLICE = 256 };
 
