@@ -9,6 +9,10 @@
  * Formats by name: .jsonl .ndjson .json(l) [.gz|.zst], .csv .tsv [.gz|.zst] (first line: column names; RFC 4180 quoting), .parquet (when built with Arrow),
  * a folder of .txt files (columns docid = path below the folder without the ending, doc), one .txt file, "-" (JSONL on standard input / output).
  * Streams: memory does not grow with the file. Text that is not UTF-8 becomes U+FFFD and is counted. Lone surrogates in JSON escapes likewise.
+ * JSON: a key given twice has its last value; integers beyond 64 bits become doubles; NUL may be in texts (\u0000), not in keys; a line may be 1 GiB.
+ * Compression is told by a file's first bytes; a name that promises another one, a stream cut off or damaged is GG_EFORMAT with the byte.
+ * Parquet: NaN and infinities become null, dates and decimals texts, bytes texts.
+ * Memory of the rows is jansson's (malloc), not the context's: rows outlive the source and are freed by json_decref alone.
  */
 #ifndef GOLGI_ROWS_H
 #define GOLGI_ROWS_H
@@ -29,11 +33,12 @@ GG_API int64_t gg_rows_line(const gg_rows *r);     /* line (or row, for Parquet)
 GG_API int64_t gg_rows_repaired(const gg_rows *r); /* U+FFFD written so far */
 
 typedef struct gg_rows_writer gg_rows_writer;
-/* .jsonl .jsonl.gz .jsonl.zst .csv .tsv .parquet or "-". Whole or not at all. Parquet: the schema is that of the first rows
- * (texts, integers, doubles, booleans, lists of integers, one level of objects). */
+/* .jsonl .csv .tsv (each also .gz or .zst), .parquet or "-" (JSONL, flushed row by row). Whole or not at all. Doubles come back bit for bit. CSV: the first
+ * row names the columns. Parquet: the first 1024 rows make the schema (texts, integers, doubles, booleans, lists, objects); a row
+ * that does not fit is GG_EMISMATCH with row and column. */
 GG_API gg_status gg_rows_writer_open(gg_rows_writer **out, gg_context *ctx, const char *path);
 GG_API gg_status gg_rows_writer_add(gg_rows_writer *w, const json_t *row); /* does not keep row */
-GG_API gg_status gg_rows_writer_commit(gg_rows_writer *w);
+GG_API gg_status gg_rows_writer_commit(gg_rows_writer *w); /* frees w, whatever comes back */
 GG_API void gg_rows_writer_discard(gg_rows_writer *w);
 
 /* True when this build reads and writes Parquet. */
@@ -49,14 +54,15 @@ typedef struct gg_documents_options {
 } gg_documents_options;
 typedef struct gg_document {
     int64_t index;     /* 0.. over all files, skipped documents not counted */
-    const char *docid; /* numbers are turned into their decimal text */
+    const char *docid; /* whole numbers are turned into their decimal text, in row too */
     const char *text;  /* valid UTF-8; may hold NUL */
     size_t n_text;
     int64_t token_num; /* -1: no such column */
     json_t *row;       /* the whole row; borrowed: docid and text point into it, or live as long as it */
 } gg_document;
-/* Several files are read one after the other. Missing column: GG_ENOENT lists those present. Missing docid: GG_EFORMAT with the line.
- * Duplicate docids: GG_EFORMAT with both lines. (Dotted names reach into objects.) */
+/* Several files are read one after the other; each chooses its columns at its first row. Missing column: GG_ENOENT lists those present. Missing
+ * docid (null, empty): GG_EFORMAT with the line. Duplicate docids: GG_EFORMAT with both lines. Dotted names reach into objects; a key of
+ * that very name comes first. Token counts may be texts ("31", as CSV has them). */
 GG_API gg_status gg_documents_open(gg_documents **out, gg_context *ctx, const char *const *paths, int n_paths, const gg_documents_options *o);
 /* The caller json_decref's d->row when done with d. GG_END after the last. Not thread-safe: callers lock. */
 GG_API gg_status gg_documents_next(gg_documents *s, gg_document *d);

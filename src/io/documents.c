@@ -26,6 +26,7 @@ struct gg_documents {
     int n_paths, at; /* at: the file being read */
     char *text_column, *id_column, *token_column; /* as asked for; NULL: the defaults */
     bool strict;
+    bool is_folder; /* the path being read */
     gg_rows *rows;
     /* of the file being read: names as found in its first row */
     const char *text, *id, *token; /* token may be NULL */
@@ -284,6 +285,7 @@ static bool copy_option(gg_context *ctx, char **out, const char *text)
 static gg_status open_next_file(gg_documents *d)
 {
     d->text = NULL;
+    d->is_folder = gg_file_is_folder(d->paths[d->at]);
     return gg_rows_open(&d->rows, d->ctx, d->paths[d->at]);
 }
 
@@ -330,9 +332,8 @@ static gg_status note_place(gg_documents *d)
 {
     const char *name = gg_rows_path(d->rows);
     d->last_line = gg_rows_line(d->rows);
-    if (gg_file_is_folder(d->paths[d->at]))
-        d->where[0] = 0;
-    else
+    d->where[0] = 0;
+    if (!d->is_folder)
         snprintf(d->where, sizeof d->where, ":%lld", (long long)d->last_line);
     if (d->last_name && strcmp(d->last_name, name) == 0)
         return GG_OK;

@@ -30,16 +30,16 @@ void gg_rows_position(const gg_rows *r, int64_t *done, int64_t *total);
 
 /* One JSON value from text (n bytes). Repaired, and counted in *repaired: bytes that are not UTF-8 and lone surrogate escapes become U+FFFD.
  * NUL (\u0000) may be in texts. A key given twice: the last value counts, at the place of the first. Integers beyond 64 bits
- * become doubles. On failure *out is NULL and what, near column, say why: the texts live until the next call. */
+ * become doubles. GG_EFORMAT: *error says why and where. scratch: zero-initialised with its context, kept from call to call, freed by the caller. */
+struct gg_str;
 typedef struct gg_json_error {
-    char what[192];
+    char what[160];
     int64_t column; /* byte of the text, from 1 */
 } gg_json_error;
-gg_status gg_json_parse(json_t **out, gg_context *ctx, const char *text, size_t n, int64_t *repaired, gg_json_error *error);
+gg_status gg_json_parse(json_t **out, struct gg_str *scratch, const char *text, size_t n, int64_t *repaired, gg_json_error *error);
 /* "an object", "a number", ... */
 const char *gg_json_kind(const json_t *value);
 
 /* Appends value as JSON without needless spaces, keys in their order, doubles in the fewest digits that read back as the same double. */
-struct gg_str;
 void gg_json_write(struct gg_str *out, const json_t *value);
 #endif

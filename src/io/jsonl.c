@@ -5,6 +5,11 @@
 
 static gg_status jsonl_open(gg_rows *r)
 {
+    gg_str *scratch = gg_new(r->ctx, gg_str, 1);
+    if (!scratch)
+        return GG_ENOMEM;
+    *scratch = (gg_str){.ctx = r->ctx};
+    r->state = scratch;
     GG_TRY(gg_stream_open(&r->stream, r->ctx, r->path));
     return gg_stream_skip_bom(r->stream);
 }
@@ -53,7 +58,7 @@ static gg_status jsonl_next(gg_rows *r, json_t **row)
     } while (is_blank(line.data, line.n));
 
     gg_json_error error;
-    gg_status s = gg_json_parse(row, r->ctx, line.data, line.n, &r->repaired, &error);
+    gg_status s = gg_json_parse(row, r->state, line.data, line.n, &r->repaired, &error);
     const char *hint = r->line == 1 && line.data[0] == '[' ? "; a file that is one list becomes lines with: jq -c '.[]'" : "";
     if (s == GG_EFORMAT)
         return gg_fail(r->ctx, s, "%s:%lld: not a JSON object: %s near column %lld%s", r->name, (long long)r->line, error.what,
@@ -67,7 +72,13 @@ static gg_status jsonl_next(gg_rows *r, json_t **row)
     return s;
 }
 
-static void jsonl_close(gg_rows *r) { (void)r; }
+static void jsonl_close(gg_rows *r)
+{
+    if (!r->state)
+        return;
+    gg_str_free(r->state);
+    gg_drop(r->ctx, r->state);
+}
 
 static void jsonl_position(const gg_rows *r, int64_t *done, int64_t *total) { gg_stream_position(r->stream, done, total); }
 

@@ -1,5 +1,6 @@
 /* Rows of JSON Lines, plain and compressed, read and written; text folders; what is said when they are damaged. */
 #include "support.h"
+#include "base/memory.h"
 #include "io/formats.h"
 #include <math.h>
 
@@ -84,6 +85,66 @@ static void integers_beyond_64_bits_become_doubles(void **state)
     gg_rows_close(r);
 }
 
+/* jansson is the judge: what it reads, golgi reads the same; what it refuses, golgi refuses, the three repairs aside. */
+static void reading_agrees_with_jansson(void **state)
+{
+    (void)state;
+    static const char *const seeds[] = {
+        "{\"a\":[1,-2,0.5,1e3,-0,-0.0,123456789012345678,1.7976931348623157e308],\"b\":{\"c\":\"x\\n\\u00e9\\ud83d\\ude00\\\"\\/\"},\"d\":null}",
+        "[true,false,null,\"\",[],{},[[[]]],{\"\":{\"k\":\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 long enough for words of eight\"}}]",
+        " { \"k\" : 9223372036854775807 , \"k\" : -9223372036854775808 , \"n\" : 0.1234567890123456789E-5 } ",
+        "[0.1,0.25,3.14159265358979,1e-7,5e-324,2.2250738585072014e-308,1e22,1e23,123456.789012345,100000000000000.5,0.000000000000001]",
+    };
+    static const char bytes[] = "{}[]\",:\\u0019eE+-. \ttfnaD8\xC3\xA9\xED\xA0\xFF\x01";
+    unsigned x = 5;
+    gg_str scratch = {.ctx = ctx};
+    int read = 0, refused = 0, repaired_lines = 0;
+    for (int round = 0; round < 60000; round++) {
+        char text[512];
+        size_t n = strlen(seeds[round % 4]);
+        memcpy(text, seeds[round % 4], n);
+        for (int k = round < 4 ? 3 : (int)(x >> 20) % 3; k < 3; k++) {
+            x = x * 1664525u + 1013904223u;
+            size_t at = (x >> 8) % n;
+            if (x >> 30 == 1) { /* one byte less, one more, or another one */
+                memmove(text + at, text + at + 1, n - at - 1);
+                n--;
+                continue;
+            }
+            if (x >> 30 == 0) {
+                memmove(text + at + 1, text + at, n - at);
+                n++;
+            }
+            text[at] = bytes[(x >> 4) % (sizeof bytes - 1)];
+        }
+        char *exact = malloc(n); /* no byte to spare */
+        memcpy(exact, text, n);
+        json_error_t why;
+        json_t *want = json_loadb(exact, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why), *got;
+        gg_json_error error;
+        int64_t repaired = 0;
+        gg_status s = gg_json_parse(&got, &scratch, exact, n, &repaired, &error);
+        if (want) {
+            if (s != GG_OK || repaired != 0 || !json_equal(got, want))
+                fail_msg("%.*s: %s", (int)n, exact, s == GG_OK ? "another value" : error.what);
+            read++;
+        } else if (s == GG_OK) {
+            if (repaired == 0 && !strstr(why.text, "too big"))
+                fail_msg("%.*s: jansson refuses it: %s", (int)n, exact, why.text);
+            repaired_lines++;
+        } else {
+            assert_int_equal(s, GG_EFORMAT);
+            assert_true(error.column >= 1 && error.column <= (int64_t)n + 1);
+            refused++;
+        }
+        json_decref(want);
+        json_decref(got);
+        free(exact);
+    }
+    gg_str_free(&scratch);
+    assert_true(read > 5000 && refused > 5000 && repaired_lines > 200);
+}
+
 static void damaged_lines_are_told_with_file_line_and_column(void **state)
 {
     (void)state;
@@ -98,9 +159,20 @@ static void damaged_lines_are_told_with_file_line_and_column(void **state)
         {"{\"a\":1} x\n", "bad.jsonl:1: not a JSON object"},
         {"{\"a\":1}{\"a\":2}\n", "bad.jsonl:1: not a JSON object"},
         {"\"text\"\n", "not a JSON object but a text"},
-        {"{\"a\":NaN}\n", "NaN"},
-        {"{\"a\":1e999}\n", "bad.jsonl:1"},
-        {"{\"a\":\"\n\"}\n", "bad.jsonl:1"},
+        {"{\"a\":NaN}\n", "bad.jsonl:1: not a JSON object: NaN is not JSON; write null near column 6"},
+        {"{\"a\":-Infinity}\n", "Infinity is not JSON; write null near column 7"},
+        {"{\"a\":1e999}\n", "a number beyond the range of doubles near column 6"},
+        {"{\"a\":\"\n\"}\n", "bad.jsonl:1: not a JSON object: a text without its closing quote near column 6"},
+        {"{\"a\":\"\t\"}\n", "the control character 0x09 in a text; write \\u0009 near column 7"},
+        {"{\"a\":\"\\x41\"}\n", "an escape that JSON does not have near column 7"},
+        {"{\"a\":\"\\u12g4\"}\n", "\\u needs four hexadecimal digits near column 7"},
+        {"{\"a\\u0000b\":1}\n", "a name with a NUL in it near column 2"},
+        {"{\"a\":01}\n", "a number that begins with 0 near column 6"},
+        {"{\"a\":1,}\n", "expected a name in quotes, found '}' near column 8"},
+        {"{'a':1}\n", "expected a name in quotes, found ''' near column 2"},
+        {"{\"a\" 1}\n", "expected ':' behind a name, found '1' near column 6"},
+        {"{\"a\":1", "expected ',' or '}', found the end near column 7"},
+        {"{\"a\":tru}", "expected a value, found 't' near column 6"},
         {"\xFF\xFE{\0\0", "UTF-16LE"},
         {"\x1F\x8B and no more", "bad.jsonl"},
     };
@@ -402,6 +474,7 @@ int main(void)
         cmocka_unit_test(lines_are_counted_with_the_blank_ones),
         cmocka_unit_test(what_cannot_be_text_becomes_fffd_and_is_counted),
         cmocka_unit_test(integers_beyond_64_bits_become_doubles),
+        cmocka_unit_test(reading_agrees_with_jansson),
         cmocka_unit_test(damaged_lines_are_told_with_file_line_and_column),
         cmocka_unit_test(compressed_streams_of_several_members_are_one),
         cmocka_unit_test(damaged_compressed_streams_are_told_with_the_byte),
