@@ -96,4 +96,4 @@ check-clang:
 clean:
 	rm -rf build
 
--include $(shell find $B -path build/asan -prune -o -path build/clang -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $B -mindepth 1 -path build/asan -prune -o -path build/clang -prune -o -name '*.d' -print 2>/dev/null)
