@@ -2,7 +2,8 @@
 #   make demo      set up, build, do the main job on a real model and show it
 #   make check     set up, build, run every test: plain and under sanitizers; ends with "N passed, N failed"
 # Also: `make` (build/golgi), `make test T=base/file` (one test program), `make tests` (build them all), `make check-quick` (plain tests,
-# no set-up), `make check-clang`, `make clean`. SAN=1 builds under ASan and UBSan in build/asan; CC=clang works; V=1 shows the commands.
+# no set-up), `make check-clang`, `make fuzz SECONDS=600`, `make clean`. SAN=1 builds under ASan and UBSan in build/asan; CC=clang works;
+# V=1 shows the commands.
 MAKEFLAGS += --no-print-directory
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
@@ -39,7 +40,7 @@ CLI_OBJ := $(CLI_SRC:%.c=$B/%.o)
 TEST_SRC := $(wildcard tests/*/*_test.c)
 TEST_BIN := $(TEST_SRC:tests/%.c=$B/tests/%)
 
-.PHONY: all tests test demo setup check check-quick check-clang clean
+.PHONY: all tests test demo setup check check-quick check-clang fuzz fuzz-programs clean
 all: $B/golgi
 
 $B/golgi: $(CLI_OBJ) $B/libgolgi.a
@@ -93,7 +94,18 @@ check-quick: all tests
 check-clang:
 	@+$(MAKE) CC=clang CXX=clang++ B=build/clang OPT=-O1 all tests
 
+# Every parser against libFuzzer, SECONDS for each. What was found is kept in build/fuzz/corpus; a crash leaves its input in build/fuzz.
+SECONDS  ?= 10
+FUZZ_BIN := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+fuzz:
+	@+$(MAKE) CC=clang CXX=clang++ B=build/fuzz OPT="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" fuzz-programs
+	@tools/fuzz $(SECONDS)
+fuzz-programs: $(FUZZ_BIN)
+build/fuzz/%: tests/fuzz/%_fuzz.c build/fuzz/libgolgi.a
+	@echo "  link  $@"
+	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< build/fuzz/libgolgi.a $(LDFLAGS) $(LDLIBS)
+
 clean:
 	rm -rf build
 
--include $(shell find $B -mindepth 1 -path build/asan -prune -o -path build/clang -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $B -mindepth 1 -path build/asan -prune -o -path build/clang -prune -o -path build/fuzz -prune -o -name '*.d' -print 2>/dev/null)
