@@ -438,6 +438,46 @@ static void a_folder_gives_its_texts_in_order(void **state)
     expect_message("no .txt file");
 }
 
+/* Rows go in through standard input, compressed, a few bytes at a time, and out through standard output. */
+static void a_dash_is_standard_input_and_output(void **state)
+{
+    (void)state;
+    const char *text = "{\"a\":1}\n{\"a\":\"\xC3\xA9\"}\n";
+    char packed[256], got[256] = "";
+    size_t n = pack_zst(packed, sizeof packed, text, strlen(text));
+    int ends[2], stdin_was = dup(STDIN_FILENO), stdout_was = dup(STDOUT_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(write(ends[1], packed + i, 1), 1);
+    close(ends[1]);
+    dup2(ends[0], STDIN_FILENO);
+    close(ends[0]);
+    gg_rows *r = NULL;
+    gg_rows_writer *w = NULL;
+    json_t *row;
+    FILE *out = fopen(in_folder("stdout"), "w+b");
+    fflush(stdout);
+    dup2(fileno(out), STDOUT_FILENO);
+    gg_status opened = gg_rows_open(&r, ctx, "-"), s = opened == GG_OK ? gg_rows_writer_open(&w, ctx, "-") : opened;
+    while (s == GG_OK && (s = gg_rows_next(r, &row)) == GG_OK) {
+        s = gg_rows_writer_add(w, row);
+        json_decref(row);
+    }
+    gg_status committed = w ? gg_rows_writer_commit(w) : s;
+    dup2(stdout_was, STDOUT_FILENO);
+    dup2(stdin_was, STDIN_FILENO);
+    close(stdout_was);
+    close(stdin_was);
+    assert_int_equal(s, GG_END);
+    assert_int_equal(committed, GG_OK);
+    assert_string_equal(gg_rows_path(r), "standard input");
+    gg_rows_close(r);
+    rewind(out);
+    got[fread(got, 1, sizeof got - 1, out)] = 0;
+    fclose(out);
+    assert_string_equal(got, text);
+}
+
 static gg_status read_and_write(gg_context *c)
 {
     gg_rows *r = NULL;
@@ -484,6 +524,7 @@ int main(void)
         cmocka_unit_test(doubles_come_back_bit_for_bit_and_short),
         cmocka_unit_test(a_writer_discarded_leaves_nothing),
         cmocka_unit_test(a_folder_gives_its_texts_in_order),
+        cmocka_unit_test(a_dash_is_standard_input_and_output),
         cmocka_unit_test(every_allocation_of_reading_and_writing_may_fail),
     };
     return cmocka_run_group_tests(tests, io_setup, io_teardown);
