@@ -261,16 +261,22 @@ static gg_status load_head(gg_model *m)
     return s == GG_OK ? GG_OK : gg_fail_prefix(m->ctx, s, "%s: %s", gg_tensors_path(m->tensors), t->name);
 }
 
-/* Blocks and the head are packed side by side. */
+/* Blocks and the head are packed side by side; the head, the largest piece, goes first. */
+typedef struct loading {
+    gg_model *m;
+    bool head;
+} loading;
+
 static gg_status load_piece(void *user, int64_t i, int worker)
 {
-    gg_model *m = user;
+    const loading *o = user;
+    const int l = (int)(i - o->head);
     (void)worker;
-    if (i == m->d.n_layers)
-        return load_head(m);
-    GG_TRY(load_norms(m, (int)i));
-    GG_TRY(load_attention(m, (int)i));
-    return load_mlp(m, (int)i);
+    if (l < 0)
+        return load_head(o->m);
+    GG_TRY(load_norms(o->m, l));
+    GG_TRY(load_attention(o->m, l));
+    return load_mlp(o->m, l);
 }
 
 gg_status gg__model_load(gg_model *m, bool head)
@@ -287,7 +293,7 @@ gg_status gg__model_load(gg_model *m, bool head)
         m->layer[l].rope = y->rope ? k : -1;
     }
     m->weights = true;
-    return gg_parallel(m->ctx, m->d.n_layers + head, load_piece, m);
+    return gg_parallel(m->ctx, m->d.n_layers + head, load_piece, &(loading){m, head});
 }
 
 static void drop_norm(gg_context *ctx, gg__norm *n)
