@@ -1,14 +1,14 @@
 /* y = x W^T + b through oneDNN: weights packed once into the layout its kernels ask for, primitives made once a thread and shape.
  *
- * Rows are handed over in pieces of ROWS (64), the rest in a piece of 48, 32 or 16 that ends at the last row and so computes a few rows
- * twice: no copies, four primitives a shape, and a row sees the same sequence of multiply-adds in each. Fewer than 16 rows are padded
- * (a single row has a primitive of its own: generation).
+ * Rows are handed over in pieces of ROWS, the rest in a piece of whole STEPs that ends at the last row and so computes up to seven rows
+ * twice: no copies, at most 17 primitives a shape, and a row sees the same sequence of multiply-adds in each. Fewer rows than a step are
+ * padded (a single row has a primitive of its own: generation).
  *
  * Traps:
  * - oneDNN bakes the number of OpenMP threads into a primitive, and may then split the sum over n_in among them: every call here
  *   runs under omp_set_num_threads(1), whatever the caller's setting, so that no sum depends on it.
  * - Its blocked kernels (AVX-512) give equal bits for every number of rows. Its plain GEMM (AVX2 and less, where the packed layout is no
- *   blocked one) does not: it is only ever called with 16 rows.
+ *   blocked one) does not: it is only ever called with PLAIN_ROWS rows, a number that gave every row of a piece equal bits (32 did not).
  * - dnnl_memory_set_data_handle writes the padding of a blocked layout. The weights' memory object is therefore made once with the
  *   linear, before threads share it; only the plain x, y and scratch change hands.
  * - Packing goes by slices of output rows, so that the float32 form of a large matrix never exists as a whole. */
@@ -23,7 +23,7 @@
 extern void omp_set_num_threads(int n);
 extern int omp_get_max_threads(void);
 
-enum { ROWS = 64, STEP = 16, SLICE = 256 };
+enum { ROWS = 128, STEP = 8, PLAIN_ROWS = 16, SLICE = 256 };
 
 struct gg_linear {
     gg_context *ctx;
@@ -55,7 +55,7 @@ struct gg_linear_scratch {
     int64_t n_products, cap_products;
     void *work; /* oneDNN's scratchpad, the largest asked for */
     size_t work_bytes;
-    char *x_padded; /* (STEP, n_in) and (STEP, n_out) of the largest linear that met fewer than STEP rows */
+    char *x_padded; /* (step, n_in) and (step, n_out) of the largest linear that met fewer rows than a step */
     float *y_padded;
     size_t x_bytes, y_bytes;
 };
@@ -415,38 +415,36 @@ static gg_status run(const gg_linear *l, gg_linear_scratch *s, float *y, const v
     return GG_OK;
 }
 
-static gg_status run_padded(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, int64_t n_rows)
+static gg_status run_padded(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, int64_t n_rows, int64_t step)
 {
     size_t row = (size_t)l->n_in * size_of(l->compute), y_row = (size_t)l->n_out * sizeof(float);
     void *xp = s->x_padded, *yp = s->y_padded;
-    gg_status e = grow(s->ctx, &xp, &s->x_bytes, STEP * row);
+    gg_status e = grow(s->ctx, &xp, &s->x_bytes, (size_t)step * row);
     s->x_padded = xp;
     if (e == GG_OK)
-        e = grow(s->ctx, &yp, &s->y_bytes, STEP * y_row);
+        e = grow(s->ctx, &yp, &s->y_bytes, (size_t)step * y_row);
     s->y_padded = yp;
     GG_TRY(e);
     memcpy(s->x_padded, x, (size_t)n_rows * row);
-    memset(s->x_padded + (size_t)n_rows * row, 0, (size_t)(STEP - n_rows) * row);
-    GG_TRY(run(l, s, s->y_padded, s->x_padded, STEP));
+    memset(s->x_padded + (size_t)n_rows * row, 0, (size_t)(step - n_rows) * row);
+    GG_TRY(run(l, s, s->y_padded, s->x_padded, step));
     memcpy(y, s->y_padded, (size_t)n_rows * y_row);
     return GG_OK;
 }
 
 static gg_status apply(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, int64_t n_rows)
 {
+    int64_t most = l->blocked ? ROWS : PLAIN_ROWS, step = l->blocked ? STEP : PLAIN_ROWS;
     if (l->blocked && n_rows == 1)
         return run(l, s, y, x, 1);
-    if (n_rows < STEP)
-        return run_padded(l, s, y, x, n_rows);
-    int64_t most = l->blocked ? ROWS : STEP;
+    if (n_rows < step)
+        return run_padded(l, s, y, x, n_rows, step);
     for (int64_t at = 0; at < n_rows;) {
-        int64_t left = n_rows - at, n = left >= most ? most : (left + STEP - 1) / STEP * STEP;
-        if (n > left)
-            at = n_rows - n; /* n <= n_rows: STEP <= n_rows, and above one piece there are ROWS */
-        if (at < 0) { /* 17..63 rows that are no multiple of STEP: whole steps first */
-            at = 0;
-            n = left / STEP * STEP;
-        }
+        int64_t left = n_rows - at, n = left < most ? (left + step - 1) / step * step : most;
+        if (n > n_rows)
+            n -= step; /* the only piece so far: whole steps first */
+        else if (n > left)
+            at = n_rows - n;
         GG_TRY(run(l, s, y + at * l->n_out, (const char *)x + (size_t)(at * l->n_in) * size_of(l->compute), n));
         at += n;
     }
@@ -486,7 +484,7 @@ static double seconds(gg_context *ctx, gg_dtype compute, const float *zeros, flo
     if (gg_linear_create(&l, ctx, zeros, GG_F32, 0, NULL, n, n, compute) == GG_OK && gg_linear_scratch_create(&s, ctx) == GG_OK)
         for (int i = 0; i < 8; i++) {
             double t = gg_time();
-            if (gg_linear_apply(l, s, y, zeros, ROWS) != GG_OK)
+            if (gg_linear_apply(l, s, y, zeros, 64) != GG_OK)
                 break;
             t = gg_time() - t;
             best = t < best ? t : best;
@@ -507,7 +505,7 @@ bool gg_bf16_is_fast(gg_context *ctx)
         return false; /* emulated at best */
 #endif
     enum { N = 512 };
-    float *zeros = gg_new(ctx, float, N * N), *y = gg_new(ctx, float, ROWS * N);
+    float *zeros = gg_new(ctx, float, N * N), *y = gg_new(ctx, float, 64 * N);
     bool fast = false;
     if (zeros && y) {
         double f32 = seconds(ctx, GG_F32, zeros, y, N), bf16 = seconds(ctx, GG_BF16, zeros, y, N);
