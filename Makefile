@@ -40,7 +40,7 @@ CLI_OBJ := $(CLI_SRC:%.c=$B/%.o)
 TEST_SRC := $(wildcard tests/*/*_test.c)
 TEST_BIN := $(TEST_SRC:tests/%.c=$B/tests/%)
 
-.PHONY: all tests test demo setup check check-quick check-clang fuzz fuzz-programs clean
+.PHONY: all tests test demo setup check check-quick check-clang fuzz fuzz-programs bench clean
 all: $B/golgi
 
 $B/golgi: $(CLI_OBJ) $B/libgolgi.a
@@ -68,6 +68,14 @@ $B/tests/%: tests/%.c $B/libgolgi.a
 	@mkdir -p $(@D)
 	@echo "  test  $<"
 	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -O1 -MMD -MP -o $@ $< $B/libgolgi.a $(LDFLAGS) -lcmocka $(LDLIBS)
+
+$B/bench/%: bench/%.c $B/libgolgi.a
+	@mkdir -p $(@D)
+	$Q$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $B/libgolgi.a $(LDFLAGS) $(LDLIBS)
+
+# kernels and products against the roof of one core; the diary is bench/SPEED.md
+bench: $B/bench/kernels
+	@$<
 
 tests: $(TEST_BIN)
 

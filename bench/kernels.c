@@ -1,7 +1,8 @@
-/* The kernels and products of one core against its roof: make bench/kernels && build/bench/kernels
+/* The kernels and products of one core against its roof, measured in the same run: make bench
  *
- * The roof is measured in the same run (independent multiply-adds in registers); every figure is the best of several runs. Products take
- * their weights in turn from many matrices, 100 MB in all, as the layers of a model do, so that weights come from memory. */
+ * Every figure is the best of several runs of wall time, so the machine should have nothing else to do: its load is printed.
+ * Products take their weights in turn from many matrices, 100 MB in all, as the layers of a model do, so that weights come from
+ * memory. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,96 +11,9 @@
 #include "base/work.h"
 #include "math/kernels.h"
 #include "math/linear.h"
-#include <time.h>
-
-/* Of this thread alone: a busy machine then costs cache and memory, not time slices. */
-static double cpu_time(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-
-enum { CHAINS = 12, STEPS = 20000 };
-
-__attribute__((target("avx512f"))) static double fma512(void)
-{
-    __m512 a[CHAINS], x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(1e-6f);
-    for (int i = 0; i < CHAINS; i++)
-        a[i] = _mm512_set1_ps((float)i);
-    double t = cpu_time();
-    for (int s = 0; s < STEPS; s++)
-        for (int i = 0; i < CHAINS; i++)
-            a[i] = _mm512_fmadd_ps(a[i], x, y);
-    t = cpu_time() - t;
-    for (int i = 1; i < CHAINS; i++)
-        a[0] = _mm512_add_ps(a[0], a[i]);
-    volatile float keep = _mm512_reduce_add_ps(a[0]);
-    (void)keep;
-    return 2.0 * 16 * CHAINS * STEPS / t;
-}
-
-__attribute__((target("avx512f,avx512bf16"))) static double dot_bf16(void)
-{
-    __m512 a[CHAINS];
-    __m512bh x = (__m512bh)_mm512_set1_epi16(0x3f80), y = (__m512bh)_mm512_set1_epi16(0x3c00);
-    for (int i = 0; i < CHAINS; i++)
-        a[i] = _mm512_set1_ps((float)i);
-    double t = cpu_time();
-    for (int s = 0; s < STEPS; s++)
-        for (int i = 0; i < CHAINS; i++)
-            a[i] = _mm512_dpbf16_ps(a[i], x, y);
-    t = cpu_time() - t;
-    for (int i = 1; i < CHAINS; i++)
-        a[0] = _mm512_add_ps(a[0], a[i]);
-    volatile float keep = _mm512_reduce_add_ps(a[0]);
-    (void)keep;
-    return 4.0 * 16 * CHAINS * STEPS / t;
-}
-
-__attribute__((target("avx2,fma"))) static double fma256(void)
-{
-    __m256 a[CHAINS], x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-6f);
-    for (int i = 0; i < CHAINS; i++)
-        a[i] = _mm256_set1_ps((float)i);
-    double t = cpu_time();
-    for (int s = 0; s < STEPS; s++)
-        for (int i = 0; i < CHAINS; i++)
-            a[i] = _mm256_fmadd_ps(a[i], x, y);
-    t = cpu_time() - t;
-    for (int i = 1; i < CHAINS; i++)
-        a[0] = _mm256_add_ps(a[0], a[i]);
-    volatile float keep = a[0][0] + a[0][5];
-    (void)keep;
-    return 2.0 * 8 * CHAINS * STEPS / t;
-}
-#endif
-
-static double best_of(double (*f)(void))
-{
-    double best = 0;
-    for (int i = 0; i < 200; i++)
-        best = fmax(best, f());
-    return best;
-}
+#include "math/roof.h"
 
 static double roof[2]; /* fp32, bf16: operations a second */
-
-static void measure_roof(void)
-{
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f"))
-        roof[0] = best_of(fma512);
-    else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        roof[0] = best_of(fma256);
-    if (__builtin_cpu_supports("avx512bf16"))
-        roof[1] = best_of(dot_bf16);
-#endif
-    printf("roof of one core: fp32 %.1f GF/s, bf16 %.1f GF/s\n", roof[0] * 1e-9, roof[1] * 1e-9);
-}
 
 static void check(gg_context *ctx, gg_status s)
 {
@@ -141,9 +55,9 @@ static void bench_linear(gg_context *ctx, gg_dtype compute)
                 best[c] = INFINITY;
             for (int t = 0; t < 6; t++)
                 for (int64_t c = 0; c < copies; c++) {
-                    double start = cpu_time();
+                    double start = gg_time();
                     check(ctx, gg_linear_apply(l[c], s, y, compute == GG_BF16 ? (void *)h : (void *)x, rows[r]));
-                    best[c] = fmin(best[c], cpu_time() - start);
+                    best[c] = fmin(best[c], gg_time() - start);
                 }
             for (int64_t c = 0; c < copies; c++)
                 sum += best[c];
@@ -166,9 +80,9 @@ static void bench_attention(gg_context *ctx)
         float *x = numbers(ctx, T * stride), *out = numbers(ctx, T * d), *scratch = numbers(ctx, gg_attention_scratch(T, d));
         double best = INFINITY;
         for (int t = 0; t < 3000 / (int)T + 3; t++) {
-            double start = cpu_time();
+            double start = gg_time();
             gg_attention(out, d, x, stride, x + d, x + 2 * d, stride, T, d, 0.125f, 0, 0, scratch);
-            best = fmin(best, cpu_time() - start);
+            best = fmin(best, gg_time() - start);
         }
         double speed = 2.0 * (double)(d * T * (T + 1)) / best; /* both products, the causal half */
         printf("attention T %4lld width %3lld: %8.1f us, %.1f GF/s in the two products (%.0f %%)\n", (long long)T, (long long)d, best * 1e6,
@@ -186,14 +100,14 @@ static void bench_rows(gg_context *ctx)
     do {                                                                               \
         double best = INFINITY;                                                        \
         for (int t = 0; t < 200; t++) {                                                \
-            double start = cpu_time();                                                  \
+            double start = gg_time();                                                  \
             for (int64_t r = 0; r < ROWS; r++) {                                       \
                 float *a = x + r * N, *o = y + r * N;                                  \
                 (void)a;                                                               \
                 (void)o;                                                               \
                 call;                                                                  \
             }                                                                          \
-            best = fmin(best, cpu_time() - start);                                      \
+            best = fmin(best, gg_time() - start);                                      \
         }                                                                              \
         printf("%-10s %.3f ns a number\n", name, best / (N * ROWS) * 1e9);             \
     } while (0)
@@ -217,7 +131,14 @@ int main(void)
     gg_context *ctx;
     if (gg_context_create(&ctx, &(gg_context_options){.n_threads = 1}) != GG_OK)
         return 1;
-    measure_roof();
+    double load = 0;
+    if (getloadavg(&load, 1) == 1)
+        printf("load of the machine: %.2f\n", load);
+    gg_roof one, all;
+    check(ctx, gg_roof_measure(&one, &all, ctx));
+    roof[0] = one.f32 * 1e9;
+    roof[1] = one.bf16 * 1e9;
+    printf("roof of one core (%s): fp32 %.1f GF/s, bf16 %.1f GF/s, memory %.1f GB/s\n", gg_roof_isa(), one.f32, one.bf16, one.memory);
     bench_linear(ctx, GG_F32);
     if (roof[1] > 0)
         bench_linear(ctx, GG_BF16);

@@ -1,7 +1,6 @@
-/* Number formats: their sizes, and rounding float32 to the 16-bit formats. Views of strided numbers.
+/* Number formats: their sizes, and rounding float32 to float16 (to bfloat16: a kernel, see kernels_body.h). Views of strided numbers.
  *
- * Traps: a count of bytes overflows long before a count of elements does, so every product here is checked; a NaN whose payload
- * sits in the low bits would round to infinity in bfloat16, so NaN is made quiet before it is cut. */
+ * Trap: a count of bytes overflows long before a count of elements does, so every product here is checked. */
 #include <golgi/array.h>
 #include <string.h>
 
@@ -26,17 +25,6 @@ int64_t gg_dtype_bytes(gg_dtype t, int64_t n)
     if (!known(t) || n < 0 || n % format[t].block)
         return -1;
     return __builtin_mul_overflow(n / format[t].block, format[t].bytes, &bytes) ? -1 : bytes;
-}
-
-void gg_f32_to_bf16(uint16_t *out, const float *in, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t u;
-        memcpy(&u, in + i, 4);
-        uint32_t rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16;
-        uint32_t quiet = u >> 16 | 0x40;
-        out[i] = (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
-    }
 }
 
 /* Adding 2^(e+13) to a number of exponent e leaves its ten upper mantissa bits at the bottom, rounded to nearest even by the

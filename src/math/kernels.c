@@ -38,6 +38,7 @@ void gg_axpy(float *y, float alpha, const float *x, int64_t n) { best()->axpy(y,
 void gg_scale(float *y, float alpha, const float *x, int64_t n) { best()->scale(y, alpha, x, n); }
 float gg_dot(const float *a, const float *b, int64_t n) { return best()->dot(a, b, n); }
 void gg_abs_add(float *sum, const float *x, int64_t n) { best()->abs_add(sum, x, n); }
+void gg_f32_to_bf16(uint16_t *out, const float *in, int64_t n) { best()->to_bf16(out, in, n); }
 bool gg_all_finite(const float *x, int64_t n) { return best()->all_finite(x, n); }
 void gg_softmax(float *x, int64_t n) { best()->softmax(x, n); }
 double gg_logsumexp(const float *x, int64_t n) { return best()->logsumexp(x, n); }

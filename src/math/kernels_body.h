@@ -175,6 +175,17 @@ static void k_abs_add(float *sum, const float *x, int64_t n)
         sum[i] += fabsf(x[i]);
 }
 
+/* To nearest even. A NaN whose payload sits in the low bits would become infinity, so NaN is made quiet before it is cut. */
+static void k_to_bf16(uint16_t *y, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t u;
+        memcpy(&u, x + i, 4);
+        uint32_t rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16, quiet = u >> 16 | 0x40;
+        y[i] = (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
+    }
+}
+
 static bool k_all_finite(const float *x, int64_t n)
 {
     vi bad = {0};
@@ -432,6 +443,7 @@ const gg__kernels ISA_TABLE = {
     .scale = k_scale,
     .dot = k_dot,
     .abs_add = k_abs_add,
+    .to_bf16 = k_to_bf16,
     .all_finite = k_all_finite,
     .softmax = k_softmax,
     .logsumexp = k_logsumexp,

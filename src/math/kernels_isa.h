@@ -20,6 +20,7 @@ typedef struct gg__kernels {
     void (*scale)(float *, float, const float *, int64_t);
     float (*dot)(const float *, const float *, int64_t);
     void (*abs_add)(float *, const float *, int64_t);
+    void (*to_bf16)(uint16_t *, const float *, int64_t);
     bool (*all_finite)(const float *, int64_t);
     void (*softmax)(float *, int64_t);
     double (*logsumexp)(const float *, int64_t);

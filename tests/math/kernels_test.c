@@ -208,6 +208,28 @@ static void arithmetic_of_rows(void **state)
         }
 }
 
+static void bfloat16_is_rounded_alike_in_vectors_and_tails(void **state)
+{
+    (void)state;
+    static uint16_t h[MOST + 1], one;
+    gg_random r = gg_random_of(2, 2);
+    for (int64_t i = 0; i < MOST; i++) {
+        uint32_t u = (uint32_t)gg_random_u64(&r) | (i % 7 ? 0 : 0x7f800000); /* infinities and NaN among them */
+        u = i % 5 ? u : (u & 0xffff0000) | 0x8000;                           /* ties */
+        memcpy(x + i, &u, 4);
+    }
+    FOR_EACH_ISA(k)
+        for (int64_t n = 0; n < 100; n++) {
+            h[n] = 0x1234;
+            k->to_bf16(h, x + n, n);
+            assert_int_equal(h[n], 0x1234);
+            for (int64_t i = 0; i < n; i++) {
+                gg__kernels_plain.to_bf16(&one, x + n + i, 1); /* dequant_test.c holds it to the definition */
+                assert_int_equal(h[i], one);
+            }
+        }
+}
+
 static void near(const float *found, const float *want, int64_t n, double tolerance, const char *what)
 {
     for (int64_t i = 0; i < n; i++)
@@ -365,6 +387,7 @@ int main(void)
         cmocka_unit_test(functions_at_the_edges),
         cmocka_unit_test(a_value_does_not_depend_on_its_place),
         cmocka_unit_test(arithmetic_of_rows),
+        cmocka_unit_test(bfloat16_is_rounded_alike_in_vectors_and_tails),
         cmocka_unit_test(norms_softmax_and_logsumexp_equal_their_twins),
         cmocka_unit_test(softmax_and_logsumexp_survive_extremes),
         cmocka_unit_test(rope_rotates_the_halves_and_leaves_the_rest),

@@ -287,6 +287,66 @@ static void a_number_that_is_not_finite_stays_in_its_row(void **state)
     gg_drop(ctx, W), gg_drop(ctx, x), gg_drop(ctx, y);
 }
 
+/* ---- the n-th allocation fails */
+
+typedef struct ration {
+    int64_t left; /* allocations still given */
+    int64_t held;
+} ration;
+
+static void *rationed(void *user, void *old, size_t old_size, size_t new_size)
+{
+    ration *r = user;
+    void *p = NULL;
+    if (new_size && r->left-- <= 0)
+        return NULL;
+    if (new_size && !(p = aligned_alloc(64, (new_size + 63) / 64 * 64)))
+        return NULL;
+    if (p && old)
+        memcpy(p, old, old_size < new_size ? old_size : new_size);
+    r->held += (p != NULL) - (old != NULL);
+    free(old);
+    return p;
+}
+
+static void any_allocation_may_fail_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    float *W = random_floats(300 * 20, 1), *x = random_floats(20 * 300, 2), *y = gg_new(ctx, float, 20 * 300);
+    int failures = 0;
+    for (int64_t n = 0;; n++) {
+        ration r = {.left = INT64_MAX};
+        gg_context *poor;
+        assert_int_equal(gg_context_create(&poor, &(gg_context_options){.allocator = {rationed, &r}, .n_threads = 1}), GG_OK);
+        int64_t before = r.held;
+        r.left = n;
+        gg_linear *l = NULL;
+        gg_linear_scratch *s = NULL;
+        gg_status e = gg_linear_create_f32(&l, poor, W, false, x, 300, 20, GG_F32);
+        if (e == GG_OK)
+            e = gg_linear_scratch_create(&s, poor);
+        if (e == GG_OK)
+            e = gg_linear_apply(l, s, y, x, 3); /* padded */
+        if (e == GG_OK)
+            e = gg_linear_apply(l, s, y, x, 20);
+        assert_true(e == GG_OK || e == GG_ENOMEM);
+        if (e == GG_ENOMEM) { /* what there is still works once there is memory */
+            failures++;
+            r.left = INT64_MAX;
+            if (s)
+                assert_int_equal(gg_linear_apply(l, s, y, x, 20), GG_OK);
+        }
+        gg_linear_free(l);
+        gg_linear_scratch_free(s);
+        assert_int_equal(r.held, before);
+        gg_context_free(poor);
+        if (e == GG_OK)
+            break;
+    }
+    assert_in_range(failures, 6, 40);
+    gg_drop(ctx, W), gg_drop(ctx, x), gg_drop(ctx, y);
+}
+
 static void the_question_about_bfloat16_is_answered_once(void **state)
 {
     (void)state;
@@ -307,6 +367,7 @@ int main(void)
         cmocka_unit_test(applying_again_allocates_nothing),
         cmocka_unit_test(bad_weights_and_shapes_are_refused_with_their_place),
         cmocka_unit_test(a_number_that_is_not_finite_stays_in_its_row),
+        cmocka_unit_test(any_allocation_may_fail_and_nothing_is_lost),
         cmocka_unit_test(the_question_about_bfloat16_is_answered_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
