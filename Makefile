@@ -106,7 +106,7 @@ check-clang:
 SECONDS  ?= 10
 FUZZ_BIN := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 fuzz:
-	@+$(MAKE) CC=clang CXX=clang++ B=build/fuzz OPT="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" fuzz-programs
+	@+$(MAKE) CC=clang CXX=clang++ B=build/fuzz OPT="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr,function -fno-sanitize-recover=undefined" fuzz-programs
 	@tools/fuzz $(SECONDS)
 fuzz-programs: $(FUZZ_BIN)
 build/fuzz/%: tests/fuzz/%_fuzz.c build/fuzz/libgolgi.a
