@@ -5,14 +5,14 @@
  *
  * Blocks. Merging the front part of a text alone gives wrong tokens near its end, because the last token might have merged with what
  * follows. To find how far they are right, a pretended event stands in the heap for "the last token merges with something unknown", at the earliest
- * priority at which its text is the left side of any merge. When it is popped, the token is given up: everything before it is then
- * next to the unknown, and so on. True merges with the unknown never come before their pretended event, so the tokens that
+ * priority of all its merges that agree with the bytes known. When it is popped, the token is given up: the one before it is then next
+ * to something unknown, and so on. True merges with the unknown never come before their pretended event, so the tokens that
  * are left at the end are those of the whole text; and as no merge crosses their end, the rest can be merged by itself.
  * Bounded memory, linear time on any length, and an encode that asks for few ids reads little, even if nothing cuts the text.
  */
 #include "text/text.h"
 
-enum { SHORT = 48, BLOCK = 1 << 15 };
+enum { SHORT = 48 };
 
 /* ---- the table of merges ---- */
 
@@ -39,11 +39,12 @@ gg_status gg__pairs_alloc(gg_tokenizer *t, int64_t n_merges)
     while (cap < n_merges * 2)
         cap *= 2;
     t->pair = gg_new(t->ctx, gg__pair, cap);
-    t->first_rank = gg_new(t->ctx, uint32_t, t->vocab.n);
-    if (!t->pair || !t->first_rank)
+    t->onwards = gg_new(t->ctx, int32_t, t->vocab.n);
+    t->merge = gg_new(t->ctx, gg__merge, n_merges);
+    if (!t->pair || !t->onwards || !t->merge)
         return GG_ENOMEM;
+    memset(t->onwards, 0xFF, (size_t)t->vocab.n * sizeof *t->onwards);
     t->pair_mask = (uint64_t)cap - 1;
-    memset(t->first_rank, 0xFF, (size_t)t->vocab.n * sizeof *t->first_rank);
     for (int64_t i = 0; i < cap; i++)
         t->pair[i].left = -1;
     return GG_OK;
@@ -60,8 +61,8 @@ gg_status gg__pairs_add(gg_tokenizer *t, int32_t left, int32_t right, uint32_t r
             break;
         }
     t->pair[i] = (gg__pair){left, right, rank, id};
-    if (rank < t->first_rank[left])
-        t->first_rank[left] = rank;
+    t->merge[t->n_merge] = (gg__merge){t->onwards[left], right, rank};
+    t->onwards[left] = (int32_t)t->n_merge++;
     return GG_OK;
 }
 
@@ -245,7 +246,48 @@ static inline bool joined(const gg__encoder *e, const char *text, int32_t i, int
     return true;
 }
 
-static inline uint32_t first_rank(const gg__encoder *e, int32_t id) { return id >= 0 ? e->t->first_rank[id] : e->t->model == GG__SPM ? 0 : GG__NO_RANK; }
+/* Whether a text that goes on with s[0, n), and then unknown, may go on with token `id` of at least `least` bytes. */
+static bool may_follow(const gg_tokenizer *t, int32_t id, const char *s, size_t n, size_t least)
+{
+    size_t len;
+    const char *p = gg__vocab_text(&t->vocab, id, &len);
+    if (t->model != GG__BPE_BYTES)
+        return len >= least && !memcmp(p, s, len < n ? len : n);
+    size_t i = 0;
+    for (size_t at = 0; at < len; i++) {
+        int k;
+        const int32_t c = gg__utf8_get(p + at, &k);
+        if (i < n && gg__char_byte(c) != (uint8_t)s[i])
+            return false;
+        at += (size_t)k;
+    }
+    return i >= least;
+}
+
+/* The earliest that the token at i, which ends at `end`, may merge with what follows it. text[0, n) is known, and that what follows has at least
+ * `least` bytes: it was a token of that length when it was given up, and tokens only grow. */
+static uint32_t rank_onwards(const gg__encoder *e, const char *text, int32_t i, int32_t end, int32_t n, int32_t least)
+{
+    const gg_tokenizer *t = e->t;
+    const int32_t id = e->sym[i];
+    uint32_t best = GG__NO_RANK;
+    if (t->model != GG__SPM) {
+        for (int32_t m = id >= 0 ? t->onwards[id] : -1; m >= 0; m = t->merge[m].next)
+            if (t->merge[m].rank < best && may_follow(t, t->merge[m].right, text + end, (size_t)(n - end), (size_t)least))
+                best = t->merge[m].rank;
+        return best;
+    }
+    if (id < 0)
+        return 0;
+    if (n - end <= t->vocab.longest)
+        return t->first_rank[id];
+    for (int32_t k = end + (least ? least : 1); k - i <= t->vocab.longest; k++) { /* all that it may become lies before our eyes */
+        const int32_t to = gg__vocab_find(&t->vocab, text + i, (size_t)(k - i));
+        if (to >= 0 && t->key[to] < best)
+            best = t->key[to];
+    }
+    return best;
+}
 
 /* The symbols a text begins with: characters (or bytes), looked up; text: n bytes. Returns the end of the last one in next[]. */
 static void first_symbols(gg__encoder *e, const char *text, int32_t n, bool whole_begin, bool whole_end)
@@ -302,7 +344,7 @@ static void first_symbols(gg__encoder *e, const char *text, int32_t n, bool whol
 /* Merges text[0, n) with the heap. *settled: the bytes from the front whose tokens (e->sym along e->next) hold whatever follows. */
 static gg_status merge_long(gg__encoder *e, const char *text, int32_t n, bool open, bool whole_begin, bool whole_end, int32_t *settled)
 {
-    int32_t frontier = n, last = -1, id = -1;
+    int32_t frontier = n, least = 0, last = -1, id = -1;
     uint32_t key = 0;
     GG_TRY(reserve(e, n));
     first_symbols(e, text, n, whole_begin, whole_end);
@@ -317,12 +359,12 @@ static gg_status merge_long(gg__encoder *e, const char *text, int32_t n, bool op
                 e->heap = h;
                 e->cap_heap = cap;
             }
-            e->heap[e->n_heap++] = (gg__heap_item){key, (uint32_t)i, (uint32_t)(e->next[e->next[i]] - i)};
+            e->heap[e->n_heap++] = (gg__heap_item){key, (uint32_t)i, (uint32_t)(e->next[e->next[i]] - i), id};
         }
     for (int64_t i = e->n_heap / 2 - 1; i >= 0; i--)
         sift_down(e->heap, e->n_heap, i);
-    if (open && last >= 0 && (key = first_rank(e, e->sym[last])) != GG__NO_RANK)
-        GG_TRY(heap_push(e, (gg__heap_item){key, (uint32_t)last, 0}));
+    if (open && last >= 0 && (key = rank_onwards(e, text, last, n, n, 0)) != GG__NO_RANK)
+        GG_TRY(heap_push(e, (gg__heap_item){key, (uint32_t)last, 0, -1}));
 
     while (e->n_heap) {
         const gg__heap_item x = e->heap[0];
@@ -336,27 +378,28 @@ static gg_status merge_long(gg__encoder *e, const char *text, int32_t n, bool op
         if (!x.size) {
             if (j != frontier)
                 continue;
+            least = j - i;
             frontier = i;
             const int32_t left = e->prev[i];
-            if (left >= 0 && (key = first_rank(e, e->sym[left])) != GG__NO_RANK)
-                GG_TRY(heap_push(e, (gg__heap_item){key, (uint32_t)left, 0}));
+            if (left >= 0 && (key = rank_onwards(e, text, left, frontier, n, least)) != GG__NO_RANK)
+                GG_TRY(heap_push(e, (gg__heap_item){key, (uint32_t)left, 0, -1}));
             continue;
         }
-        if (j >= frontier || (uint32_t)(e->next[j] - i) != x.size || !joined(e, text, i, j, e->next[j], &key, &id))
-            continue; /* out of date */
-        e->sym[i] = id;
+        if (j >= frontier || (uint32_t)(e->next[j] - i) != x.size)
+            continue; /* out of date: one of the two has grown */
+        e->sym[i] = x.id;
         e->next[i] = e->next[j];
         e->next[j] = 0;
         j = e->next[i];
         if (j < n)
             e->prev[j] = i;
         if (j < frontier && joined(e, text, i, j, e->next[j], &key, &id))
-            GG_TRY(heap_push(e, (gg__heap_item){key, (uint32_t)i, (uint32_t)(e->next[j] - i)}));
-        if (open && j == frontier && (key = first_rank(e, e->sym[i])) != GG__NO_RANK)
-            GG_TRY(heap_push(e, (gg__heap_item){key, (uint32_t)i, 0}));
+            GG_TRY(heap_push(e, (gg__heap_item){key, (uint32_t)i, (uint32_t)(e->next[j] - i), id}));
+        if (open && j == frontier && (key = rank_onwards(e, text, i, frontier, n, least)) != GG__NO_RANK)
+            GG_TRY(heap_push(e, (gg__heap_item){key, (uint32_t)i, 0, -1}));
         const int32_t h = e->prev[i];
         if (h >= 0 && joined(e, text, h, i, e->next[i], &key, &id))
-            GG_TRY(heap_push(e, (gg__heap_item){key, (uint32_t)h, (uint32_t)(e->next[i] - h)}));
+            GG_TRY(heap_push(e, (gg__heap_item){key, (uint32_t)h, (uint32_t)(e->next[i] - h), id}));
     }
     *settled = frontier;
     return GG_OK;
@@ -366,7 +409,7 @@ static gg_status merge_long(gg__encoder *e, const char *text, int32_t n, bool op
 static gg_status merge_stretch(gg__encoder *e, const char *text, size_t n, bool open, bool whole_begin, bool whole_end)
 {
     const bool affixes = e->t->n_word_prefix || e->t->n_word_suffix; /* the first and the last symbol differ: no blocks */
-    int64_t block = affixes ? INT32_MAX : BLOCK;
+    int64_t block = affixes ? INT32_MAX : e->t->block;
     for (size_t at = 0; at < n;) {
         const bool part = (int64_t)(n - at) > block;
         if (part && block >= INT32_MAX / 2)

@@ -20,10 +20,10 @@ gg_status gg__spm_prepare(gg_tokenizer *t, const float *score)
     t->first_rank = gg_new(t->ctx, uint32_t, n);
     if (!t->key || !t->first_rank)
         return GG_ENOMEM;
+    memset(t->first_rank, 0xFF, (size_t)n * sizeof *t->first_rank);
     for (int64_t i = 0; i < n; i++) {
         const bool letters = t->type[i] != GG__TYPE_CONTROL && t->type[i] != GG__TYPE_UNKNOWN && t->type[i] != GG__TYPE_BYTE;
         t->key[i] = letters && score[i] == score[i] ? key_of(score[i]) : GG__NO_RANK;
-        t->first_rank[i] = GG__NO_RANK;
     }
     /* the best merge that begins with a token: the best token that it is a prefix of */
     for (int64_t i = 0; i < n; i++) {

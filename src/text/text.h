@@ -136,6 +136,12 @@ typedef struct gg__pair { /* of two neighbouring tokens: what they merge to, and
     int32_t id;
 } gg__pair;
 
+typedef struct gg__merge {
+    int32_t next; /* with the same left side, earlier in the list; -1: none */
+    int32_t right;
+    uint32_t rank;
+} gg__merge;
+
 enum { GG__TYPE_NORMAL = 1, GG__TYPE_UNKNOWN, GG__TYPE_CONTROL, GG__TYPE_USER, GG__TYPE_UNUSED, GG__TYPE_BYTE }; /* as GGUF numbers them */
 
 #define GG__NO_RANK UINT32_MAX
@@ -153,7 +159,11 @@ struct gg_tokenizer {
     /* BPE */
     gg__pair *pair;             /* open addressing, left < 0 is empty */
     uint64_t pair_mask;
-    uint32_t *first_rank;       /* (vocab.n,) the earliest merge that has this token on its left; GG__NO_RANK: none */
+    int64_t block;              /* bytes of a piece that are merged at once */
+    uint32_t *first_rank;       /* (vocab.n,) SPM: of the tokens that begin with this one the one that merges first; GG__NO_RANK: none */
+    int32_t *onwards;           /* (vocab.n,) first of the merges that have this token on its left, in merge[]; -1: none */
+    gg__merge *merge;           /* (n_merge,) */
+    int64_t n_merge;
     bool drops_unknown;         /* characters that are no token vanish: no unknown token, and some characters are none */
     bool ignore_merges;         /* a pre-token that is a token stays whole */
     char *word_prefix, *word_suffix; /* continuing_subword_prefix, end_of_word_suffix */
@@ -194,6 +204,7 @@ struct gg_tokenizer {
 /* ---- one encode call ---- */
 typedef struct gg__heap_item {
     uint32_t key, pos, size; /* size of both together when pushed; 0: the right side is not known from here on */
+    int32_t id;              /* what they become */
 } gg__heap_item;
 
 typedef struct gg__buffer {
@@ -264,6 +275,7 @@ gg_status gg__norm_charsmap(gg_tokenizer *t, const void *data, size_t n, bool lo
 bool gg__norm_streams(const gg_tokenizer *t);
 /* detokenize.c */
 gg_status gg__dec_add(gg_tokenizer *t, gg__dec **out);
+gg_status gg__tokenizer_begin(gg_tokenizer **out, gg_context *ctx); /* an empty one */
 /* tokenizer_gguf.c, tokenizer_json.c: fill an empty tokenizer */
 gg_status gg__tokenizer_from_gguf(gg_tokenizer *t, const gg_tensors *m);
 gg_status gg__tokenizer_from_json(gg_tokenizer *t, const char *path);

@@ -11,7 +11,7 @@
 static void *pcre_alloc(PCRE2_SIZE n, void *ctx) { return gg_alloc(ctx, n); }
 static void pcre_drop(void *p, void *ctx) { gg_drop(ctx, p); }
 
-static gg_status begin(gg_tokenizer **out, gg_context *ctx)
+gg_status gg__tokenizer_begin(gg_tokenizer **out, gg_context *ctx)
 {
     gg_tokenizer *t = gg_new(ctx, gg_tokenizer, 1);
     if (!t)
@@ -19,6 +19,7 @@ static gg_status begin(gg_tokenizer **out, gg_context *ctx)
     t->ctx = ctx;
     t->bos = t->eos = t->unk = -1;
     t->max_word = 100;
+    t->block = 1 << 15;
     memset(t->byte_id, 0xFF, sizeof t->byte_id);
     t->pcre_memory = pcre2_general_context_create(pcre_alloc, pcre_drop, ctx);
     t->pcre_limits = t->pcre_memory ? pcre2_match_context_create(t->pcre_memory) : NULL;
@@ -111,7 +112,7 @@ gg_status gg__added_add(gg_tokenizer *t, const gg__added *a)
 gg_status gg_tokenizer_open_json(gg_tokenizer **out, gg_context *ctx, const char *path)
 {
     gg_tokenizer *t = NULL;
-    GG_TRY(begin(&t, ctx));
+    GG_TRY(gg__tokenizer_begin(&t, ctx));
     gg_status s = gg__tokenizer_from_json(t, path);
     if (s == GG_OK)
         s = finish(t);
@@ -137,7 +138,7 @@ gg_status gg_tokenizer_open(gg_tokenizer **out, gg_context *ctx, const gg_tensor
         return s;
     }
     gg_tokenizer *t = NULL;
-    GG_TRY(begin(&t, ctx));
+    GG_TRY(gg__tokenizer_begin(&t, ctx));
     gg_status s = gg__tokenizer_from_gguf(t, model);
     if (s == GG_OK)
         s = finish(t);
@@ -175,7 +176,7 @@ void gg_tokenizer_free(gg_tokenizer *t)
     }
     for (int64_t i = 0; i < t->n_added; i++)
         gg_drop(ctx, t->added[i].text);
-    void *const rest[] = {t->type, t->pair, t->first_rank, t->word_prefix, t->word_suffix, t->key, t->score, t->bigram, t->start_mark, t->inner_mark,
+    void *const rest[] = {t->type, t->pair, t->first_rank, t->onwards, t->merge, t->word_prefix, t->word_suffix, t->key, t->score, t->bigram, t->start_mark, t->inner_mark,
                           t->norm, t->pre, t->dec, t->added, t->before, t->after, t->raw.length, t->normal.length};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
         gg_drop(ctx, rest[i]);

@@ -6,8 +6,6 @@
  * have in common at their front is the front of the best path through the whole text. */
 #include "text/text.h"
 
-enum { BLOCK = 1 << 15 };
-
 /* Prefixes of tokens, so that a search ends where no token goes on. Sorted texts with binary search would do; a trie in first-child,
  * next-sibling form would be slow: this is a hash of (node, byte). */
 struct gg__trie {
@@ -172,7 +170,7 @@ static int32_t common_front(const gg__encoder *e, int32_t n)
 
 gg_status gg__unigram_encode(gg__encoder *e, const char *text, size_t n, bool open)
 {
-    int64_t block = BLOCK;
+    int64_t block = e->t->block;
     for (size_t at = 0; at < n;) {
         const bool part = (int64_t)(n - at) > block;
         size_t len = part ? (size_t)block : n - at;
