@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "systems/nag/cmd.h"
 #include "base/file.h"
+#include "base/lock.h"
 
 typedef struct job {
     gg_command *c;
@@ -15,6 +16,7 @@ typedef struct job {
     gg_nag_rank_options rank;
     const char *output, *report, *weights;
     gg_texts target, pool;
+    gg_lock *lock;
     gg_str target_features, pool_features;
     char *label_column, *target_label; /* found in the documents, ours to free */
     int64_t n_run;                     /* documents that went through the model */
@@ -175,6 +177,7 @@ static gg_status run(job *j, int argc, char **argv)
     gg__nag_story story = {0};
     gg_str command = {.ctx = j->ctx};
     GG_TRY(check_words(j));
+    GG_TRY(gg__nag_lock(&j->lock, j->ctx, j->output));
     GG_TRY(gg__nag_extract_options_of(&j->extract, j->ctx, &j->w, NULL));
     GG_TRY(gg__nag_open_model(&j->m, &j->actions, j->ctx, &j->w));
     j->extract.actions = j->actions;
@@ -252,6 +255,7 @@ int gg__nag_cmd_select(int argc, char **argv)
         j.target_features.ctx = j.pool_features.ctx = j.ctx;
         s = run(&j, argc, argv);
     }
+    gg_lock_free(j.lock);
     gg_model_free(j.m);
     gg_actions_free(j.actions);
     gg_str_free(&j.target_features);

@@ -4,11 +4,13 @@
  * Each unit is written whole (temporary, fsync, rename), so what is there is right, and at most one unit of work is lost to SIGKILL. On
  * a stop the unit that is being filled is closed early and kept too. KEY is a hash of the model, the options and the bytes of the
  * source: other options begin anew. In the end the units are copied to PATH and removed.
+ * PATH.lock lets one process do this at a time.
  * Traps: a source that cannot be read twice has no key, hence no units; documents that a unit holds are read again, not run again, and
  * their docids are compared, so that a unit never stands for other documents.
  */
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/work.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,21 +278,35 @@ static gg_status by_units(gg_nag_extract_result *out, units *u, gg_model *m, gg_
     return st;
 }
 
+gg_status gg__nag_lock(gg_lock **out, gg_context *ctx, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash && slash > path ? gg_strndup(ctx, path, (size_t)(slash - path)) : NULL;
+    const gg_status st = folder ? gg_file_mkdirs(ctx, folder) : slash && slash > path ? GG_ENOMEM : GG_OK;
+    gg_drop(ctx, folder);
+    return st == GG_OK ? gg_lock_take(out, ctx, path) : st;
+}
+
 gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const gg_nag_source *documents, const char *path,
                               const gg_nag_extract_options *o)
 {
     units u = {.ctx = ctx};
     gg_documents *d = NULL;
+    gg_lock *lock = NULL;
     *out = (gg_nag_extract_result){0};
     GG_TRY(gg_nag_header_of(&u.h, ctx, m, o));
     GG_TRY(gg_documents_open(&d, ctx, documents->paths, documents->n_paths, &documents->options));
-    gg_status st = GG_OK;
-    if (!o->scores && strcmp(path, "-") != 0) /* whole vectors are not kept in units */
+    gg_status st = gg__nag_lock(&lock, ctx, path);
+    if (st == GG_OK && lock)
+        gg_lock_sweep(ctx, path);
+    if (st == GG_OK && !o->scores && strcmp(path, "-") != 0) /* whole vectors are not kept in units */
         st = gg_nag_key(u.key, ctx, &u.h, documents);
     if (st == GG_OK && u.key[0]) {
         gg_str folder = {.ctx = ctx};
         gg_str_printf(&folder, "%s.parts", path);
         u.folder = folder.data;
+        if (!folder.failed)
+            gg_lock_sweep_folder(ctx, folder.data); /* or they would keep the folder from being removed in the end */
         st = folder.failed ? GG_ENOMEM : by_units(out, &u, m, d, path, o);
         gg_nag_writer_discard(u.w);
         gg_str_free(&folder);
@@ -300,5 +316,6 @@ gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_mo
     out->n_empty = gg_documents_empty(d);
     out->n_repaired = gg_documents_repaired(d);
     gg_documents_close(d);
+    gg_lock_free(lock);
     return st;
 }

@@ -1,0 +1,213 @@
+/* Locks beside outputs. Owns: PATH.lock and what it says, three lines: process, host, time (UTC).
+ *
+ * The right itself is flock(2) on that file: the kernel takes it back when its process ends, however that comes, and on NFS 4 and Lustre
+ * (mounted with flock) it holds between hosts. So what the file says is for people; when the lock can be had, whoever it names is gone.
+ * Where a file system knows no flock, the file itself is the lock: it is stale when its process was on this host and runs no more.
+ * Trap: between opening the file and locking it its holder may remove it; the lock would be on a file without a name. So it is looked up
+ * again after locking, and the holder removes it before letting go.
+ */
+#include "base/lock.h"
+#include "base/memory.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { HOLDER_BYTES = 512, ROUNDS = 100 };
+
+struct gg_lock {
+    gg_context *ctx;
+    char *path;
+    int fd;
+};
+
+typedef struct holder {
+    long pid; /* 0: the file does not say */
+    char host[128], since[40];
+} holder;
+
+static void host_name(char out[128])
+{
+    if (gethostname(out, 127) != 0)
+        snprintf(out, 128, "unknown");
+    out[127] = 0;
+}
+
+static bool is_running(long pid) { return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM); }
+
+static holder read_holder(int fd)
+{
+    char text[HOLDER_BYTES];
+    holder h = {0};
+    const ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = 0;
+    if (sscanf(text, "process %ld\nhost %127[^\n]\nsince %39[^\n]", &h.pid, h.host, h.since) != 3)
+        h = (holder){0};
+    return h;
+}
+
+static bool write_holder(int fd)
+{
+    char text[HOLDER_BYTES], host[128], since[40];
+    const time_t now = time(NULL);
+    struct tm utc;
+    host_name(host);
+    gmtime_r(&now, &utc);
+    strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    const int n = snprintf(text, sizeof text, "process %ld\nhost %s\nsince %s\n", (long)getpid(), host, since);
+    return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n;
+}
+
+static gg_status busy(const gg_lock *l, const char *path, const holder *h, bool certain)
+{
+    if (!h->pid)
+        return gg_fail(l->ctx, GG_EBUSY, "%s: another process is writing it (%s)", path, l->path);
+    return gg_fail(l->ctx, GG_EBUSY, "%s: process %ld on %s is writing it, since %s%s%s%s", path, h->pid, h->host, h->since,
+                   certain ? "" : ". If that process is gone, remove ", certain ? "" : l->path, certain ? "" : ".");
+}
+
+static gg_status again(gg_lock *l)
+{
+    close(l->fd);
+    l->fd = -1;
+    return GG_OK;
+}
+
+/* GG_OK: held, or (l->fd < 0) try again, unless this is the last round. */
+static gg_status take_once(gg_lock *l, const char *path, bool last)
+{
+    bool made = true;
+    l->fd = open(l->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (l->fd < 0 && errno == EEXIST) {
+        made = false;
+        l->fd = open(l->path, O_RDWR | O_CLOEXEC);
+        if (l->fd < 0 && errno == ENOENT)
+            return GG_OK; /* removed in between */
+    }
+    if (l->fd < 0)
+        return gg_fail(l->ctx, errno == ENOENT || errno == ENOTDIR ? GG_ENOENT : GG_EIO, "%s: cannot lock the output: %s: %s%s", path, l->path, strerror(errno),
+                       errno == ENOENT ? ". Make its folder (mkdir -p) or name another." : "");
+    int error;
+    do
+        error = flock(l->fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    while (error == EINTR);
+    const holder h = read_holder(l->fd);
+    struct stat mine, there;
+    if (error == EWOULDBLOCK) {
+        if (h.pid || last)
+            return busy(l, path, &h, true);
+        usleep(10000); /* it is about to say who it is */
+        return again(l);
+    }
+    if (error == 0) {
+        if (fstat(l->fd, &mine) != 0 || stat(l->path, &there) != 0 || mine.st_ino != there.st_ino || mine.st_dev != there.st_dev)
+            return again(l);
+    } else if (!made) { /* no flock here */
+        char host[128];
+        host_name(host);
+        if (!h.pid || strcmp(h.host, host) != 0 || is_running(h.pid))
+            return busy(l, path, &h, false);
+        unlink(l->path);
+        return again(l); /* the next round makes it anew; of two that come here together one does */
+    }
+    if (!made && h.pid)
+        gg_log(l->ctx, GG_LOG_INFO, "%s: the lock of process %ld on %s (since %s), which is gone, was taken over", path, h.pid, h.host, h.since);
+    if (!write_holder(l->fd))
+        return gg_fail(l->ctx, GG_EIO, "%s: cannot lock the output: %s: %s", path, l->path, strerror(errno));
+    return GG_OK;
+}
+
+gg_status gg_lock_take(gg_lock **out, gg_context *ctx, const char *path)
+{
+    struct stat st;
+    *out = NULL;
+    if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+        return GG_OK;
+    gg_lock *l = gg_new(ctx, gg_lock, 1);
+    if (!l)
+        return GG_ENOMEM;
+    *l = (gg_lock){.ctx = ctx, .fd = -1};
+    char *real = realpath(path, NULL); /* two names of one file are one output */
+    gg_str name = {.ctx = ctx};
+    gg_str_printf(&name, "%s.lock", real ? real : path);
+    free(real);
+    l->path = name.data;
+    gg_status s = name.failed ? GG_ENOMEM : GG_OK;
+    for (int round = 0; s == GG_OK && l->fd < 0; round++)
+        s = round < ROUNDS ? take_once(l, path, round + 1 == ROUNDS) : gg_fail(ctx, GG_EBUSY, "%s: other processes take and give back its lock without end (%s)", path, l->path);
+    if (s != GG_OK) {
+        if (l->fd >= 0)
+            close(l->fd);
+        gg_drop(ctx, l->path);
+        gg_drop(ctx, l);
+        return s;
+    }
+    *out = l;
+    return GG_OK;
+}
+
+void gg_lock_free(gg_lock *l)
+{
+    if (!l)
+        return;
+    unlink(l->path);
+    close(l->fd);
+    gg_drop(l->ctx, l->path);
+    gg_drop(l->ctx, l);
+}
+
+/* --- what dead writers left ------------------------------------------------------------------------------------------------------ */
+/* "PID-N.tmp" of a process that does not run here */
+static bool is_left(const char *rest)
+{
+    char *end;
+    const long pid = strtol(rest, &end, 10);
+    if (end == rest || *end != '-')
+        return false;
+    const char *number = end + 1;
+    strtol(number, &end, 10);
+    return end != number && strcmp(end, ".tmp") == 0 && !is_running(pid);
+}
+
+/* name: NULL for any */
+static void sweep(gg_context *ctx, const char *folder, const char *name)
+{
+    DIR *dir = opendir(*folder ? folder : ".");
+    const size_t n = name ? strnlen(name, 200) : 0; /* gg_out cuts longer names there */
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        const char *rest = e->d_name;
+        if (*rest++ != '.')
+            continue;
+        if (name) {
+            if (strncmp(rest, name, n) != 0 || rest[n] != '.')
+                continue;
+            rest += n + 1;
+        } else { /* behind the last dot but one */
+            const char *dot = strrchr(rest, '.');
+            while (dot && dot > rest && dot[-1] != '.')
+                dot--;
+            rest = dot ? dot : rest;
+        }
+        if (is_left(rest) && unlinkat(dirfd(dir), e->d_name, 0) == 0)
+            gg_log(ctx, GG_LOG_DEBUG, "removed %s, which a process that is gone had begun", e->d_name);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+void gg_lock_sweep_folder(gg_context *ctx, const char *folder) { sweep(ctx, folder, NULL); }
+
+void gg_lock_sweep(gg_context *ctx, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? gg_strndup(ctx, path, (size_t)(slash - path) + 1) : gg_strdup(ctx, "");
+    if (folder)
+        sweep(ctx, folder, slash ? slash + 1 : path);
+    gg_drop(ctx, folder);
+}

@@ -1,0 +1,225 @@
+/* One writer at a time, and the dead hold nothing. */
+#include "base/lock.h"
+#include "base/memory.h"
+#include <setjmp.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static gg_context *ctx;
+static char dir[] = "/tmp/golgi-lock-XXXXXX";
+
+static const char *in(const char *name)
+{
+    static char path[4][256];
+    static int turn;
+    char *p = path[turn = (turn + 1) % 4];
+    snprintf(p, sizeof path[0], "%s/%s", dir, name);
+    return p;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return gg_context_create(&ctx, NULL) != GG_OK || !mkdtemp(dir);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    char command[300];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    const int r = system(command) != 0 || gg_context_bytes(ctx, NULL) != 0;
+    gg_context_free(ctx);
+    return r;
+}
+
+static void put(const char *name, const char *text)
+{
+    FILE *f = fopen(in(name), "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static bool there(const char *name)
+{
+    return access(in(name), F_OK) == 0;
+}
+
+#define assert_says(part)                                                                \
+    do {                                                                                 \
+        if (!strstr(gg_message(ctx), (part)))                                            \
+            fail_msg("\"%s\" does not say \"%s\"", gg_message(ctx), (part));             \
+    } while (0)
+
+/* A process that takes the lock, says so on the pipe and waits to be killed. */
+static pid_t start_holder(const char *path)
+{
+    int ends[2];
+    char c = 0;
+    assert_int_equal(pipe(ends), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        gg_lock *l = NULL;
+        const char ok = gg_lock_take(&l, ctx, path) == GG_OK ? 'y' : 'n';
+        if (write(ends[1], &ok, 1) == 1)
+            pause();
+        _exit(1);
+    }
+    assert_int_equal(read(ends[0], &c, 1), 1);
+    assert_int_equal(c, 'y');
+    close(ends[0]);
+    close(ends[1]);
+    return pid;
+}
+
+static void the_second_is_refused_with_the_holders_id(void **state)
+{
+    (void)state;
+    gg_lock *l = NULL;
+    char name[32], host[128] = "";
+    gethostname(host, sizeof host - 1);
+    const pid_t pid = start_holder(in("a.nag"));
+    assert_int_equal(gg_lock_take(&l, ctx, in("a.nag")), GG_EBUSY);
+    assert_null(l);
+    snprintf(name, sizeof name, "process %ld on ", (long)pid);
+    assert_says(name);
+    assert_says(host);
+    assert_says("a.nag: ");
+    assert_true(there("a.nag.lock"));
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_true(there("a.nag.lock")); /* nobody tidied up, */
+    assert_int_equal(gg_lock_take(&l, ctx, in("a.nag")), GG_OK); /* and nothing is in the way */
+    gg_lock_free(l);
+    assert_false(there("a.nag.lock"));
+}
+
+static void a_process_does_not_take_its_own_lock_twice(void **state)
+{
+    (void)state;
+    gg_lock *a = NULL, *b = NULL, *other = NULL;
+    assert_int_equal(gg_lock_take(&a, ctx, in("b.nag")), GG_OK);
+    assert_int_equal(gg_lock_take(&b, ctx, in("b.nag")), GG_EBUSY);
+    assert_int_equal(gg_lock_take(&other, ctx, in("c.nag")), GG_OK);
+    put("b.nag", "x");
+    assert_int_equal(symlink("b.nag", in("link.nag")), 0);
+    assert_int_equal(gg_lock_take(&b, ctx, in("link.nag")), GG_EBUSY); /* two names of one file */
+    gg_lock_free(a);
+    assert_int_equal(gg_lock_take(&b, ctx, in("link.nag")), GG_OK);
+    gg_lock_free(b);
+    gg_lock_free(other);
+}
+
+static void what_the_file_says_does_not_hold_without_the_lock(void **state)
+{
+    (void)state;
+    gg_lock *l = NULL;
+    char text[64];
+    snprintf(text, sizeof text, "process %ld\nhost elsewhere\nsince 2001-01-01T00:00:00Z\n", (long)getpid());
+    put("d.nag.lock", text);
+    assert_int_equal(gg_lock_take(&l, ctx, in("d.nag")), GG_OK);
+    gg_lock_free(l);
+    put("d.nag.lock", "not ours at all");
+    assert_int_equal(gg_lock_take(&l, ctx, in("d.nag")), GG_OK);
+    gg_lock_free(l);
+}
+
+static void pipes_need_no_lock_and_missing_folders_are_told(void **state)
+{
+    (void)state;
+    gg_lock *l = (gg_lock *)1;
+    assert_int_equal(gg_lock_take(&l, ctx, "-"), GG_OK);
+    assert_null(l);
+    assert_int_equal(gg_lock_take(&l, ctx, "/dev/null"), GG_OK);
+    assert_null(l);
+    assert_int_equal(gg_lock_take(&l, ctx, in("nowhere/x.nag")), GG_ENOENT);
+    assert_says("nowhere/x.nag: cannot lock the output");
+    gg_lock_free(NULL);
+}
+
+/* Processes add 1 to a number in a file, reading and writing it apart: without the lock some additions are lost. */
+static void of_many_one_at_a_time(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 6, ROUNDS = 60 };
+    put("sum", "0");
+    for (int p = 0; p < PROCESSES; p++)
+        if (fork() == 0) {
+            for (int i = 0; i < ROUNDS; i++) {
+                gg_lock *l = NULL;
+                gg_status s;
+                while ((s = gg_lock_take(&l, ctx, in("sum"))) == GG_EBUSY)
+                    usleep(200);
+                long n = -1;
+                FILE *f = fopen(in("sum"), "r");
+                if (s != GG_OK || !f || fscanf(f, "%ld", &n) != 1)
+                    _exit(1);
+                fclose(f);
+                usleep(20);
+                f = fopen(in("sum"), "w");
+                fprintf(f, "%ld", n + 1);
+                fclose(f);
+                gg_lock_free(l);
+            }
+            _exit(0);
+        }
+    for (int p = 0, code; p < PROCESSES; p++) {
+        assert_true(wait(&code) > 0);
+        assert_int_equal(code, 0);
+    }
+    long n = 0;
+    FILE *f = fopen(in("sum"), "r");
+    assert_int_equal(fscanf(f, "%ld", &n), 1);
+    fclose(f);
+    assert_int_equal(n, PROCESSES * ROUNDS);
+    assert_false(there("sum.lock"));
+}
+
+static void what_the_dead_left_is_removed_and_nothing_else(void **state)
+{
+    (void)state;
+    const pid_t gone = fork();
+    if (gone == 0)
+        _exit(0);
+    waitpid(gone, NULL, 0);
+    char left[64], lives[64], other[64], longer[64];
+    snprintf(left, sizeof left, ".e.nag.%ld-0.tmp", (long)gone);
+    snprintf(lives, sizeof lives, ".e.nag.%ld-1.tmp", (long)getpid());
+    snprintf(other, sizeof other, ".e.nag.2.%ld-0.tmp", (long)gone); /* of the output "e.nag.2" */
+    snprintf(longer, sizeof longer, ".ee.nag.%ld-12.tmp", (long)gone);
+    const char *const names[] = {left, lives, other, longer, ".e.nag.tmp", ".e.nag.1-x.tmp", "e.nag.1-0.tmp"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        put(names[i], "x");
+    gg_lock_sweep(ctx, in("e.nag"));
+    assert_false(there(left));
+    for (size_t i = 1; i < sizeof names / sizeof *names; i++)
+        assert_true(there(names[i]));
+    put(left, "x");
+    gg_lock_sweep_folder(ctx, dir);
+    assert_false(there(left));
+    assert_false(there(other));
+    assert_false(there(longer));
+    assert_true(there(lives));
+    assert_true(there(".e.nag.tmp"));
+    gg_lock_sweep(ctx, in("nowhere/at/all")); /* no folder: nothing to do */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_second_is_refused_with_the_holders_id),
+        cmocka_unit_test(a_process_does_not_take_its_own_lock_twice),
+        cmocka_unit_test(what_the_file_says_does_not_hold_without_the_lock),
+        cmocka_unit_test(pipes_need_no_lock_and_missing_folders_are_told),
+        cmocka_unit_test(of_many_one_at_a_time),
+        cmocka_unit_test(what_the_dead_left_is_removed_and_nothing_else),
+    };
+    return cmocka_run_group_tests_name("lock", tests, setup, teardown);
+}
