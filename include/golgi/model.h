@@ -74,6 +74,9 @@ typedef struct gg_model_options {
 /* Weights are read and packed once. GG_EUNSUPPORTED lists the families; GG_ENOENT names a missing tensor; GG_EFORMAT a wrong shape. */
 GG_API gg_status gg_model_open(gg_model **out, gg_context *ctx, const char *path, const gg_model_options *o);
 GG_API void gg_model_free(gg_model *m);
+/* Other actions from the next run on (NULL: none); they are checked, and must outlive the model or the next call. Not while a run is under way.
+ * On failure the model acts as before. */
+GG_API gg_status gg_model_act(gg_model *m, const gg_actions *actions);
 GG_API const gg_model_description *gg_model_describe(const gg_model *m);
 GG_API gg_tensors *gg_model_tensors(const gg_model *m);
 GG_API const gg_tokenizer *gg_model_tokenizer(const gg_model *m); /* NULL when the files have none; see gg_model_need_tokenizer */
@@ -110,6 +113,10 @@ GG_API gg_status gg_run(gg_run_result *out, gg_model *m, gg_documents *documents
 /* The same over bare ids: row i of ids (n_rows, n_columns) int32. */
 GG_API gg_status gg_run_ids(gg_run_result *out, gg_model *m, const int32_t *ids, int64_t n_rows, int64_t n_columns, const gg_run_options *o,
                             const gg_listener *listeners, int n_listeners);
+/* And over documents that are tokens already, of any length, end to end: document i is ids[start[i]] .. ids[start[i + 1] - 1]; start: (n_documents + 1,)
+ * rising, from any number on. */
+GG_API gg_status gg_run_tokens(gg_run_result *out, gg_model *m, const int32_t *ids, const int64_t *start, int64_t n_documents, const gg_run_options *o,
+                               const gg_listener *listeners, int n_listeners);
 
 /* --- losses ----------------------------------------------------------------------------------------------------------- */
 /* Mean negative log-likelihood (nats a token) of each document under the model: out (n,), as `golgi score` reports it; one-token documents give NaN. */
@@ -126,6 +133,8 @@ GG_API gg_status gg_score(gg_run_result *out, gg_model *m, gg_documents *documen
 /* The same over bare ids; docid is NULL. */
 GG_API gg_status gg_score_ids(gg_run_result *out, gg_model *m, const int32_t *ids, int64_t n_rows, int64_t n_columns, const gg_run_options *o,
                               int n_top, gg_status (*row)(void *user, const gg_score_row *r), void *user);
+GG_API gg_status gg_score_tokens(gg_run_result *out, gg_model *m, const int32_t *ids, const int64_t *start, int64_t n_documents, const gg_run_options *o,
+                                 int n_top, gg_status (*row)(void *user, const gg_score_row *r), void *user);
 
 #ifdef __cplusplus
 }

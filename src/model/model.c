@@ -7,14 +7,15 @@ static int64_t width_of(void *user, int layer, gg_site site)
     return gg_model_width(user, layer, site);
 }
 
-static gg_status check_actions(gg_model *m, const gg_actions *a)
+gg_status gg_model_act(gg_model *m, const gg_actions *a)
 {
     char hash[65];
-    if (gg_actions_count(a) == 0)
-        return GG_OK;
-    GG_TRY(gg_model_hash(m, hash));
-    GG_TRY(gg_actions_check(a, hash, m->d.n_layers, width_of, m));
-    m->actions = a;
+    const bool any = gg_actions_count(a) > 0;
+    if (any) {
+        GG_TRY(gg_model_hash(m, hash));
+        GG_TRY(gg_actions_check(a, hash, m->d.n_layers, width_of, m));
+    }
+    m->actions = any ? a : NULL;
     return GG_OK;
 }
 
@@ -25,7 +26,7 @@ static gg_status open_all(gg_model *m, const char *path, const gg_model_options 
         return gg_fail(m->ctx, GG_EINVAL, "products are computed in F32 or BF16, not in %s", gg_dtype_name(m->dtype));
     GG_TRY(gg_tensors_open(&m->tensors, m->ctx, path));
     GG_TRY(gg__model_describe(m));
-    GG_TRY(check_actions(m, o->actions));
+    GG_TRY(gg_model_act(m, o->actions));
     if (!o->no_weights)
         GG_TRY(gg__model_load(m, !o->no_head));
     /* A model without a tokenizer can still run ids; who needs it asks through gg_model_need_tokenizer and gets the reason. */

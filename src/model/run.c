@@ -42,7 +42,8 @@ typedef struct runner {
     int n_listeners;
     int64_t max_tokens, in_flight_max;
     gg_documents *documents;         /* or */
-    const int32_t *ids;              /* (n_rows, n_columns) */
+    const int32_t *ids;              /* (n_rows, n_columns), or, where `start` is there, rows of any length end to end */
+    const int64_t *start;            /* (n_rows + 1,) or NULL */
     int64_t n_rows, n_columns, next_row;
     const gg_tokenizer *tokenizer;
 
@@ -162,21 +163,20 @@ static gg_status take_documents(runner *r, job *j)
     return s;
 }
 
+/* Rows of bare ids until a group is full. An empty row counts as one, so that a group of them ends too. */
 static gg_status take_rows(runner *r, job *j)
 {
-    const int64_t n = r->n_columns < r->max_tokens ? r->n_columns : r->max_tokens, first = r->next_row;
-    int64_t rows = n > 0 ? (r->o.group_tokens + n - 1) / n : r->n_rows;
-    rows = rows < r->n_rows - first ? rows : r->n_rows - first;
-    GG_TRY(job_room_documents(r->ctx, j, rows));
-    GG_TRY(job_room_tokens(r->ctx, j, rows * n));
-    for (int64_t i = 0; i < rows; i++) {
-        if (n > 0) /* an empty table may be NULL */
-            memcpy(j->token + i * n, r->ids + (first + i) * r->n_columns, sizeof *j->token * (size_t)n);
-        j->start[i + 1] = (i + 1) * n;
+    for (int64_t tokens = 0, n = 0; tokens < r->o.group_tokens && r->next_row < r->n_rows; r->next_row++) {
+        const int64_t from = r->start ? r->start[r->next_row] : r->next_row * r->n_columns;
+        const int64_t whole = r->start ? r->start[r->next_row + 1] - from : r->n_columns, kept = whole < r->max_tokens ? whole : r->max_tokens;
+        GG_TRY(job_room_documents(r->ctx, j, j->g.n_documents + 1));
+        GG_TRY(job_room_tokens(r->ctx, j, n + kept));
+        if (kept > 0) /* an empty table may be NULL */
+            memcpy(j->token + n, r->ids + from, sizeof *j->token * (size_t)kept);
+        j->start[++j->g.n_documents] = n += kept;
+        j->n_cut += kept < whole;
+        tokens += kept > 0 ? kept : 1;
     }
-    j->g.n_documents = (int)rows;
-    j->n_cut = n < r->n_columns ? rows : 0;
-    r->next_row += rows;
     return r->next_row < r->n_rows ? GG_OK : GG_END;
 }
 
@@ -389,5 +389,16 @@ gg_status gg_run_ids(gg_run_result *out, gg_model *m, const int32_t *ids, int64_
     *out = (gg_run_result){0};
     if (n_rows < 0 || n_columns < 0 || n_columns > INT32_MAX)
         return gg_fail(m->ctx, GG_EINVAL, "%lld rows of %lld token ids", (long long)n_rows, (long long)n_columns);
+    return run_all(out, &r, m, o, listeners, n_listeners);
+}
+
+gg_status gg_run_tokens(gg_run_result *out, gg_model *m, const int32_t *ids, const int64_t *start, int64_t n_documents, const gg_run_options *o,
+                        const gg_listener *listeners, int n_listeners)
+{
+    runner r = {.ids = ids, .start = start, .n_rows = n_documents};
+    *out = (gg_run_result){0};
+    for (int64_t i = 0; i < n_documents; i++)
+        if (start[i] < 0 || start[i + 1] < start[i])
+            return gg_fail(m->ctx, GG_EINVAL, "document %lld of bare tokens begins at %lld and ends at %lld", (long long)i, (long long)start[i], (long long)start[i + 1]);
     return run_all(out, &r, m, o, listeners, n_listeners);
 }

@@ -116,8 +116,15 @@ static void score_close(void *user, void *state)
     pthread_mutex_unlock(&s->lock);
 }
 
-static gg_status score_with(gg_run_result *out, gg_model *m, gg_documents *documents, const int32_t *ids, int64_t n_rows, int64_t n_columns,
-                            const gg_run_options *o, int n_top, gg_status (*row)(void *user, const gg_score_row *r), void *user)
+typedef struct source { /* documents, or bare ids: a table, or rows of any length */
+    gg_documents *documents;
+    const int32_t *ids;
+    const int64_t *start;
+    int64_t n_rows, n_columns;
+} source;
+
+static gg_status score_with(gg_run_result *out, gg_model *m, const source *from, const gg_run_options *o, int n_top,
+                            gg_status (*row)(void *user, const gg_score_row *r), void *user)
 {
     *out = (gg_run_result){0};
     if (n_top < 0 || n_top > m->d.n_vocab)
@@ -125,7 +132,9 @@ static gg_status score_with(gg_run_result *out, gg_model *m, gg_documents *docum
     scorer s = {.ctx = m->ctx, .n_top = n_top, .row = row, .user = user};
     const gg_listener y = {.sites = 1u << GG_SITE_LOGITS, .open = score_open, .tap = score_tap, .document = score_document, .close = score_close, .user = &s};
     pthread_mutex_init(&s.lock, NULL);
-    const gg_status status = documents ? gg_run(out, m, documents, o, &y, 1) : gg_run_ids(out, m, ids, n_rows, n_columns, o, &y, 1);
+    const gg_status status = from->documents ? gg_run(out, m, from->documents, o, &y, 1)
+                             : from->start   ? gg_run_tokens(out, m, from->ids, from->start, from->n_rows, o, &y, 1)
+                                             : gg_run_ids(out, m, from->ids, from->n_rows, from->n_columns, o, &y, 1);
     while (s.free) {
         kept *k = s.free;
         s.free = k->next;
@@ -138,11 +147,17 @@ static gg_status score_with(gg_run_result *out, gg_model *m, gg_documents *docum
 gg_status gg_score(gg_run_result *out, gg_model *m, gg_documents *documents, const gg_run_options *o, int n_top,
                    gg_status (*row)(void *user, const gg_score_row *r), void *user)
 {
-    return score_with(out, m, documents, NULL, 0, 0, o, n_top, row, user);
+    return score_with(out, m, &(source){.documents = documents}, o, n_top, row, user);
 }
 
 gg_status gg_score_ids(gg_run_result *out, gg_model *m, const int32_t *ids, int64_t n_rows, int64_t n_columns, const gg_run_options *o, int n_top,
                        gg_status (*row)(void *user, const gg_score_row *r), void *user)
 {
-    return score_with(out, m, NULL, ids, n_rows, n_columns, o, n_top, row, user);
+    return score_with(out, m, &(source){.ids = ids, .n_rows = n_rows, .n_columns = n_columns}, o, n_top, row, user);
+}
+
+gg_status gg_score_tokens(gg_run_result *out, gg_model *m, const int32_t *ids, const int64_t *start, int64_t n_documents, const gg_run_options *o, int n_top,
+                          gg_status (*row)(void *user, const gg_score_row *r), void *user)
+{
+    return score_with(out, m, &(source){.ids = ids, .start = start, .n_rows = n_documents}, o, n_top, row, user);
 }

@@ -222,9 +222,10 @@ static gg_status hand_over(void *user, void *s, const gg_group *g, int c)
 }
 
 /* --- the whole source ------------------------------------------------------------------------------------------------------------- */
-typedef struct source { /* documents, or bare ids */
+typedef struct source { /* documents, or bare ids: a table, or rows of any length */
     gg_documents *documents;
     const int32_t *ids;
+    const int64_t *start;
     int64_t n_rows, n_columns;
 } source;
 
@@ -249,6 +250,7 @@ static gg_status run(gg_nag_extract_result *out, job *j, const source *from)
     const double start = gg_time();
     gg_run_result r;
     const gg_status s = from->documents ? gg_run(&r, j->m, from->documents, &ro, all, 1 + o->n_others)
+                        : from->start   ? gg_run_tokens(&r, j->m, from->ids, from->start, from->n_rows, &ro, all, 1 + o->n_others)
                                         : gg_run_ids(&r, j->m, from->ids, from->n_rows, from->n_columns, &ro, all, 1 + o->n_others);
     *out = (gg_nag_extract_result){.n_documents = r.n_documents, .n_tokens = r.n_tokens, .n_cut = r.n_cut, .seconds = gg_time() - start};
     if (from->documents) {
@@ -287,4 +289,10 @@ gg_status gg_nag_extract_ids(gg_nag_extract_result *out, gg_context *ctx, gg_mod
                              const gg_nag_extract_options *o, gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user)
 {
     return extract(out, ctx, m, &(source){.ids = ids, .n_rows = n_rows, .n_columns = n_columns}, o, take, user);
+}
+
+gg_status gg_nag_extract_tokens(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const int32_t *ids, const int64_t *start, int64_t n_documents,
+                                const gg_nag_extract_options *o, gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user)
+{
+    return extract(out, ctx, m, &(source){.ids = ids, .start = start, .n_rows = n_documents}, o, take, user);
 }

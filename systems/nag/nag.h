@@ -151,6 +151,10 @@ GG_API gg_status gg_nag_extract(gg_nag_extract_result *out, gg_context *ctx, gg_
 GG_API gg_status gg_nag_extract_ids(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const int32_t *ids, int64_t n_rows, int64_t n_columns,
                                     const gg_nag_extract_options *o,
                                     gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user);
+/* And over documents that are tokens already, as gg_run_tokens takes them. */
+GG_API gg_status gg_nag_extract_tokens(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const int32_t *ids, const int64_t *start, int64_t n_documents,
+                                       const gg_nag_extract_options *o,
+                                       gg_status (*take)(void *user, const gg_nag_header *h, const gg_nag_features *f), void *user);
 /* To a file. Work is kept in units beside it (PATH.parts/): stopped (GG_EINTR), failed or killed, the next call with the same model,
  * options and source goes on where it ended. documents->paths must be files for that (not "-", not a folder). */
 typedef struct gg_nag_source {

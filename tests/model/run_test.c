@@ -322,6 +322,40 @@ static void two_listeners_hear_one_pass(void **state)
     gg_model_free(m);
 }
 
+static void rows_of_any_length_are_each_run_as_if_alone(void **state)
+{
+    enum { ROWS = 7 };
+    static const int64_t start[ROWS + 1] = {5, 15, 15, 18, 60, 61, 100, 105}; /* one is empty; the first ids belong to nobody */
+    int32_t ids[105];
+    gg_run_result r;
+    for (int i = 0; i < 105; i++)
+        ids[i] = i < 5 ? -1 : i * 11 % VOCABULARY;
+    gg_model *m = open_model(*state, MODEL, &(gg_model_options){.no_head = true});
+    for (int64_t group = 1; group <= 64; group *= 4) {
+        recording *all = calloc(1, sizeof *all);
+        const gg_listener y = recorder(all, 1u << GG_SITE_UP);
+        assert_ok(*state, gg_run_tokens(&r, m, ids, start, ROWS, &(gg_run_options){.group_tokens = group, .max_tokens = 40}, &y, 1));
+        assert_int_equal(r.n_documents, ROWS);
+        assert_int_equal(r.n_cut, 1);
+        assert_int_equal(r.n_tokens, 98);
+        int64_t row = 0;
+        for (int i = 0; i < ROWS; i++) {
+            const int64_t n = start[i + 1] - start[i] < 40 ? start[i + 1] - start[i] : 40;
+            recording *one = record_ids(m, ids + start[i], 1, n, 0, 1u << GG_SITE_UP);
+            assert_int_equal(one->rows[1][GG_SITE_UP], n);
+            if (n > 0)
+                assert_memory_equal(all->x[1][GG_SITE_UP] + row * WIDTH, one->x[1][GG_SITE_UP], sizeof(float) * (size_t)(n * WIDTH));
+            row += n;
+            drop_recording(one);
+        }
+        assert_int_equal(all->rows[1][GG_SITE_UP], row);
+        drop_recording(all);
+    }
+    assert_int_equal(gg_run_tokens(&r, m, ids, (const int64_t[]){5, 9, 8}, 2, NULL, NULL, 0), GG_EINVAL);
+    assert_text_has(gg_message(*state), "document 1 of bare tokens begins at 9 and ends at 8");
+    gg_model_free(m);
+}
+
 /* --- scores ---------------------------------------------------------------------------------------------------------- */
 
 enum { TOP = 4 };
@@ -375,6 +409,9 @@ static void losses_are_those_of_the_logits(void **state)
         }
         assert_true(fabs(s.nll[d] - nll / (T - 1)) < 1e-5);
     }
+    scores rows = {0};
+    assert_ok(*state, gg_score_tokens(&result, m, ids, (const int64_t[]){0, T, 2 * T, 3 * T}, ROWS, NULL, TOP, keep_score, &rows));
+    assert_memory_equal(&rows, &s, sizeof s);
     s.n = 0;
     assert_ok(*state, gg_score_ids(&result, m, ids, 2, 1, NULL, TOP, keep_score, &s));
     assert_true(isnan(s.nll[0]) && isnan(s.nll[1])); /* one token has nothing to predict */
@@ -454,6 +491,7 @@ int main(void)
         cmocka_unit_test(a_failing_listener_ends_the_run_with_a_prefix),
         cmocka_unit_test(a_stop_leaves_a_clean_prefix),
         cmocka_unit_test(two_listeners_hear_one_pass),
+        cmocka_unit_test(rows_of_any_length_are_each_run_as_if_alone),
         cmocka_unit_test(losses_are_those_of_the_logits),
         cmocka_unit_test(every_failing_allocation_of_a_run_is_reported),
     };

@@ -260,6 +260,14 @@ static void an_action_does_what_a_change_of_weights_does(void **state)
                 n_compared++;
             }
         assert_true(n_compared > 5);
+        assert_ok(*state, gg_model_act(plain, a)); /* an open model takes actions, and gives them back */
+        recording *now = record_ids(plain, ids, 2, COLUMNS, 0, all_sites(plain));
+        assert_same(now, x, 0, "actions given later");
+        drop_recording(now);
+        assert_ok(*state, gg_model_act(plain, NULL));
+        now = record_ids(plain, ids, 2, COLUMNS, 0, all_sites(plain));
+        assert_same(now, z, 0, "actions taken away");
+        drop_recording(now);
         const int last = gg_model_describe(plain)->n_layers;
         assert_true(distance(x->x[last][GG_SITE_LOGITS], z->x[last][GG_SITE_LOGITS], x->rows[last][GG_SITE_LOGITS] * x->width[last][GG_SITE_LOGITS]) > 1e-6);
         drop_recording(x);
