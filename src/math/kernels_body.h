@@ -1,116 +1,10 @@
 /* The kernels themselves, in vectors of W floats (compilers' vector extensions), compiled once an instruction set: see kernels_isa.h.
- * The includer defines W, ISA_NAME, ISA_TABLE and FMA, MAX, MIN, SELECT, ANY.
+ * The includer includes one of isa_*.h before.
  *
  * Order of sums: four running vectors over the whole row, its last part filled with zeros, then a fixed tree; it depends on n alone.
- *
- * exp: x = k ln 2 + r, |r| <= ln 2 / 2, e^r a polynomial of degree 7, and 2^k applied in two factors, so that results below the smallest
- * normal number are rounded once and those above the largest become infinity.
- * tanh: odd polynomial below 0.625 (1 - 2 / (e^2x + 1) would cancel there). Polynomials of exp and tanh: Moshier, Cephes.
- * gelu_erf: x Phi(x); Phi(-a) = e^(-a a / 2) t Q(t), t = 1 / (1 + a / 4), Q of degree 9 fitted for the relative error (2.6e-8), since
- * 1 + erf would cancel below zero. The rounding error of a a is given back as a factor, else it would be multiplied by a a / 2. */
+ */
 #include "kernels_isa.h"
-#include <math.h>
-#include <string.h>
-
-typedef float vf __attribute__((vector_size(4 * W)));
-typedef int32_t vi __attribute__((vector_size(4 * W)));
-typedef float vfu __attribute__((vector_size(4 * W), aligned(4), may_alias));
-
-#define ALWAYS static inline __attribute__((always_inline))
-
-ALWAYS vf load(const float *p) { return (vf) * (const vfu *)p; }
-ALWAYS void store(float *p, vf v) { *(vfu *)p = (vfu)v; }
-ALWAYS vf all(float x) { return x - (vf){0}; }
-ALWAYS vf load_part(const float *p, int64_t n, float rest)
-{
-    float b[W];
-    for (int i = 0; i < W; i++)
-        b[i] = i < n ? p[i] : rest;
-    return load(b);
-}
-ALWAYS void store_part(float *p, vf v, int64_t n)
-{
-    float b[W];
-    store(b, v);
-    memcpy(p, b, (size_t)n * sizeof *p);
-}
-ALWAYS float sum_of(vf v)
-{
-    float b[W];
-    store(b, v);
-    for (int half = W / 2; half; half /= 2)
-        for (int i = 0; i < half; i++)
-            b[i] += b[i + half];
-    return b[0];
-}
-ALWAYS float max_of(vf v)
-{
-    float b[W];
-    store(b, v);
-    for (int half = W / 2; half; half /= 2)
-        for (int i = 0; i < half; i++)
-            b[i] = b[i + half] > b[i] ? b[i + half] : b[i];
-    return b[0];
-}
-
-/* ---- functions of a vector */
-
-ALWAYS vf v_exp(vf x)
-{
-    vf c = MIN(all(89.0f), MAX(all(-104.0f), x)); /* NaN comes through */
-    vf t = FMA(c, all(0x1.715476p0f), all(0x1.8p23f));
-    vi k = (vi)t - 0x4b400000; /* the integer that the addition rounded to */
-    vf kf = t - all(0x1.8p23f);
-    vf r = FMA(kf, all(-0x1.62e4p-1f), c); /* exact: 16 bits times 8 */
-    r = FMA(kf, all(-0x1.7f7d1cp-20f), r);
-    vf p = FMA(r, all(1.9875691500e-4f), all(1.3981999507e-3f));
-    p = FMA(p, r, all(8.3334519073e-3f));
-    p = FMA(p, r, all(4.1665795894e-2f));
-    p = FMA(p, r, all(1.6666665459e-1f));
-    p = FMA(p, r, all(5.0000001201e-1f));
-    p = FMA(p, r * r, r) + 1.0f;
-    vi k1 = k >> 1, k2 = k - k1;
-    return p * (vf)((k1 + 127) << 23) * (vf)((k2 + 127) << 23);
-}
-
-ALWAYS vf v_sigmoid(vf x) { return 1.0f / (1.0f + v_exp(-x)); }
-ALWAYS vf v_silu(vf x) { return x / (1.0f + v_exp(-x)); }
-ALWAYS vf v_gelu_tanh(vf x)
-{
-    vf u = x * FMA(x * x, all(2 * 0.7978845608f * 0.044715f), all(2 * 0.7978845608f));
-    return x / (1.0f + v_exp(-u));
-}
-
-ALWAYS vf v_tanh(vf x)
-{
-    vi sign = (vi)x & INT32_MIN;
-    vf a = (vf)((vi)x & INT32_MAX), z = x * x;
-    vf p = FMA(z, all(-5.70498872745e-3f), all(2.06390887954e-2f));
-    p = FMA(p, z, all(-5.37397155531e-2f));
-    p = FMA(p, z, all(1.33314422036e-1f));
-    p = FMA(p, z, all(-3.33332819422e-1f));
-    vf low = FMA(p * z, a, a), high = 1.0f - 2.0f / (v_exp(a + a) + 1.0f);
-    return (vf)((vi)SELECT(a < all(0.625f), low, high) | sign);
-}
-
-ALWAYS vf v_gelu_erf(vf x)
-{
-    vf a = MIN(all(20.0f), (vf)((vi)x & INT32_MAX)); /* Phi(-20) is 0; NaN comes through */
-    vf top = (vf)((vi)a & ~0xfff), low = a - top, square = a * a;
-    vf lost = ((top * top - square) + 2.0f * (top * low)) + low * low;
-    vf t = 1.0f / FMA(a, all(0.25f), all(1.0f));
-    vf q = FMA(t, all(0.0168923959f), all(-0.0645371154f));
-    q = FMA(q, t, all(0.0558793508f));
-    q = FMA(q, t, all(0.0226110686f));
-    q = FMA(q, t, all(0.0177345723f));
-    q = FMA(q, t, all(0.0838513002f));
-    q = FMA(q, t, all(0.0730127767f));
-    q = FMA(q, t, all(0.0952878669f));
-    q = FMA(q, t, all(0.0995214581f));
-    q = FMA(q, t, all(0.0997463316f));
-    vf below = v_exp(-0.5f * square) * (t * q * FMA(lost, all(-0.5f), all(1.0f)));
-    return x * SELECT(x < all(0.0f), below, 1.0f - below);
-}
+#include "vector_body.h"
 
 #define EACH(name, expression)                                 \
     static void name(float *y, const float *x, int64_t n)      \
@@ -427,7 +321,7 @@ static void k_top_k(int32_t *index, float *value, const float *x, int64_t n, int
 
 #include "attention_body.h"
 
-const gg__kernels ISA_TABLE = {
+const gg__kernels ISA(gg__kernels) = {
     .name = ISA_NAME,
     .exp = k_exp,
     .silu = k_silu,

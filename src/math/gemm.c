@@ -1,0 +1,45 @@
+/* Products' public names: each call goes to the widest instruction set of this processor. And the twin. */
+#include "gemm_isa.h"
+#include "kernels_isa.h"
+
+const gg__gemms *gg__gemms_of(int isa)
+{
+    if (!gg__kernels_of(isa))
+        return NULL;
+#if defined(__x86_64__)
+    return isa == GG__ISA_AVX512 ? &gg__gemms_avx512 : isa == GG__ISA_AVX2 ? &gg__gemms_avx2 : &gg__gemms_plain;
+#else
+    return &gg__gemms_plain;
+#endif
+}
+
+static const gg__gemms *best(void)
+{
+    for (int isa = GG__ISA_COUNT - 1; isa > GG__ISA_PLAIN; isa--)
+        if (gg__gemms_of(isa))
+            return gg__gemms_of(isa);
+    return &gg__gemms_plain;
+}
+
+void gg_gemm_f32(float *C, int64_t ldc, const float *A, gg_strides a, const float *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch)
+{
+    best()->f32(C, ldc, A, a, B, b, M, N, K, add, scratch);
+}
+
+void gg_gemm_f64(double *C, int64_t ldc, const double *A, gg_strides a, const double *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch)
+{
+    best()->f64(C, ldc, A, a, B, b, M, N, K, add, scratch);
+}
+
+size_t gg_gemm_scratch(void) { return sizeof(double) * (GG__GEMM_K * GG__GEMM_N + GG__GEMM_K * GG__GEMM_M); }
+
+void gg_naive_gemm_f32(float *C, int64_t ldc, const float *A, gg_strides a, const float *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add)
+{
+    for (int64_t m = 0; m < M; m++)
+        for (int64_t n = 0; n < N; n++) {
+            double sum = add ? C[m * ldc + n] : 0;
+            for (int64_t k = 0; k < K; k++)
+                sum += (double)A[m * a.row + k * a.column] * B[k * b.row + n * b.column];
+            C[m * ldc + n] = (float)sum;
+        }
+}

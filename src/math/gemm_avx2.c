@@ -1,0 +1,22 @@
+/* The products for AVX2 with FMA. */
+#if defined(__x86_64__)
+#include "isa_avx2.h"
+#include "gemm_isa.h"
+#include "vector_body.h"
+#define T float
+#define LANES W
+#define NAME(x) f32_##x
+#define VFMA(a, b, c) ((f32_v)FMA(a, b, c))
+#define LOW(a, b) LOW_F32(a, b)
+#define HIGH(a, b) HIGH_F32(a, b)
+#include "gemm_body.h"
+#define T double
+#define LANES (W / 2)
+#define NAME(x) f64_##x
+#define VFMA(a, b, c) ((f64_v)FMA_F64(a, b, c))
+#define LOW(a, b) LOW_F64(a, b)
+#define HIGH(a, b) HIGH_F64(a, b)
+#include "gemm_body.h"
+const gg__gemms ISA(gg__gemms) = {f32_gemm, f64_gemm};
+#include "isa_end.h"
+#endif

@@ -1,0 +1,22 @@
+/* The products of one instruction set. gemm_body.h is compiled for each number format and set (gemm_plain.c, gemm_avx2.c, gemm_avx512.c);
+ * gemm.c picks the widest that the processor has. The tests run them all. */
+#ifndef GG_MATH_GEMM_ISA_H
+#define GG_MATH_GEMM_ISA_H
+#include "gemm.h"
+
+typedef struct gg__gemms {
+    void (*f32)(float *C, int64_t ldc, const float *A, gg_strides a, const float *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch);
+    void (*f64)(double *C, int64_t ldc, const double *A, gg_strides a, const double *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch);
+} gg__gemms;
+
+/* isa: as in kernels_isa.h. NULL where this processor (or this build) does not have it. */
+const gg__gemms *gg__gemms_of(int isa);
+
+extern const gg__gemms gg__gemms_plain;
+#if defined(__x86_64__)
+extern const gg__gemms gg__gemms_avx2, gg__gemms_avx512;
+#endif
+
+/* Blocks: of k, so that a tile's rows of A stay in the first cache; of rows and columns, so that packed A-side and B-side fit the second. */
+enum { GG__GEMM_K = 256, GG__GEMM_M = 240, GG__GEMM_N = 512 };
+#endif

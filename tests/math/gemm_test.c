@@ -1,0 +1,135 @@
+/* Products of every instruction set against sums in double, over sizes, strides and tails; the same bits however they are cut. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/work.h"
+#include "math/gemm_isa.h"
+#include "math/kernels_isa.h"
+
+#define FOR_EACH_ISA(g)                                                      \
+    for (int isa_ = 0; isa_ < GG__ISA_COUNT; isa_++)                         \
+        for (const gg__gemms *g = gg__gemms_of(isa_); g; g = NULL)
+
+static void *scratch;
+
+static int set_up(void **state)
+{
+    (void)state;
+    return (scratch = aligned_alloc(64, gg_gemm_scratch())) == NULL;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(scratch);
+    return 0;
+}
+
+/* Exactly n numbers, so that a read behind them is seen by the sanitizer. */
+static double *numbers(int64_t n, uint64_t stream)
+{
+    double *x = malloc((size_t)(n ? n : 1) * sizeof *x);
+    gg_random r = gg_random_of(5, stream);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = gg_random_normal(&r);
+    return x;
+}
+static float *narrow(const double *x, int64_t n)
+{
+    float *y = malloc((size_t)(n ? n : 1) * sizeof *y);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (float)x[i];
+    return y;
+}
+
+enum { NN, NT, TN, TT, WIDE, WAYS }; /* WIDE: rows with a gap, every second column of B */
+static gg_strides a_of(int way, int64_t M, int64_t K) { return way == TN || way == TT ? (gg_strides){1, M} : way == WIDE ? (gg_strides){K + 3, 1} : (gg_strides){K, 1}; }
+static gg_strides b_of(int way, int64_t N, int64_t K) { return way == NT || way == TT ? (gg_strides){1, K} : way == WIDE ? (gg_strides){2 * N, 2} : (gg_strides){N, 1}; }
+static int64_t extent(gg_strides s, int64_t rows, int64_t columns) { return rows && columns ? (rows - 1) * s.row + (columns - 1) * s.column + 1 : 0; }
+
+static void one(const gg__gemms *g, int way, int64_t M, int64_t N, int64_t K, bool add)
+{
+    const gg_strides a = a_of(way, M, K), b = b_of(way, N, K);
+    const int64_t na = extent(a, M, K), nb = extent(b, K, N), ldc = N + (way == WIDE ? 5 : 0), nc = M * ldc;
+    double *A = numbers(na, 1), *B = numbers(nb, 2), *C = numbers(nc, 3), *want = malloc((size_t)nc * sizeof *want + 1), *size = calloc((size_t)nc + 1, sizeof *size);
+    float *Af = narrow(A, na), *Bf = narrow(B, nb), *Cf = narrow(C, nc);
+    memcpy(want, C, (size_t)nc * sizeof *want);
+    for (int64_t m = 0; m < M; m++)
+        for (int64_t n = 0; n < N; n++) {
+            double sum = add ? C[m * ldc + n] : 0;
+            for (int64_t k = 0; k < K; k++) {
+                sum += A[m * a.row + k * a.column] * B[k * b.row + n * b.column];
+                size[m * ldc + n] += fabs(A[m * a.row + k * a.column] * B[k * b.row + n * b.column]);
+            }
+            want[m * ldc + n] = sum;
+        }
+    g->f32(Cf, ldc, Af, a, Bf, b, M, N, K, add, scratch);
+    g->f64(C, ldc, A, a, B, b, M, N, K, add, scratch);
+    for (int64_t i = 0; i < nc; i++) {
+        if (!(fabs(C[i] - want[i]) <= 1e-15 * (double)(K + 4) * (size[i] + fabs(want[i]))) || !(fabs(Cf[i] - want[i]) <= 1.2e-7 * sqrt((double)K + 16) * (size[i] + fabs(want[i]))))
+            fail_msg("way %d, %lld x %lld x %lld%s: C[%lld] is %.9g and %.17g, expected %.17g", way, (long long)M, (long long)N, (long long)K, add ? " added" : "", (long long)i,
+                     (double)Cf[i], C[i], want[i]);
+        if (N && i % ldc >= N)
+            assert_true(C[i] == want[i]); /* the gap between rows is not touched */
+    }
+    free(A), free(B), free(C), free(want), free(size), free(Af), free(Bf), free(Cf);
+}
+
+static void products_are_right_over_sizes_strides_and_tails(void **state)
+{
+    (void)state;
+    static const int64_t rows[] = {0, 1, 2, 5, 11, 12, 13, 31, 49}, columns[] = {0, 1, 3, 8, 16, 17, 31, 32, 33, 70}, depth[] = {0, 1, 2, 15, 16, 17, 40};
+    FOR_EACH_ISA(g)
+    for (int way = 0; way < WAYS; way++)
+        for (size_t m = 0; m < sizeof rows / sizeof *rows; m++)
+            for (size_t n = 0; n < sizeof columns / sizeof *columns; n++)
+                for (size_t k = 0; k < sizeof depth / sizeof *depth; k++)
+                    one(g, way, rows[m], columns[n], depth[k], (m + n + k) % 2);
+}
+
+static void blocks_of_all_three_sizes_join(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(g)
+    for (int way = 0; way < WAYS; way++) {
+        one(g, way, 3, 5, 700, false);
+        one(g, way, 251, 35, 300, true);
+        one(g, way, 13, 600, 260, false);
+    }
+}
+
+static void the_cut_changes_no_bit(void **state)
+{
+    (void)state;
+    enum { M = 53, N = 75, K = 290 };
+    double *A = numbers(M * K, 1), *B = numbers(K * N, 2);
+    float *Af = narrow(A, M * K), *Bf = narrow(B, K * N), *whole = malloc(M * N * sizeof *whole), *cut = malloc(M * N * sizeof *cut);
+    FOR_EACH_ISA(g)
+    for (int way = NN; way <= TT; way++) {
+        const gg_strides a = a_of(way, M, K), b = b_of(way, N, K);
+        g->f32(whole, N, Af, a, Bf, b, M, N, K, false, scratch);
+        for (int64_t step = 1; step <= 40; step += 13)
+            for (int64_t across = 7; across <= 77; across += 35) {
+                for (int64_t m = 0; m < M; m += step)
+                    for (int64_t n = 0; n < N; n += across)
+                        g->f32(cut + m * N + n, N, Af + m * a.row, a, Bf + n * b.column, b, M - m < step ? M - m : step, N - n < across ? N - n : across, K, false, scratch);
+                assert_memory_equal(whole, cut, M * N * sizeof *whole);
+            }
+    }
+    free(A), free(B), free(Af), free(Bf), free(whole), free(cut);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_are_right_over_sizes_strides_and_tails),
+        cmocka_unit_test(blocks_of_all_three_sizes_join),
+        cmocka_unit_test(the_cut_changes_no_bit),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
