@@ -68,6 +68,7 @@ GG_API gg_status gg_documents_open(gg_documents **out, gg_context *ctx, const ch
 GG_API gg_status gg_documents_next(gg_documents *s, gg_document *d);
 GG_API void gg_documents_close(gg_documents *s);
 GG_API int64_t gg_documents_empty(const gg_documents *s);    /* skipped because empty or only white space */
+GG_API const char *gg_documents_empty_list(const gg_documents *s); /* where they are: "a.jsonl:2, a.jsonl:9 and 7 more"; valid until the next call */
 GG_API int64_t gg_documents_repaired(const gg_documents *s); /* U+FFFD written */
 GG_API const char *gg_documents_path(const gg_documents *s); /* file of the last document */
 GG_API int64_t gg_documents_line(const gg_documents *s);

@@ -634,6 +634,7 @@ gg_status gg_command_context(gg_context **out, gg_command *c)
     /* a shell starts background jobs with SIGINT ignored; leave it so */
     if (st->before[0].sa_handler == SIG_IGN)
         sigaction(SIGINT, &st->before[0], NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit (ulimit -f) is a failed write with a message, not a death that leaves parts behind */
     st->handlers = true;
     return GG_OK;
 }

@@ -4,12 +4,14 @@
 #include <golgi/base.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include "base/io.h"
 #include "base/work.h"
 
 enum { GG__MESSAGE_SIZE = 4096 };
 
 struct gg_context {
     gg_allocator allocator;
+    gg_io_hook io;                /* of the tests; io.c */
     uint64_t seed;
     int n_threads;
     void (*log)(void *user, gg_log_level level, const char *text);

@@ -1,104 +1,45 @@
-/* Files: mapped for reading, written whole or not at all; SHA-256. Every system call of golgi on a file is in this source, so that
- * a test can make any of them fail.
+/* Files: mapped for reading, written whole or not at all; SHA-256. The system's calls go through io.c, where a test can make any of them
+ * fail.
  *
- * A file is written to ".NAME.PID-N.tmp" in the folder it will stand in (rename does not cross file systems), then
+ * A file is written to ".NAME.tmp" in the folder it will stand in (rename does not cross file systems), then
  *     flush, fsync(file), close, rename, fsync(folder)
  * so that after a crash there is the old file or the new one. A device, a pipe or "-" cannot be replaced and is written as it comes.
+ * The writer holds a lock (flock) on its temporary, which ends with the process whatever kills it: a temporary without a lock was left by
+ * the dead, and the next writer of that name takes it over, so that none is left for good. While one is held, others count up:
+ * ".NAME.1.tmp". Where there are no locks (some network file systems), names carry the process: ".NAME.PID-N.tmp".
  * Traps: write() may take a part or be interrupted; close() may be the call that reports a full disk.
  */
 #include "base/file.h"
+#include "base/io.h"
 #include "base/memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- what went wrong, in words that help ---- */
-
-/* The folder that `path` stands in, without its last slash ("." for a bare name). In the context's memory. */
-static char *folder_of(gg_context *ctx, const char *path)
-{
-    size_t n = strlen(path);
-    while (n > 0 && path[n - 1] != '/')
-        n--;
-    while (n > 1 && path[n - 1] == '/')
-        n--;
-    return n ? gg_strndup(ctx, path, n) : gg_strdup(ctx, ".");
-}
-
-static const char *advice(int error)
-{
-    switch (error) {
-    case EACCES:
-    case EPERM:
-        return ". Check its permissions (ls -l) or name another place.";
-    case ENOSPC:
-    case EDQUOT:
-        return ". Free some space or name another place.";
-    case EROFS:
-        return ". Name a place on a file system that can be written.";
-    case EMFILE:
-    case ENFILE:
-        return ". Raise the limit of open files (ulimit -n).";
-    case EISDIR:
-        return ". Name a file, not a folder.";
-    case ENAMETOOLONG:
-        return ". Choose a shorter name.";
-    default:
-        return "";
-    }
-}
-
-static gg_status fail_errno(gg_context *ctx, int error, const char *doing, const char *path)
-{
-    char reason[128];
-    const gg_status s = error == ENOENT || error == ENOTDIR ? GG_ENOENT : error == ENOMEM ? GG_ENOMEM : GG_EIO;
-    const char *text = strerror_r(error, reason, sizeof reason);
-    if (s == GG_ENOENT) {
-        char *folder = folder_of(ctx, path);
-        if (!folder)
-            return GG_ENOMEM;
-        if (gg_file_is_folder(folder))
-            gg_fail(ctx, s, "%s: cannot %s it: %s. The folder %s is there; check the name.", path, doing, text, folder);
-        else
-            gg_fail(ctx, s, "%s: cannot %s it: there is no folder %s. Make it (mkdir -p) or name another.", path, doing, folder);
-        gg_drop(ctx, folder);
-        return s;
-    }
-    return gg_fail(ctx, s, "%s: cannot %s it: %s%s", path, doing, text, advice(error));
-}
-
 /* ---- system calls that are tried again ---- */
 
-static int open_again(const char *path, int flags, mode_t mode)
-{
-    int fd;
-    do
-        fd = open(path, flags | O_CLOEXEC, mode);
-    while (fd < 0 && errno == EINTR);
-    return fd;
-}
-
-static ssize_t read_again(int fd, void *to, size_t n)
+static ssize_t read_again(gg_context *ctx, int fd, void *to, size_t n)
 {
     ssize_t got;
     do
-        got = read(fd, to, n);
+        got = gg__io_read(ctx, fd, to, n);
     while (got < 0 && errno == EINTR);
     return got;
 }
 
 /* All n bytes, at offset (or where the file stands, offset < 0). 0, or errno. */
-static int write_all(int fd, const void *data, size_t n, int64_t offset)
+static int write_all(gg_context *ctx, int fd, const void *data, size_t n, int64_t offset)
 {
     const char *at = data;
     while (n > 0) {
         const size_t part = n < ((size_t)1 << 30) ? n : (size_t)1 << 30;
-        const ssize_t put = offset < 0 ? write(fd, at, part) : pwrite(fd, at, part, (off_t)offset);
+        const ssize_t put = gg__io_write(ctx, fd, at, part, offset);
         if (put < 0) {
             if (errno == EINTR)
                 continue;
@@ -115,11 +56,11 @@ static int write_all(int fd, const void *data, size_t n, int64_t offset)
 }
 
 /* Some file systems cannot sync a folder or a device; that is no failure of ours. */
-static int sync_again(int fd)
+static int sync_again(gg_context *ctx, int fd)
 {
     int r;
     do
-        r = fsync(fd);
+        r = gg__io_fsync(ctx, fd);
     while (r != 0 && errno == EINTR);
     return r == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : errno;
 }
@@ -130,25 +71,25 @@ static int sync_again(int fd)
 static gg_status map_stream(gg_map *out, gg_context *ctx, const char *path, int fd)
 {
     size_t cap = 1 << 20, n = 0;
-    uint8_t *data = mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *data = gg__io_map(ctx, -1, cap);
     if (data == MAP_FAILED)
-        return fail_errno(ctx, errno, "read", path);
+        return gg__io_fail(ctx, errno, "read it", path);
     for (;;) {
         if (n == cap) {
             void *more = mremap(data, cap, 2 * cap, MREMAP_MAYMOVE);
             if (more == MAP_FAILED) {
                 const int error = errno;
                 munmap(data, cap);
-                return fail_errno(ctx, error, "read", path);
+                return gg__io_fail(ctx, error, "read it", path);
             }
             data = more;
             cap *= 2;
         }
-        const ssize_t got = read_again(fd, data + n, cap - n);
+        const ssize_t got = read_again(ctx, fd, data + n, cap - n);
         if (got < 0) {
             const int error = errno;
             munmap(data, cap);
-            return fail_errno(ctx, error, "read", path);
+            return gg__io_fail(ctx, error, "read it", path);
         }
         if (got == 0)
             break;
@@ -164,21 +105,21 @@ static gg_status map_stream(gg_map *out, gg_context *ctx, const char *path, int 
 gg_status gg_map_open(gg_map *out, gg_context *ctx, const char *path)
 {
     *out = (gg_map){NULL, 0};
-    const int fd = open_again(path, O_RDONLY, 0);
+    const int fd = gg__io_open(ctx, path, O_RDONLY, 0);
     if (fd < 0)
-        return fail_errno(ctx, errno, "open", path);
+        return gg__io_fail(ctx, errno, "open it", path);
     gg_status s = GG_OK;
     struct stat st;
-    if (fstat(fd, &st) != 0)
-        s = fail_errno(ctx, errno, "look at", path);
+    if (gg__io_fstat(ctx, fd, &st) != 0)
+        s = gg__io_fail(ctx, errno, "look at it", path);
     else if (S_ISDIR(st.st_mode))
-        s = fail_errno(ctx, EISDIR, "read", path);
+        s = gg__io_fail(ctx, EISDIR, "read it", path);
     else if (!S_ISREG(st.st_mode) || st.st_size == 0) /* files of /proc say 0 and have bytes */
         s = map_stream(out, ctx, path, fd);
     else {
-        void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        void *data = gg__io_map(ctx, fd, (size_t)st.st_size);
         if (data == MAP_FAILED)
-            s = fail_errno(ctx, errno, "map", path);
+            s = gg__io_fail(ctx, errno, "map it", path);
         else
             *out = (gg_map){data, (size_t)st.st_size};
     }
@@ -205,10 +146,16 @@ bool gg_file_is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool gg_file_is_stream(const char *path)
+{
+    struct stat st;
+    return strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
+}
+
 gg_status gg_file_remove(gg_context *ctx, const char *path)
 {
-    if (remove(path) != 0 && errno != ENOENT)
-        return fail_errno(ctx, errno, "remove", path);
+    if (gg__io_remove(ctx, path) != 0 && errno != ENOENT)
+        return gg__io_fail(ctx, errno, "remove it", path);
     return GG_OK;
 }
 
@@ -225,12 +172,12 @@ gg_status gg_file_mkdirs(gg_context *ctx, const char *path)
             continue;
         const char kept = p[i];
         p[i] = 0;
-        if (mkdir(p, 0777) != 0 && !gg_file_is_folder(p)) {
+        if (gg__io_mkdir(ctx, p) != 0 && !gg_file_is_folder(p)) {
             const int error = errno;
             if (error == EEXIST || error == ENOTDIR)
                 s = gg_fail(ctx, GG_EIO, "%s: cannot make the folder: %s is a file. Name another folder, or move that file away.", path, p);
             else
-                s = fail_errno(ctx, error, "make the folder", p);
+                s = gg__io_fail(ctx, error, "make the folder", p);
         }
         p[i] = kept;
     }
@@ -281,30 +228,82 @@ static void out_free(gg_out *o)
     gg_drop(ctx, o);
 }
 
-/* Opens a temporary beside o->final under a name that nobody has. */
-static gg_status open_temporary(gg_out *o)
+/* The i-th name for a temporary beside o->final; owned: that of this process alone. NULL: out of memory. */
+static char *temporary_name(const gg_out *o, int i, bool owned)
 {
     const char *slash = strrchr(o->final, '/'), *name = slash ? slash + 1 : o->final;
-    o->folder = folder_of(o->ctx, o->final); /* now, so that a commit needs no memory */
+    gg_str s = {.ctx = o->ctx};
+    gg_str_add(&s, o->final, (size_t)(name - o->final));
+    gg_str_printf(&s, ".%.200s", name);
+    if (owned)
+        gg_str_printf(&s, ".%ld-%d", (long)getpid(), i);
+    else if (i > 0)
+        gg_str_printf(&s, ".%d", i);
+    gg_str_puts(&s, ".tmp");
+    if (s.failed)
+        gg_str_free(&s);
+    return s.data;
+}
+
+typedef enum grip { HELD, TAKEN, NO_LOCKS } grip;
+
+/* Is the file behind fd ours to write? Its name may have gone to the final one between our open and our lock, and a file that someone else
+ * put there in a shared folder is left alone. */
+static grip grip_of(int fd, const char *path)
+{
+    struct stat here, named;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK || errno == EINTR ? TAKEN : NO_LOCKS;
+    if (fstat(fd, &here) != 0 || lstat(path, &named) != 0 || here.st_ino != named.st_ino || here.st_dev != named.st_dev)
+        return TAKEN;
+    return S_ISREG(here.st_mode) && here.st_nlink == 1 && here.st_uid == geteuid() ? HELD : TAKEN;
+}
+
+/* Opens the i-th temporary: HELD and o->fd, or TAKEN. *error: what no other name would mend, else 0. */
+static grip try_temporary(gg_out *o, int *error, const char *name, bool owned)
+{
+    struct stat st;
+    *error = 0;
+    o->fd = gg__io_open(o->ctx, name, O_RDWR | O_CREAT | O_NOFOLLOW | (owned ? O_EXCL : 0), 0666);
+    if (o->fd < 0) { /* someone's file, folder or link of that name is no reason to give up */
+        const int reason = errno;
+        *error = reason == EEXIST || lstat(name, &st) == 0 ? 0 : reason;
+        return TAKEN;
+    }
+    const grip g = owned ? HELD : grip_of(o->fd, name);
+    if (g == HELD && ftruncate(o->fd, 0) == 0)
+        return HELD;
+    if (g == NO_LOCKS && fstat(o->fd, &st) == 0 && st.st_size == 0)
+        unlink(name); /* made by this very open */
+    close(o->fd);
+    o->fd = -1;
+    return g == NO_LOCKS ? NO_LOCKS : TAKEN;
+}
+
+/* Opens a temporary beside o->final that no living process has. */
+static gg_status open_temporary(gg_out *o)
+{
+    o->folder = gg__io_folder_of(o->ctx, o->final); /* now, so that a commit needs no memory */
     if (!o->folder)
         return GG_ENOMEM;
+    bool owned = false;
     for (int i = 0; i < 1000; i++) {
-        gg_str s = {.ctx = o->ctx};
-        gg_str_add(&s, o->final, (size_t)(name - o->final));
-        gg_str_printf(&s, ".%.200s.%ld-%d.tmp", name, (long)getpid(), i);
-        if (s.failed) {
-            gg_str_free(&s);
+        int error;
+        char *name = temporary_name(o, i, owned);
+        if (!name)
             return GG_ENOMEM;
-        }
-        o->fd = open_again(s.data, O_RDWR | O_CREAT | O_EXCL, 0666);
-        if (o->fd >= 0) {
-            o->temporary = s.data;
+        const grip g = try_temporary(o, &error, name, owned);
+        if (g == HELD) {
+            o->temporary = name;
             return GG_OK;
         }
-        const int error = errno;
-        gg_str_free(&s);
-        if (error != EEXIST)
-            return fail_errno(o->ctx, error, "write", o->path);
+        gg_drop(o->ctx, name);
+        if (error)
+            return gg__io_fail(o->ctx, error, "write it", o->path);
+        if (g == NO_LOCKS) {
+            owned = true;
+            i = -1;
+        }
     }
     return gg_fail(o->ctx, GG_EIO, "%s: a thousand unfinished files (.*.tmp) of this name stand beside it. Remove them.", o->path);
 }
@@ -320,16 +319,16 @@ static gg_status open_target(gg_out *o)
     struct stat st;
     if (stat(o->path, &st) == 0) {
         if (S_ISDIR(st.st_mode))
-            return fail_errno(o->ctx, EISDIR, "write", o->path);
+            return gg__io_fail(o->ctx, EISDIR, "write it", o->path);
         if (!S_ISREG(st.st_mode)) {
-            o->fd = open_again(o->path, O_WRONLY, 0);
-            return o->fd < 0 ? fail_errno(o->ctx, errno, "write", o->path) : GG_OK;
+            o->fd = gg__io_open(o->ctx, o->path, O_WRONLY, 0);
+            return o->fd < 0 ? gg__io_fail(o->ctx, errno, "write it", o->path) : GG_OK;
         }
         char *real = realpath(o->path, NULL); /* the file a link points to is replaced, not the link */
         o->final = real ? gg_strdup(o->ctx, real) : gg_strdup(o->ctx, o->path);
         free(real);
         if (o->final && access(o->final, W_OK) != 0) /* rename would replace a file that its owner has protected */
-            return fail_errno(o->ctx, errno, "write", o->path);
+            return gg__io_fail(o->ctx, errno, "write it", o->path);
     } else
         o->final = gg_strdup(o->ctx, o->path);
     return o->final ? open_temporary(o) : GG_ENOMEM;
@@ -360,9 +359,9 @@ static const char *out_name(const gg_out *o)
 
 static gg_status put(gg_out *o, const void *data, size_t n)
 {
-    const int error = write_all(o->fd, data, n, -1);
+    const int error = write_all(o->ctx, o->fd, data, n, -1);
     if (error)
-        return o->failed = fail_errno(o->ctx, error, "write", out_name(o));
+        return o->failed = gg__io_fail(o->ctx, error, "write it", out_name(o));
     o->flushed += n;
     return GG_OK;
 }
@@ -432,8 +431,8 @@ gg_status gg_out_patch(gg_out *o, uint64_t offset, const void *data, size_t n)
         return gg_fail(o->ctx, GG_EINVAL, "%s: bytes %llu..%llu are not yet written", o->path, (unsigned long long)offset,
                        (unsigned long long)(offset + n));
     GG_TRY(gg_out_flush(o));
-    const int error = write_all(o->fd, data, n, (int64_t)offset);
-    return error ? (o->failed = fail_errno(o->ctx, error, "write", o->path)) : GG_OK;
+    const int error = write_all(o->ctx, o->fd, data, n, (int64_t)offset);
+    return error ? (o->failed = gg__io_fail(o->ctx, error, "write it", o->path)) : GG_OK;
 }
 
 uint64_t gg_out_tell(const gg_out *o)
@@ -447,12 +446,12 @@ const char *gg_out_temporary(const gg_out *o)
 }
 
 /* The rename is on the disk when the folder is. */
-static int sync_folder(const char *folder)
+static int sync_folder(gg_context *ctx, const char *folder)
 {
-    const int fd = open_again(folder, O_RDONLY | O_DIRECTORY, 0);
+    const int fd = gg__io_open(ctx, folder, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return errno == EACCES ? 0 : errno; /* a folder that can be written and not read */
-    const int error = sync_again(fd);
+    const int error = sync_again(ctx, fd);
     close(fd);
     return error;
 }
@@ -461,23 +460,24 @@ gg_status gg_out_commit(gg_out *o)
 {
     gg_status s = gg_out_flush(o);
     if (!o->temporary) {
-        if (o->fd != STDOUT_FILENO && close(o->fd) != 0 && errno != EINTR && s == GG_OK)
-            s = fail_errno(o->ctx, errno, "write", o->path);
+        if (o->fd != STDOUT_FILENO && gg__io_close(o->ctx, o->fd) != 0 && errno != EINTR && s == GG_OK)
+            s = gg__io_fail(o->ctx, errno, "write it", o->path);
         out_free(o);
         return s;
     }
-    int error = s == GG_OK ? sync_again(o->fd) : 0;
-    if (close(o->fd) != 0 && errno != EINTR && !error)
+    int error = s == GG_OK ? sync_again(o->ctx, o->fd) : 0;
+    const int twin = dup(o->fd); /* closing it flushes as closing the file does, and keeps the lock until the name is given */
+    if (twin >= 0 && gg__io_close(o->ctx, twin) != 0 && errno != EINTR && !error)
         error = errno;
-    o->fd = -1;
-    if (s == GG_OK && !error && rename(o->temporary, o->final) != 0)
+    if (s == GG_OK && !error && gg__io_rename(o->ctx, o->temporary, o->final) != 0)
         error = errno;
     if (s == GG_OK && error)
-        s = fail_errno(o->ctx, error, "write", o->path);
+        s = gg__io_fail(o->ctx, error, "write it", o->path);
     if (s != GG_OK)
         unlink(o->temporary);
-    else if ((error = sync_folder(o->folder)) != 0)
-        s = fail_errno(o->ctx, error, "sync the folder of", o->path);
+    close(o->fd);
+    if (s == GG_OK && (error = sync_folder(o->ctx, o->folder)) != 0)
+        s = gg__io_fail(o->ctx, error, "make its name last in the folder", o->path);
     out_free(o);
     return s;
 }

@@ -1,4 +1,4 @@
-/* Files: mapped for reading, written whole or not at all. Every system call on a file goes through file.c. */
+/* Files: mapped for reading, written whole or not at all. The system's calls on them go through io.h. */
 #ifndef GG_BASE_FILE_H
 #define GG_BASE_FILE_H
 #include <golgi/base.h>
@@ -13,13 +13,14 @@ void gg_map_close(gg_map *m);
 
 bool gg_file_exists(const char *path);
 bool gg_file_is_folder(const char *path);
+bool gg_file_is_stream(const char *path); /* "-", a pipe or a device: written as it comes, and once */
 gg_status gg_file_mkdirs(gg_context *ctx, const char *path);
 /* A file, or a folder that is empty. What is not there is no failure. */
 gg_status gg_file_remove(gg_context *ctx, const char *path);
 /* Reads a whole small file (NUL-terminated copy); freed by gg_drop. */
 gg_status gg_file_read(char **out, size_t *n, gg_context *ctx, const char *path);
 
-/* A file that appears under its name only when committed: temporary beside it, fsync, rename. "-" is standard output
+/* A file that appears under its name only when committed: temporary beside it (of which the dead leave none behind for good), fsync, rename. "-" is standard output
  * (written as it comes, flushed on commit). Buffered. One gg_out is used by one thread. */
 typedef struct gg_out gg_out;
 gg_status gg_out_open(gg_out **out, gg_context *ctx, const char *path);

@@ -1,6 +1,7 @@
 /* Reading in order. Owns: the descriptor and nothing else; buffering is the reader's (io/stream.c).
  * Trap: read(2) on a pipe gives short counts long before the end, and on a folder fails only at the first read, with EISDIR. */
 #include "base/input.h"
+#include "base/io.h"
 #include "base/memory.h"
 #include <dirent.h>
 #include <errno.h>
@@ -18,11 +19,6 @@ struct gg_in {
     int64_t size;
 };
 
-static gg_status fail_errno(gg_context *ctx, const char *path, int error)
-{
-    return gg_fail(ctx, error == ENOENT || error == ENOTDIR ? GG_ENOENT : GG_EIO, "%s: %s", path, strerror(error));
-}
-
 gg_status gg_in_open(gg_in **out, gg_context *ctx, const char *path)
 {
     *out = NULL;
@@ -34,11 +30,11 @@ gg_status gg_in_open(gg_in **out, gg_context *ctx, const char *path)
         gg_drop(ctx, name);
         return GG_ENOMEM;
     }
-    *in = (gg_in){.ctx = ctx, .path = name, .fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)};
+    *in = (gg_in){.ctx = ctx, .path = name, .fd = standard ? STDIN_FILENO : gg__io_open(ctx, path, O_RDONLY, 0)};
     gg_status s = GG_OK;
     struct stat st;
-    if (in->fd < 0 || fstat(in->fd, &st) != 0)
-        s = fail_errno(ctx, name, errno);
+    if (in->fd < 0 || gg__io_fstat(ctx, in->fd, &st) != 0)
+        s = gg__io_fail(ctx, errno, "open it", name);
     else if (S_ISDIR(st.st_mode))
         s = gg_fail(ctx, GG_EIO, "%s is a folder, a file was expected", name);
     else if (S_ISREG(st.st_mode))
@@ -57,13 +53,13 @@ gg_status gg_in_read(gg_in *in, size_t *got, void *data, size_t n)
     if (n > 1 << 30)
         n = 1 << 30; /* what Linux gives in one call is below 2 GiB anyway */
     for (;;) {
-        ssize_t r = read(in->fd, data, n);
+        const ssize_t r = gg__io_read(in->ctx, in->fd, data, n);
         if (r >= 0) {
             *got = (size_t)r;
             return GG_OK;
         }
         if (errno != EINTR)
-            return gg_fail(in->ctx, GG_EIO, "%s: %s", in->path, strerror(errno));
+            return gg__io_fail(in->ctx, errno, "read it", in->path);
         if (gg_context_stopped(in->ctx))
             return gg_fail(in->ctx, GG_EINTR, "%s: reading was stopped", in->path);
     }
@@ -130,17 +126,17 @@ static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const cha
     if (!path)
         return GG_ENOMEM;
     gg_status s = GG_OK;
-    DIR *dir = opendir(path);
+    DIR *dir = gg__io_ask(ctx, GG_IO_FOLDER) == 0 ? opendir(path) : NULL;
     if (!dir)
-        s = fail_errno(ctx, path, errno);
+        s = gg__io_fail(ctx, errno, "list the folder", path);
     else if (depth > DEPTH_MAX)
         s = gg_fail(ctx, GG_EUNSUPPORTED, "%s: more than %d folders within folders", path, DEPTH_MAX);
     while (s == GG_OK) {
         errno = 0;
-        struct dirent *e = readdir(dir);
+        struct dirent *e = gg__io_ask(ctx, GG_IO_FOLDER) == 0 ? readdir(dir) : NULL;
         if (!e) {
             if (errno)
-                s = fail_errno(ctx, path, errno);
+                s = gg__io_fail(ctx, errno, "list the folder", path);
             break;
         }
         if (e->d_name[0] == '.')

@@ -163,40 +163,50 @@ void gg_lock_free(gg_lock *l)
 }
 
 /* --- what dead writers left ------------------------------------------------------------------------------------------------------ */
-/* "PID-N.tmp" of a process that does not run here */
-static bool is_left(const char *rest)
+/* Is the entry a temporary (file.c has the rules) of the output `name`, NULL: of any? *pid: of ".NAME.PID-N.tmp"; 0: ".NAME.tmp", ".NAME.N.tmp". */
+static bool is_temporary(long *pid, const char *entry, const char *name)
 {
-    char *end;
-    const long pid = strtol(rest, &end, 10);
-    if (end == rest || *end != '-')
+    const size_t n = strlen(entry), n_name = name ? strnlen(name, 200) : 0; /* gg_out cuts longer names there */
+    *pid = 0;
+    if (n < 6 || entry[0] != '.' || strcmp(entry + n - 4, ".tmp") != 0)
         return false;
-    const char *number = end + 1;
-    strtol(number, &end, 10);
-    return end != number && strcmp(end, ".tmp") == 0 && !is_running(pid);
+    const char *base = entry + 1, *end = entry + n - 4, *dot = memrchr(base, '.', (size_t)(end - base));
+    bool numbered = false;
+    if (dot) {
+        char *behind;
+        const long number = strtol(dot + 1, &behind, 10);
+        numbered = behind > dot + 1 && behind == end;
+        if (behind > dot + 1 && *behind == '-' && strtol(behind + 1, &behind, 10) >= 0 && behind == end && number > 0)
+            *pid = number;
+    }
+    if (!name)
+        return true;
+    if (*pid || numbered)
+        if ((size_t)(dot - base) == n_name && memcmp(base, name, n_name) == 0)
+            return true;
+    return !*pid && (size_t)(end - base) == n_name && memcmp(base, name, n_name) == 0;
+}
+
+/* Its writer is gone: its process runs no more, or its lock is free. */
+static bool is_left(int folder, const char *entry, long pid)
+{
+    if (pid)
+        return !is_running(pid);
+    const int fd = openat(folder, entry, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    const bool left = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (fd >= 0)
+        close(fd);
+    return left;
 }
 
 /* name: NULL for any */
 static void sweep(gg_context *ctx, const char *folder, const char *name)
 {
     DIR *dir = opendir(*folder ? folder : ".");
-    const size_t n = name ? strnlen(name, 200) : 0; /* gg_out cuts longer names there */
-    for (struct dirent *e; dir && (e = readdir(dir));) {
-        const char *rest = e->d_name;
-        if (*rest++ != '.')
-            continue;
-        if (name) {
-            if (strncmp(rest, name, n) != 0 || rest[n] != '.')
-                continue;
-            rest += n + 1;
-        } else { /* behind the last dot but one */
-            const char *dot = strrchr(rest, '.');
-            while (dot && dot > rest && dot[-1] != '.')
-                dot--;
-            rest = dot ? dot : rest;
-        }
-        if (is_left(rest) && unlinkat(dirfd(dir), e->d_name, 0) == 0)
+    long pid;
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        if (is_temporary(&pid, e->d_name, name) && is_left(dirfd(dir), e->d_name, pid) && unlinkat(dirfd(dir), e->d_name, 0) == 0)
             gg_log(ctx, GG_LOG_DEBUG, "removed %s, which a process that is gone had begun", e->d_name);
-    }
     if (dir)
         closedir(dir);
 }

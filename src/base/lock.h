@@ -9,7 +9,7 @@ typedef struct gg_lock gg_lock;
 gg_status gg_lock_take(gg_lock **out, gg_context *ctx, const char *path);
 void gg_lock_free(gg_lock *l); /* removes the file; NULL is fine */
 
-/* Removes what writers that died left of the output: temporaries (.NAME.PID-N.tmp) whose process is not running here. For the holder of its lock. */
+/* Removes what writers that died left of the output: temporaries (.NAME.tmp) that no process holds. For the holder of its lock. */
 void gg_lock_sweep(gg_context *ctx, const char *path);
 /* The same for every output of a folder. */
 void gg_lock_sweep_folder(gg_context *ctx, const char *folder);

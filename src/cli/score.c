@@ -76,7 +76,7 @@ int gg_cli_score(int argc, char **argv)
         fprintf(stderr, "scored %lld documents, %lld tokens: mean %.4f nats a token -> %s\n", (long long)r.n_documents, (long long)r.n_tokens,
                 sink.n_predicted ? sink.sum_nll / (double)sink.n_predicted : (double)NAN, output);
         if (gg_documents_empty(d))
-            fprintf(stderr, "skipped %lld empty documents\n", (long long)gg_documents_empty(d));
+            fprintf(stderr, "skipped %lld empty documents: %s\n", (long long)gg_documents_empty(d), gg_documents_empty_list(d));
     }
 end:
     gg_rows_writer_discard(sink.out);

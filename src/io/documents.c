@@ -14,6 +14,7 @@
 #include <math.h>
 
 #define ROW_BITS 40
+#define EMPTY_LISTED 10 /* empty documents that are named one by one */
 #define ROW_MAX (((uint64_t)1 << ROW_BITS) - 1)
 
 typedef struct seen {
@@ -37,6 +38,8 @@ struct gg_documents {
     int64_t *first_rows;  /* (n_paths + 1,) rows before each file */
     char *last_name;      /* of the last row, also after its file was closed */
     int64_t last_line;
+    gg_str empty;         /* where the first of the empty documents are, for the summary */
+    size_t empty_listed;  /* bytes of it that stay */
     char where[32];       /* ":17", or "" in a folder, where each row is a file of its own */
     seen *table;          /* (table_size,) a power of two */
     int64_t table_size, table_used;
@@ -299,7 +302,7 @@ gg_status gg_documents_open(gg_documents **out, gg_context *ctx, const char *con
         return GG_ENOMEM;
     gg_documents_options none = {0};
     o = o ? o : &none;
-    *d = (gg_documents){.ctx = ctx, .n_paths = n_paths, .strict = o->strict};
+    *d = (gg_documents){.ctx = ctx, .n_paths = n_paths, .strict = o->strict, .empty = {.ctx = ctx}};
     d->paths = gg_new(ctx, char *, n_paths);
     d->first_rows = gg_new(ctx, int64_t, (int64_t)n_paths + 1);
     bool ok = d->paths && d->first_rows && copy_option(ctx, &d->text_column, o->text_column) && copy_option(ctx, &d->id_column, o->id_column) &&
@@ -358,6 +361,18 @@ static void close_file(gg_documents *d)
     d->first_rows[d->at] = d->rows_before;
 }
 
+/* "a.jsonl:2, a.jsonl:9, b.jsonl:1 and 7 more" */
+static gg_status note_empty(gg_documents *d)
+{
+    d->empty.len = d->empty_listed;
+    if (++d->n_empty <= EMPTY_LISTED)
+        gg_str_printf(&d->empty, "%s%s%s", d->n_empty > 1 ? ", " : "", d->last_name, d->where);
+    else
+        gg_str_printf(&d->empty, " and %lld more", (long long)d->n_empty - EMPTY_LISTED);
+    d->empty_listed = d->n_empty <= EMPTY_LISTED ? d->empty.len : d->empty_listed;
+    return d->empty.failed ? GG_ENOMEM : GG_OK;
+}
+
 gg_status gg_documents_next(gg_documents *d, gg_document *out)
 {
     *out = (gg_document){.token_num = -1};
@@ -385,7 +400,7 @@ gg_status gg_documents_next(gg_documents *d, gg_document *out)
             s = take_tokens(d, out, row);
         bool blank = s == GG_OK && gg_utf8_is_blank(out->text, out->n_text);
         if (blank && d->strict)
-            s = gg_fail(d->ctx, GG_EFORMAT, "%s%s: the document \"%.200s\" is empty", d->last_name, d->where, out->docid);
+            s = gg_fail(d->ctx, GG_EFORMAT, "%s%s: the document \"%.200s\" is empty; without --strict it would be skipped", d->last_name, d->where, out->docid);
         if (s == GG_OK && !blank) {
             out->index = d->n_documents++;
             out->row = row;
@@ -393,9 +408,10 @@ gg_status gg_documents_next(gg_documents *d, gg_document *out)
         }
         json_decref(row);
         *out = (gg_document){.token_num = -1};
+        if (s == GG_OK)
+            s = note_empty(d);
         if (s != GG_OK)
             return s;
-        d->n_empty++;
     }
 }
 
@@ -413,10 +429,12 @@ void gg_documents_close(gg_documents *d)
     gg_drop(d->ctx, d->token_column);
     gg_drop(d->ctx, d->last_name);
     gg_drop(d->ctx, d->table);
+    gg_str_free(&d->empty);
     gg_drop(d->ctx, d);
 }
 
 int64_t gg_documents_empty(const gg_documents *d) { return d->n_empty; }
+const char *gg_documents_empty_list(const gg_documents *d) { return d->empty.data ? d->empty.data : ""; }
 int64_t gg_documents_repaired(const gg_documents *d) { return d->repaired_before + (d->rows ? gg_rows_repaired(d->rows) : 0); }
 const char *gg_documents_path(const gg_documents *d) { return d->last_name ? d->last_name : ""; }
 int64_t gg_documents_line(const gg_documents *d) { return d->last_line; }

@@ -18,15 +18,15 @@ static void say(const gg_nag_extract_result *r, const gg_nag_header *h, const ch
     if (r->n_cut)
         fprintf(stderr, "  %s were longer than %lld tokens and were cut there\n", gg__nag_count_text(a, r->n_cut), (long long)h->max_tokens);
     if (r->n_empty)
-        fprintf(stderr, "  %s empty documents were skipped\n", gg__nag_count_text(a, r->n_empty));
+        fprintf(stderr, "  %s empty document%s skipped: %s\n", gg__nag_count_text(a, r->n_empty), r->n_empty == 1 ? " was" : "s were", r->empty);
     if (r->n_repaired)
         fprintf(stderr, "  %s places were not UTF-8 and became U+FFFD\n", gg__nag_count_text(a, r->n_repaired));
 }
 
 static json_t *as_json(const gg_nag_extract_result *r, const gg_nag_header *h, const char *output)
 {
-    json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o}", "output", output, "n_documents", (json_int_t)r->n_documents, "n_tokens",
-                          (json_int_t)r->n_tokens, "n_empty", (json_int_t)r->n_empty, "n_cut", (json_int_t)r->n_cut, "n_repaired", (json_int_t)r->n_repaired,
+    json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:f, s:o}", "output", output, "n_documents", (json_int_t)r->n_documents, "n_tokens",
+                          (json_int_t)r->n_tokens, "n_empty", (json_int_t)r->n_empty, "empty", r->empty, "n_cut", (json_int_t)r->n_cut, "n_repaired", (json_int_t)r->n_repaired,
                           "n_reused", (json_int_t)r->n_reused, "seconds", r->seconds, "header", gg__nag_header_json(h));
     return j;
 }

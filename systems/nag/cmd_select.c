@@ -96,13 +96,18 @@ static bool is_done(job *j, const char *path, int64_t *n)
     return st == GG_END;
 }
 
-static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const char *what)
+static gg_nag_source source_of(const job *j, const gg_texts *files)
+{
+    return (gg_nag_source){.paths = files->at, .n_paths = files->n, .options = gg__nag_documents_options_of(&j->w)};
+}
+
+/* total: documents, -1 unknown */
+static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const char *what, int64_t total)
 {
     gg_nag_header h;
     char key[17], count[32];
     int64_t n = 0;
-    gg_documents_options columns = gg__nag_documents_options_of(&j->w);
-    const gg_nag_source source = {.paths = files->at, .n_paths = files->n, .options = columns};
+    const gg_nag_source source = source_of(j, files);
     GG_TRY(gg_nag_header_of(&h, j->ctx, j->m, &j->extract));
     GG_TRY(gg_nag_key(key, j->ctx, &h, &source));
     gg_str_printf(path, "%s.parts/%s%s%s.nag", j->output, what, key[0] ? "-" : "", key);
@@ -114,10 +119,8 @@ static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const 
             fprintf(stderr, "features of the %s (%s documents) found in %s\n", what, count, path->data);
         return GG_OK;
     }
-    int64_t total = -1;
     gg_progress *p = NULL;
     gg_nag_extract_result r;
-    GG_TRY(gg__nag_count(&total, j->ctx, &source));
     gg_str folder = {.ctx = j->ctx};
     gg_str_printf(&folder, "%s.parts", j->output);
     gg_status st = folder.failed ? GG_ENOMEM : gg_file_mkdirs(j->ctx, folder.data);
@@ -132,8 +135,8 @@ static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const 
     j->n_run += r.n_documents - r.n_reused;
     j->run_seconds += r.seconds;
     if (!j->c->quiet && !j->c->json && (r.n_empty || r.n_reused || r.n_repaired)) {
-        fprintf(stderr, "%s: %lld empty documents skipped, %lld kept from an earlier run, %lld places repaired to U+FFFD\n", what, (long long)r.n_empty, (long long)r.n_reused,
-                (long long)r.n_repaired);
+        fprintf(stderr, "%s: %lld empty documents skipped%s%s, %lld kept from an earlier run, %lld places repaired to U+FFFD\n", what, (long long)r.n_empty,
+                r.n_empty ? ": " : "", r.empty, (long long)r.n_reused, (long long)r.n_repaired);
     }
     return GG_OK;
 }
@@ -147,13 +150,16 @@ static const char *base_name(const char *path)
 
 static gg_status check_words(job *j)
 {
-    if (strcmp(j->output, "-") == 0)
-        return gg_fail(j->ctx, GG_EINVAL, "--output -: select keeps its work beside the output; name a file");
+    if (gg_file_is_stream(j->output))
+        return gg_fail(j->ctx, GG_EINVAL, "--output %s: select keeps its work beside the output; name a file", j->output);
     for (int i = 0; i < j->target.n + j->pool.n; i++)
-        if (strcmp(i < j->target.n ? j->target.at[i] : j->pool.at[i - j->target.n], "-") == 0)
-            return gg_fail(j->ctx, GG_EINVAL, "select reads its documents twice: standard input cannot be one of them");
+        if (gg_file_is_stream(i < j->target.n ? j->target.at[i] : j->pool.at[i - j->target.n]))
+            return gg_fail(j->ctx, GG_EINVAL, "select reads its documents twice: standard input or a pipe cannot be one of them");
     if (!(j->rank.fraction > 0 && j->rank.fraction <= 1)) /* before the model is run */
         return gg_fail(j->ctx, GG_EINVAL, "--fraction %g is outside (0, 1]", j->rank.fraction);
+    gg_rows_writer *w = NULL; /* so is a place that cannot be written */
+    GG_TRY(gg_rows_writer_open(&w, j->ctx, j->output));
+    gg_rows_writer_discard(w);
     GG_TRY(gg__nag_type_parse(&j->rank.type, j->ctx, j->w.sites));
     GG_TRY(gg__nag_paths(j->rank.payload, &j->rank.n_payload, j->ctx, j->pool, "--pool"));
     j->rank.weights = strcmp(j->weights, "contrast") == 0 ? GG_NAG_CONTRAST : GG_NAG_FREQUENCY;
@@ -181,8 +187,12 @@ static gg_status run(job *j, int argc, char **argv)
     GG_TRY(gg__nag_extract_options_of(&j->extract, j->ctx, &j->w, NULL));
     GG_TRY(gg__nag_open_model(&j->m, &j->actions, j->ctx, &j->w));
     j->extract.actions = j->actions;
-    GG_TRY(features_of(j, &j->target_features, &j->target, "target"));
-    GG_TRY(features_of(j, &j->pool_features, &j->pool, "pool"));
+    int64_t n_target, n_pool; /* counting finds the mistakes of both before the model is run over either */
+    const gg_nag_source target = source_of(j, &j->target), pool = source_of(j, &j->pool);
+    GG_TRY(gg__nag_count(&n_target, j->ctx, &target));
+    GG_TRY(gg__nag_count(&n_pool, j->ctx, &pool));
+    GG_TRY(features_of(j, &j->target_features, &j->target, "target", n_target));
+    GG_TRY(features_of(j, &j->pool_features, &j->pool, "pool", n_pool));
     j->rank.target[0] = j->target_features.data;
     j->rank.pool[0] = j->pool_features.data;
     j->rank.n_target = j->rank.n_pool = 1;

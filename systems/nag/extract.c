@@ -31,7 +31,7 @@ gg_status gg_nag_key(char key[17], gg_context *ctx, const gg_nag_header *h, cons
 {
     key[0] = 0;
     for (int i = 0; i < source->n_paths; i++)
-        if (strcmp(source->paths[i], "-") == 0 || gg_file_is_folder(source->paths[i]))
+        if (gg_file_is_stream(source->paths[i]) || gg_file_is_folder(source->paths[i]))
             return GG_OK;
     gg_hash *hash = NULL;
     char hex[65];
@@ -67,7 +67,7 @@ gg_status gg__nag_count(int64_t *out, gg_context *ctx, const gg_nag_source *sour
     int64_t total = 0, n = 0, done, bytes = 0;
     *out = -1;
     for (int i = 0; i < source->n_paths; i++)
-        if (strcmp(source->paths[i], "-") == 0)
+        if (gg_file_is_stream(source->paths[i]))
             return GG_OK;
     GG_TRY(gg_documents_open(&d, ctx, source->paths, source->n_paths, &source->options));
     gg_documents_position(d, &done, &bytes);
@@ -100,9 +100,10 @@ static gg_status close_unit(units *u)
         return GG_OK;
     gg_nag_writer *w = u->w;
     u->w = NULL;
+    GG_TRY(gg_nag_writer_commit(w));
     u->first += u->n;
     u->n = 0;
-    return gg_nag_writer_commit(w);
+    return GG_OK;
 }
 
 static gg_status take(void *user, const gg_nag_header *h, const gg_nag_features *f)
@@ -299,8 +300,13 @@ gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_mo
     gg_status st = gg__nag_lock(&lock, ctx, path);
     if (st == GG_OK && lock)
         gg_lock_sweep(ctx, path);
-    if (st == GG_OK && !o->scores && strcmp(path, "-") != 0) /* whole vectors are not kept in units */
-        st = gg_nag_key(u.key, ctx, &u.h, documents);
+    if (st == GG_OK && !gg_file_is_stream(path)) {
+        gg_nag_writer *w = NULL; /* a place that cannot be written is told before the model is run for hours */
+        st = gg_nag_writer_open(&w, ctx, path, &u.h);
+        gg_nag_writer_discard(w);
+        if (st == GG_OK && !o->scores) /* whole vectors are not kept in units */
+            st = gg_nag_key(u.key, ctx, &u.h, documents);
+    }
     if (st == GG_OK && u.key[0]) {
         gg_str folder = {.ctx = ctx};
         gg_str_printf(&folder, "%s.parts", path);
@@ -314,6 +320,7 @@ gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_mo
         st = straight(out, ctx, m, d, path, &u.h, o);
     }
     out->n_empty = gg_documents_empty(d);
+    snprintf(out->empty, sizeof out->empty, "%s", gg_documents_empty_list(d));
     out->n_repaired = gg_documents_repaired(d);
     gg_documents_close(d);
     gg_lock_free(lock);

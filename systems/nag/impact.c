@@ -60,10 +60,8 @@ gg_status gg_nag_header_of(gg_nag_header *out, gg_context *ctx, gg_model *m, con
         return gg_fail(ctx, GG_EUNSUPPORTED, "%d layers; NAG takes at most %d", d->n_layers, GG_NAG_MAX_LAYERS);
     if (o->max_tokens < 0 || o->top_k < 0 || o->top_k > 1 << 20)
         return gg_fail(ctx, GG_EINVAL, "--top-k %lld and --max-tokens %lld must be positive", (long long)o->top_k, (long long)o->max_tokens);
-    if (h.max_tokens > d->n_ctx && d->n_ctx > 0) {
-        gg_log(ctx, GG_LOG_WARNING, "--max-tokens %lld: the model takes %lld", (long long)h.max_tokens, (long long)d->n_ctx);
+    if (h.max_tokens > d->n_ctx && d->n_ctx > 0)
         h.max_tokens = d->n_ctx;
-    }
     snprintf(h.model, sizeof h.model, "%s", d->name);
     GG_TRY(gg_model_hash(m, h.model_hash));
     gg_actions_hash(o->actions, h.action_hash);
@@ -82,13 +80,21 @@ gg_status gg_nag_header_of(gg_nag_header *out, gg_context *ctx, gg_model *m, con
             return gg_fail(ctx, GG_ENOENT, "%s has no site %s", d->name, gg_nag_type_name((gg_nag_type)t));
         if (is_repeated((gg_nag_type)t))
             width = d->n_heads * d->d_head;
-        if (k > width)
-            gg_log(ctx, GG_LOG_WARNING, "--top-k %lld: a layer's %s has %lld neurons, so K is %lld there", (long long)k, gg_nag_type_name((gg_nag_type)t),
-                   (long long)width, (long long)width);
         h.site[h.n_sites++] = (gg_nag_site){.type = (gg_nag_type)t, .width = width, .top_k = k < width ? k : width};
     }
     *out = h;
     return GG_OK;
+}
+
+/* What was asked for and is more than the model has. */
+static void warn_of_limits(gg_context *ctx, const gg_nag_header *h, const gg_nag_extract_options *o)
+{
+    if (o->max_tokens > h->max_tokens)
+        gg_log(ctx, GG_LOG_WARNING, "--max-tokens %lld: the model takes %lld", (long long)o->max_tokens, (long long)h->max_tokens);
+    for (int s = 0; s < h->n_sites; s++)
+        if (o->top_k > h->site[s].top_k)
+            gg_log(ctx, GG_LOG_WARNING, "--top-k %lld: a layer's %s has %lld neurons, so K is %lld there", (long long)o->top_k,
+                   gg_nag_type_name(h->site[s].type), (long long)h->site[s].width, (long long)h->site[s].top_k);
 }
 
 /* --- one group ----------------------------------------------------------------------------------------------------------------- */
@@ -255,6 +261,7 @@ static gg_status run(gg_nag_extract_result *out, job *j, const source *from)
     *out = (gg_nag_extract_result){.n_documents = r.n_documents, .n_tokens = r.n_tokens, .n_cut = r.n_cut, .seconds = gg_time() - start};
     if (from->documents) {
         out->n_empty = gg_documents_empty(from->documents);
+        snprintf(out->empty, sizeof out->empty, "%s", gg_documents_empty_list(from->documents));
         out->n_repaired = gg_documents_repaired(from->documents);
     }
     return s;
@@ -268,6 +275,7 @@ static gg_status extract(gg_nag_extract_result *out, gg_context *ctx, gg_model *
     job j = {.ctx = ctx, .m = m, .d = gg_model_describe(m), .o = &with_defaults, .take = take, .user = user, .whole = {.ctx = ctx}};
     *out = (gg_nag_extract_result){0};
     GG_TRY(gg_nag_header_of(&j.h, ctx, m, o));
+    warn_of_limits(ctx, &j.h, o);
     j.max_tokens = j.h.max_tokens;
     if (o->scores)
         GG_TRY(gg_tensors_writer_open(&j.scores, ctx, o->scores));

@@ -136,6 +136,7 @@ typedef struct gg_nag_extract_options {
 typedef struct gg_nag_extract_result {
     int64_t n_documents, n_tokens;
     int64_t n_empty;   /* skipped */
+    char empty[512];   /* where they are: "pool.jsonl:2, pool.jsonl:9 and 7 more" */
     int64_t n_cut;     /* longer than max_tokens */
     int64_t n_repaired; /* U+FFFD written into the texts */
     int64_t n_reused;  /* documents found done by an earlier, interrupted run */

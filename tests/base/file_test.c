@@ -1,12 +1,17 @@
 /* Files appear whole or not at all, and say what is wrong. */
 #include "base/file.h"
+#include "base/input.h"
+#include "base/io.h"
 #include "base/memory.h"
 #include <setjmp.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static gg_context *ctx;
@@ -95,6 +100,147 @@ static void a_discarded_file_leaves_nothing_and_the_old_one(void **state)
     assert_int_equal(n, 3);
     gg_drop(ctx, text);
     unlink(path);
+}
+
+/* A child opens the file, writes, and is killed: what it leaves is taken over; what is held is not. */
+static void the_temporary_of_the_dead_is_taken_over(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        in("k");
+        const pid_t child = fork();
+        if (child == 0) {
+            gg_out *o = NULL;
+            if (gg_out_open(&o, ctx, path) == GG_OK && gg_out_write(o, "half of what was", 16) == GG_OK && gg_out_flush(o) == GG_OK)
+                raise(SIGKILL);
+            _exit(1);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(entries(), 1);
+    }
+    gg_out *a = NULL, *b = NULL;
+    assert_int_equal(gg_out_open(&a, ctx, path), GG_OK);
+    assert_int_equal(entries(), 1);
+    assert_int_equal(gg_out_open(&b, ctx, path), GG_OK);
+    assert_int_equal(entries(), 2);
+    assert_string_not_equal(gg_out_temporary(a), gg_out_temporary(b));
+    assert_int_equal(gg_out_write(a, "a", 1), GG_OK);
+    assert_int_equal(gg_out_write(b, "bb", 2), GG_OK);
+    assert_int_equal(gg_out_commit(b), GG_OK);
+    assert_int_equal(gg_out_commit(a), GG_OK);
+    assert_int_equal(entries(), 1);
+    char *text = NULL;
+    assert_int_equal(gg_file_read(&text, NULL, ctx, path), GG_OK);
+    assert_string_equal(text, "a");
+    gg_drop(ctx, text);
+    unlink(path);
+}
+
+/* In a folder that others write to, a link or a folder in the place of the temporary is neither followed nor a reason to give up. */
+static void a_trap_in_the_place_of_the_temporary_is_stepped_round(void **state)
+{
+    (void)state;
+    char trap[300], victim[300];
+    snprintf(trap, sizeof trap, "%s/.t.tmp", dir);
+    snprintf(victim, sizeof victim, "%s/victim", dir);
+    assert_int_equal(gg_file_write(ctx, victim, "untouched", 9), GG_OK);
+    for (int kind = 0; kind < 3; kind++) {
+        assert_int_equal(kind == 0 ? symlink(victim, trap) : kind == 1 ? link(victim, trap) : mkdir(trap, 0700), 0);
+        assert_int_equal(gg_file_write(ctx, in("t"), "new", 3), GG_OK);
+        char *text = NULL;
+        assert_int_equal(gg_file_read(&text, NULL, ctx, victim), GG_OK);
+        assert_string_equal(text, "untouched");
+        gg_drop(ctx, text);
+        assert_int_equal(remove(trap), 0);
+    }
+    unlink(path);
+    unlink(victim);
+    assert_int_equal(entries(), 0);
+}
+
+/* --- the n-th call fails ------------------------------------------------------------------------------------------------ */
+
+typedef struct plan { /* what befalls call number `at` */
+    int n, at, error;
+    gg_io_call call;  /* that it was */
+} plan;
+
+static int befall(void *user, gg_io_call call, size_t *n)
+{
+    plan *p = user;
+    if (p->n++ != p->at)
+        return 0;
+    p->call = call;
+    if (p->error == 0 && *n > 1)
+        *n = *n / 2; /* a short count */
+    return p->error;
+}
+
+static gg_status write_then_read(const char *name, char *back)
+{
+    gg_out *o = NULL;
+    GG_TRY(gg_file_mkdirs(ctx, in("deep/er")));
+    GG_TRY(gg_out_open(&o, ctx, name));
+    gg_status s = gg_out_printf(o, "%0*d", 300000, 1);
+    s = s == GG_OK ? gg_out_patch(o, 5, "x", 1) : s;
+    if (s != GG_OK) {
+        gg_out_discard(o);
+        return s;
+    }
+    GG_TRY(gg_out_commit(o));
+    gg_in *r = NULL;
+    GG_TRY(gg_in_open(&r, ctx, name));
+    size_t got = 1;
+    for (size_t n = 0; s == GG_OK && got > 0; n += got)
+        s = gg_in_read(r, &got, back + n, 300001 - n);
+    gg_in_close(r);
+    gg_map m;
+    s = s == GG_OK ? gg_map_open(&m, ctx, name) : s;
+    if (s == GG_OK) {
+        s = m.size == 300000 && memcmp(m.data, back, m.size) == 0 ? GG_OK : GG_EINTERNAL;
+        gg_map_close(&m);
+    }
+    return s;
+}
+
+static void any_call_may_fail_or_be_interrupted(void **state)
+{
+    (void)state;
+    static const int errors[] = {ENOSPC, EIO, EINTR, 0};
+    static char back[300002];
+    char name[256];
+    snprintf(name, sizeof name, "%s/deep/er/file", dir);
+    for (size_t e = 0; e < 4; e++)
+        for (int at = 0;; at++) {
+            plan p = {.at = at, .error = errors[e], .call = GG_IO_CALLS};
+            gg__io_set(ctx, (gg_io_hook){befall, &p});
+            memset(back, 0, sizeof back);
+            const gg_status s = write_then_read(name, back);
+            gg__io_set(ctx, (gg_io_hook){NULL, NULL});
+            const bool there = gg_file_exists(name);
+            char command[400];
+            snprintf(command, sizeof command, "test -z \"$(ls -A %s/deep/er 2>/dev/null | grep -v '^file$')\"", dir);
+            assert_int_equal(system(command), 0); /* no temporary is left */
+            unlink(name);
+            const bool again = p.call == GG_IO_OPEN || p.call == GG_IO_READ || p.call == GG_IO_WRITE || p.call == GG_IO_SYNC || p.call == GG_IO_CLOSE;
+            const bool was_there = p.call == GG_IO_FOLDER && s == GG_OK; /* /tmp cannot be made, and need not be */
+            if (p.call == GG_IO_CALLS || errors[e] == 0 || (errors[e] == EINTR && again) || was_there) {
+                assert_int_equal(s, GG_OK);
+                assert_true(there && strlen(back) == 300000 && back[5] == 'x' && back[299999] == '1');
+            } else {
+                assert_int_equal(s, GG_EIO);
+                assert_non_null(strstr(gg_message(ctx), "deep"));
+                assert_non_null(strstr(gg_message(ctx), strerror(errors[e])));
+            }
+            if (p.call == GG_IO_CALLS) {
+                assert_true(at > 12);
+                break;
+            }
+        }
+    remove(in("deep/er"));
+    remove(in("deep"));
 }
 
 static void printf_handles_short_and_huge_texts(void **state)
@@ -285,6 +431,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back), cmocka_unit_test(a_discarded_file_leaves_nothing_and_the_old_one),
+        cmocka_unit_test(the_temporary_of_the_dead_is_taken_over),
+        cmocka_unit_test(a_trap_in_the_place_of_the_temporary_is_stepped_round), cmocka_unit_test(any_call_may_fail_or_be_interrupted),
         cmocka_unit_test(printf_handles_short_and_huge_texts), cmocka_unit_test(a_link_stays_and_its_file_is_replaced),
         cmocka_unit_test(failures_name_the_file_and_the_way_out), cmocka_unit_test(devices_and_pipes_are_written_and_read_as_they_come),
         cmocka_unit_test(folders_are_made_with_their_parents), cmocka_unit_test(sha256_gives_the_published_digests),

@@ -194,11 +194,17 @@ static void what_the_dead_left_is_removed_and_nothing_else(void **state)
     snprintf(lives, sizeof lives, ".e.nag.%ld-1.tmp", (long)getpid());
     snprintf(other, sizeof other, ".e.nag.2.%ld-0.tmp", (long)gone); /* of the output "e.nag.2" */
     snprintf(longer, sizeof longer, ".ee.nag.%ld-12.tmp", (long)gone);
-    const char *const names[] = {left, lives, other, longer, ".e.nag.tmp", ".e.nag.1-x.tmp", "e.nag.1-0.tmp"};
+    const char *const names[] = {left, lives, other, longer, ".e.nag.1-x.tmp", "e.nag.1-0.tmp", ".e.nag.3.tmp", ".ee.nag.tmp"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         put(names[i], "x");
+    put(".e.nag.tmp", "x");
+    put(".e.nag.2.tmp", "x");
+    const int held = open(in(".e.nag.3.tmp"), O_RDWR);
+    assert_int_equal(flock(held, LOCK_EX), 0);
     gg_lock_sweep(ctx, in("e.nag"));
     assert_false(there(left));
+    assert_false(there(".e.nag.tmp"));
+    assert_false(there(".e.nag.2.tmp"));
     for (size_t i = 1; i < sizeof names / sizeof *names; i++)
         assert_true(there(names[i]));
     put(left, "x");
@@ -207,7 +213,11 @@ static void what_the_dead_left_is_removed_and_nothing_else(void **state)
     assert_false(there(other));
     assert_false(there(longer));
     assert_true(there(lives));
-    assert_true(there(".e.nag.tmp"));
+    assert_false(there(".ee.nag.tmp"));
+    assert_true(there(".e.nag.3.tmp"));
+    close(held);
+    gg_lock_sweep_folder(ctx, dir);
+    assert_false(there(".e.nag.3.tmp"));
     gg_lock_sweep(ctx, in("nowhere/at/all")); /* no folder: nothing to do */
 }
 

@@ -43,11 +43,11 @@ static inline const char *golgi(void)
     return path;
 }
 
-/* dir is the folder that relative paths of `words` ("$D/...") mean; words are split by the shell. */
-static inline void run(struct said *s, const char *dir, const char *words)
+/* Runs a line of the shell in which $D is the folder, $G the program and $M the tiny model. */
+static inline void run_line(struct said *s, const char *dir, const char *words)
 {
     char line[8192];
-    snprintf(line, sizeof line, "D=%s; G=%s; M=" TINY "; $G %s >%s/.out 2>%s/.err </dev/null", dir, golgi(), words, dir, dir);
+    snprintf(line, sizeof line, "D=%s; G=%s; M=" TINY "; { %s; } >%s/.out 2>%s/.err </dev/null", dir, golgi(), words, dir, dir);
     const int state = system(line);
     s->code = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
     char path[4200];
@@ -55,6 +55,14 @@ static inline void run(struct said *s, const char *dir, const char *words)
     slurp(s->out, sizeof s->out, path);
     snprintf(path, sizeof path, "%s/.err", dir);
     slurp(s->err, sizeof s->err, path);
+}
+
+/* Runs the program with these words; dir is the folder that relative paths ("$D/...") mean. */
+static inline void run(struct said *s, const char *dir, const char *words)
+{
+    char line[4096];
+    snprintf(line, sizeof line, "$G %s", words);
+    run_line(s, dir, line);
 }
 
 static inline void put_file(const char *dir, const char *name, const void *data, size_t n)
