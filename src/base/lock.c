@@ -7,6 +7,7 @@
  * again after locking, and the holder removes it before letting go.
  */
 #include "base/lock.h"
+#include "base/io.h"
 #include "base/memory.h"
 #include <dirent.h>
 #include <errno.h>
@@ -83,16 +84,15 @@ static gg_status again(gg_lock *l)
 static gg_status take_once(gg_lock *l, const char *path, bool last)
 {
     bool made = true;
-    l->fd = open(l->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    l->fd = gg__io_open(l->ctx, l->path, O_RDWR | O_CREAT | O_EXCL, 0666);
     if (l->fd < 0 && errno == EEXIST) {
         made = false;
-        l->fd = open(l->path, O_RDWR | O_CLOEXEC);
+        l->fd = gg__io_open(l->ctx, l->path, O_RDWR, 0);
         if (l->fd < 0 && errno == ENOENT)
             return GG_OK; /* removed in between */
     }
     if (l->fd < 0)
-        return gg_fail(l->ctx, errno == ENOENT || errno == ENOTDIR ? GG_ENOENT : GG_EIO, "%s: cannot lock the output: %s: %s%s", path, l->path, strerror(errno),
-                       errno == ENOENT ? ". Make its folder (mkdir -p) or name another." : "");
+        return gg__io_fail(l->ctx, errno, "lock the output", path);
     int error;
     do
         error = flock(l->fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
@@ -118,8 +118,11 @@ static gg_status take_once(gg_lock *l, const char *path, bool last)
     }
     if (!made && h.pid)
         gg_log(l->ctx, GG_LOG_INFO, "%s: the lock of process %ld on %s (since %s), which is gone, was taken over", path, h.pid, h.host, h.since);
-    if (!write_holder(l->fd))
-        return gg_fail(l->ctx, GG_EIO, "%s: cannot lock the output: %s: %s", path, l->path, strerror(errno));
+    if (!write_holder(l->fd)) {
+        error = errno;
+        unlink(l->path);
+        return gg__io_fail(l->ctx, error, "lock the output", path);
+    }
     return GG_OK;
 }
 
@@ -187,16 +190,17 @@ static bool is_temporary(long *pid, const char *entry, const char *name)
     return !*pid && (size_t)(end - base) == n_name && memcmp(base, name, n_name) == 0;
 }
 
-/* Its writer is gone: its process runs no more, or its lock is free. */
-static bool is_left(int folder, const char *entry, long pid)
+/* Removes it when its writer is gone: its process runs no more, or its lock can be had. The lock is kept until the name is away, so that
+ * nobody takes it over in between. */
+static bool remove_left(int folder, const char *entry, long pid)
 {
     if (pid)
-        return !is_running(pid);
+        return !is_running(pid) && unlinkat(folder, entry, 0) == 0;
     const int fd = openat(folder, entry, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    const bool left = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    const bool removed = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && unlinkat(folder, entry, 0) == 0;
     if (fd >= 0)
         close(fd);
-    return left;
+    return removed;
 }
 
 /* name: NULL for any */
@@ -205,7 +209,7 @@ static void sweep(gg_context *ctx, const char *folder, const char *name)
     DIR *dir = opendir(*folder ? folder : ".");
     long pid;
     for (struct dirent *e; dir && (e = readdir(dir));)
-        if (is_temporary(&pid, e->d_name, name) && is_left(dirfd(dir), e->d_name, pid) && unlinkat(dirfd(dir), e->d_name, 0) == 0)
+        if (is_temporary(&pid, e->d_name, name) && remove_left(dirfd(dir), e->d_name, pid))
             gg_log(ctx, GG_LOG_DEBUG, "removed %s, which a process that is gone had begun", e->d_name);
     if (dir)
         closedir(dir);

@@ -183,7 +183,7 @@ static gg_status run(job *j, int argc, char **argv)
     gg__nag_story story = {0};
     gg_str command = {.ctx = j->ctx};
     GG_TRY(check_words(j));
-    GG_TRY(gg__nag_lock(&j->lock, j->ctx, j->output));
+    GG_TRY(gg_lock_take(&j->lock, j->ctx, j->output));
     GG_TRY(gg__nag_extract_options_of(&j->extract, j->ctx, &j->w, NULL));
     GG_TRY(gg__nag_open_model(&j->m, &j->actions, j->ctx, &j->w));
     j->extract.actions = j->actions;

@@ -279,15 +279,6 @@ static gg_status by_units(gg_nag_extract_result *out, units *u, gg_model *m, gg_
     return st;
 }
 
-gg_status gg__nag_lock(gg_lock **out, gg_context *ctx, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash && slash > path ? gg_strndup(ctx, path, (size_t)(slash - path)) : NULL;
-    const gg_status st = folder ? gg_file_mkdirs(ctx, folder) : slash && slash > path ? GG_ENOMEM : GG_OK;
-    gg_drop(ctx, folder);
-    return st == GG_OK ? gg_lock_take(out, ctx, path) : st;
-}
-
 gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const gg_nag_source *documents, const char *path,
                               const gg_nag_extract_options *o)
 {
@@ -297,13 +288,15 @@ gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_mo
     *out = (gg_nag_extract_result){0};
     GG_TRY(gg_nag_header_of(&u.h, ctx, m, o));
     GG_TRY(gg_documents_open(&d, ctx, documents->paths, documents->n_paths, &documents->options));
-    gg_status st = gg__nag_lock(&lock, ctx, path);
-    if (st == GG_OK && lock)
-        gg_lock_sweep(ctx, path);
-    if (st == GG_OK && !gg_file_is_stream(path)) {
+    gg_status st = GG_OK;
+    if (!gg_file_is_stream(path)) {
         gg_nag_writer *w = NULL; /* a place that cannot be written is told before the model is run for hours */
         st = gg_nag_writer_open(&w, ctx, path, &u.h);
         gg_nag_writer_discard(w);
+        if (st == GG_OK)
+            st = gg_lock_take(&lock, ctx, path);
+        if (st == GG_OK)
+            gg_lock_sweep(ctx, path);
         if (st == GG_OK && !o->scores) /* whole vectors are not kept in units */
             st = gg_nag_key(u.key, ctx, &u.h, documents);
     }

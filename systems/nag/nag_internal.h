@@ -37,9 +37,6 @@ void gg__docids_free(gg__docids *d);
 json_t *gg__nag_header_json(const gg_nag_header *h); /* a new reference, NULL: out of memory */
 /* Documents of the source when it is small enough to count them first, else -1. Finds its mistakes before the model is run. */
 gg_status gg__nag_count(int64_t *out, gg_context *ctx, const gg_nag_source *source);
-/* Makes the output's folder and takes the output's lock (base/lock.h). */
-struct gg_lock;
-gg_status gg__nag_lock(struct gg_lock **out, gg_context *ctx, const char *path);
 bool gg__nag_is_binary(const char *path); /* by the name: .nag */
 void gg__nag_describe(gg_str *out, const gg_nag_header *h, const char *path, gg_nag_type t);
 

@@ -46,7 +46,7 @@ static inline const char *golgi(void)
 /* Runs a line of the shell in which $D is the folder, $G the program and $M the tiny model. */
 static inline void run_line(struct said *s, const char *dir, const char *words)
 {
-    char line[8192];
+    char line[16384];
     snprintf(line, sizeof line, "D=%s; G=%s; M=" TINY "; { %s; } >%s/.out 2>%s/.err </dev/null", dir, golgi(), words, dir, dir);
     const int state = system(line);
     s->code = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
@@ -60,7 +60,7 @@ static inline void run_line(struct said *s, const char *dir, const char *words)
 /* Runs the program with these words; dir is the folder that relative paths ("$D/...") mean. */
 static inline void run(struct said *s, const char *dir, const char *words)
 {
-    char line[4096];
+    char line[8192];
     snprintf(line, sizeof line, "$G %s", words);
     run_line(s, dir, line);
 }
