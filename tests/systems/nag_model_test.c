@@ -406,11 +406,14 @@ static void qwen3_is_read_after_its_q_and_k_norm_and_repeated(void **state)
 }
 
 static char warned[512];
+static int n_warned;
 static void hear(void *user, gg_log_level level, const char *text)
 {
     (void)user;
-    if (level == GG_LOG_WARNING)
+    if (level == GG_LOG_WARNING) {
         snprintf(warned, sizeof warned, "%s", text);
+        n_warned++;
+    }
 }
 
 static void k_beyond_the_layer_is_clamped_with_a_warning(void **state)
@@ -421,9 +424,16 @@ static void k_beyond_the_layer_is_clamped_with_a_warning(void **state)
     gg_nag_header h;
     assert_int_equal(gg_context_create(&c, &(gg_context_options){.n_threads = 1, .log = hear}), GG_OK);
     assert_int_equal(gg_model_open(&m, c, "tests/golden/tiny/qwen3", NULL), GG_OK);
-    assert_int_equal(gg_nag_header_of(&h, c, m, &(gg_nag_extract_options){.types = 1u << GG_NAG_UP | 1u << GG_NAG_O, .top_k = 50, .max_tokens = 8}), GG_OK);
+    const gg_nag_extract_options o = {.types = 1u << GG_NAG_UP | 1u << GG_NAG_O, .top_k = 50, .max_tokens = 8};
+    assert_int_equal(gg_nag_header_of(&h, c, m, &o), GG_OK);
     assert_int_equal(h.site[0].top_k, 50);
     assert_int_equal(h.site[1].top_k, 32);
+    const int32_t ids[4] = {1, 2, 3, 4};
+    static seen s;
+    gg_nag_extract_result r;
+    s.n = n_warned = 0;
+    assert_int_equal(gg_nag_extract_ids(&r, c, m, ids, 1, 4, &o, keep, &s), GG_OK);
+    assert_int_equal(n_warned, 1);
     assert_non_null(strstr(warned, "a layer's o has 32 neurons"));
     gg_model_free(m);
     gg_context_free(c);
