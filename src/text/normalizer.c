@@ -261,7 +261,7 @@ static gg_status characters(gg__encoder *e, gg__buffer *out, gg__norm_kind kind,
 static gg_status replace(gg__encoder *e, gg__buffer *out, const gg__norm *f, const char *s, size_t n, bool open)
 {
     size_t at = 0;
-    for (const char *hit; f->n_from && (hit = memmem(s + at, n - at, f->from, f->n_from)); at = (size_t)(hit - s) + f->n_from) {
+    for (const char *hit; (hit = memmem(s + at, n - at, f->from, f->n_from)); at = (size_t)(hit - s) + f->n_from) {
         GG_TRY(gg__buffer_add(e, out, s + at, (size_t)(hit - s) - at));
         GG_TRY(gg__buffer_add(e, out, f->to, f->n_to));
     }
@@ -277,6 +277,7 @@ static gg_status replace(gg__encoder *e, gg__buffer *out, const gg__norm *f, con
 static gg_status replace_regex(gg__encoder *e, gg__buffer *out, const gg__norm *f, const char *s, size_t n)
 {
     size_t gap = 0, at = 0;
+    bool matched = false;
     while (at <= n) {
         const int rc = gg__regex_match(e, f->code, s, n, at, false);
         if (rc == PCRE2_ERROR_NOMATCH)
@@ -285,10 +286,13 @@ static gg_status replace_regex(gg__encoder *e, gg__buffer *out, const gg__norm *
             return gg_fail(e->ctx, rc == PCRE2_ERROR_NOMEMORY ? GG_ENOMEM : GG_EUNSUPPORTED, "the normalizer's regular expression gave up (PCRE2 error %d)", rc);
         const PCRE2_SIZE *v = pcre2_get_ovector_pointer(e->match);
         const size_t a = v[0], b = v[1] > v[0] ? v[1] : v[0];
+        at = b > a ? b : b + (b < n ? (size_t)gg__utf8_len((unsigned char)s[b]) : 1);
+        if (b == a && matched && a == gap) /* an empty match right behind another one is none */
+            continue;
         GG_TRY(gg__buffer_add(e, out, s + gap, a - gap));
         GG_TRY(gg__buffer_add(e, out, f->to, f->n_to));
         gap = b;
-        at = b > a ? b : b + (b < n ? (size_t)gg__utf8_len((unsigned char)s[b]) : 1);
+        matched = true;
     }
     return gg__buffer_add(e, out, s + gap, n - gap);
 }

@@ -4,8 +4,9 @@
  * A step sees only the piece that the step before cut; look-aheads do not reach past it. When the end of the text is not known (open) the
  * expressions run with PCRE2_PARTIAL_HARD: a match that wants to look behind the end is no match yet but a wish for more text.
  *
- * Traps: PCRE2's \s holds U+180E (no white space since Unicode 6.3) and its \w lacks marks, so both are spelled out; Oniguruma's \h is a
- * hexadecimal digit, its $ ends every line, [a&&b] is an intersection there: the first is refused, the second set, the third refused.
+ * Traps: PCRE2's \s holds U+180E (no white space since Unicode 6.3), its \w and [:alpha:] are not Oniguruma's, so these are spelled out;
+ * Oniguruma's \h is a hexadecimal digit, its $ ends every line, [a&&b] is an intersection there: the first is refused, the second set, the third
+ * refused. A GGUF names no normalizer: where a model was published with one (NFC: mpt, olmo, command-r, qwen2), who reads its GGUF goes without.
  */
 #include "text/text.h"
 
@@ -20,12 +21,14 @@
 #define TAIL "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define TEKKEN CASED("") "|\\p{N}" TAIL
 #define GPT4O CASED("(?i:'s|'t|'re|'ve|'m|'ll|'d)?") "|\\p{N}{1,3}" TAIL
-/* DeepSeek-LLM lists the letters of the bicameral scripts one by one. */
+/* DeepSeek-LLM lists the letters of the bicameral scripts one by one. Escaped are those that a normal form would change: editors do. */
 #define DEEPSEEK_LETTERS                                                                                                                           \
-    "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼ" \
-    "ℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
+    "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\\u1F7Dᾀ-ᾴᾶ-ᾼ\\u1FBEῂ-ῄῆ-ῌῐ-\\u1FD3ῖ-\\u1FDBῠ-Ῥῲ-ῴῶ-ῼ" \
+    "ℂℇℊ-ℓℕℙ-ℝℤ\\u2126ℨ\\u212A-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
 #define CJK "[一-龥ࠀ-一가-퟿]+"
 #define PUNCTUATION "[!-/:-@\\[-`{-~\\p{P}]"
+
+#define OF_BYTES "(*BYTES)" /* this one sees bytes, not characters; and so do those behind it */
 
 typedef struct named {
     const char *name;
@@ -41,8 +44,9 @@ static const named table[] = {
     {"smollm", {"\\p{N}", GPT2}},
     {"llama-bpe", {LLAMA3}},
     {"qwen2", {QWEN2}},
-    {"falcon", {PUNCTUATION "+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
-    {"deepseek-llm", {"[\\r\\n]", DEEPSEEK_LETTERS, "\\s?[!-/:-~！-／：-～‘-‟　-。]+", "\\s+$", CJK, "\\p{N}+"}},
+    /* Falcon looks for numbers among the characters that stand for bytes: the bytes of some letters look like 2, 3, 1, 1/4, 1/2 and 3/4. */
+    {"falcon", {PUNCTUATION "+", GPT2, OF_BYTES "[0-9\\xB2\\xB3\\xB9\\xBC-\\xBE]+", OF_BYTES "[0-9][0-9][0-9]"}},
+    {"deepseek-llm", {"[\\r\\n]", DEEPSEEK_LETTERS, "\\s?[!-/:-~！-／：-～‘-‟　-。]+", "\\s+$", CJK, "\\p{N}"}},
     {"deepseek-coder", {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK, "\\p{N}"}},
     {"tekken", {TEKKEN}},
     {"gpt-4o", {GPT4O}},
@@ -51,7 +55,21 @@ static const named table[] = {
 /* ---- the dialect ---- */
 
 #define SPACES "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
-#define WORDS "\\p{L}\\p{M}\\p{N}\\p{Pc}"
+#define WORDS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define LONE_WORDS WORDS "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}" /* \w outside of [ ] has Latin-1's small numbers */
+
+/* [:alpha:] and the like, which PCRE2 sees otherwise: graph and print are refused. */
+static const char *posix_class(const char *name, size_t n)
+{
+    static const char *const classes[][2] = {
+        {"alpha", "\\p{Alphabetic}"}, {"alnum", "\\p{Alphabetic}\\p{Nd}"}, {"upper", "\\p{Uppercase}"}, {"lower", "\\p{Lowercase}"}, {"digit", "\\p{Nd}"},
+        {"punct", "\\p{P}\\p{S}"}, {"space", SPACES}, {"blank", "\\p{Zs}\\t"}, {"xdigit", "0-9A-Fa-f"}, {"cntrl", "\\p{Cc}"},
+        {"word", WORDS}};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (strlen(classes[i][0]) == n && !memcmp(classes[i][0], name, n))
+            return classes[i][1];
+    return NULL;
+}
 
 static gg_status refuse(gg_tokenizer *t, const char *pattern, size_t n, size_t at, const char *what)
 {
@@ -69,11 +87,11 @@ static gg_status translate(gg_str *out, gg_tokenizer *t, const char *p, size_t n
             i++;
             switch (d) {
             case 's': gg_str_puts(out, in_class ? SPACES : "[" SPACES "]"); continue;
-            case 'w': gg_str_puts(out, in_class ? WORDS : "[" WORDS "]"); continue;
+            case 'w': gg_str_puts(out, in_class ? WORDS : "[" LONE_WORDS "]"); continue;
             case 'S':
             case 'W':
                 if (!in_class)
-                    gg_str_puts(out, d == 'S' ? "[^" SPACES "]" : "[^" WORDS "]");
+                    gg_str_puts(out, d == 'S' ? "[^" SPACES "]" : "[^" LONE_WORDS "]");
                 else if (d == 'S')
                     gg_str_puts(out, "\\S\\x{180E}");
                 else
@@ -107,12 +125,12 @@ static gg_status translate(gg_str *out, gg_tokenizer *t, const char *p, size_t n
         if (in_class) {
             if (c == '[' && d != ':')
                 return refuse(t, p, n, i, "a class inside [ ]");
-            if (c == '[') { /* [:alpha:] goes through as it is */
-                const char *end = memchr(p + i + 2, ']', n - i - 2);
-                if (!end)
-                    return refuse(t, p, n, i, "an unclosed [:");
-                gg_str_add(out, p + i, (size_t)(end - p) + 1 - i);
-                i = (size_t)(end - p);
+            if (c == '[') {
+                const char *end = memmem(p + i + 2, n - i - 2, ":]", 2), *class = end ? posix_class(p + i + 2, (size_t)(end - p) - i - 2) : NULL;
+                if (!class)
+                    return refuse(t, p, n, i, "an unknown [: :]");
+                gg_str_puts(out, class);
+                i = (size_t)(end - p) + 1;
                 continue;
             }
             if (c == '&' && d == '&')
@@ -137,7 +155,7 @@ static gg_status translate(gg_str *out, gg_tokenizer *t, const char *p, size_t n
     return out->failed ? GG_ENOMEM : GG_OK;
 }
 
-gg_status gg__regex_compile(pcre2_code **out, gg_tokenizer *t, const char *pattern, size_t n)
+static gg_status compile(pcre2_code **out, gg_tokenizer *t, const char *pattern, size_t n, uint32_t options)
 {
     gg_str s = {.ctx = t->ctx};
     gg_status st = translate(&s, t, pattern, n);
@@ -148,7 +166,7 @@ gg_status gg__regex_compile(pcre2_code **out, gg_tokenizer *t, const char *patte
         pcre2_compile_context *cc = pcre2_compile_context_create(t->pcre_memory);
         if (cc) {
             pcre2_set_newline(cc, PCRE2_NEWLINE_LF);
-            *out = pcre2_compile((PCRE2_SPTR)(s.data ? s.data : ""), s.len, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &at, cc);
+            *out = pcre2_compile((PCRE2_SPTR)(s.data ? s.data : ""), s.len, options | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &at, cc);
             pcre2_compile_context_free(cc);
         } else
             error = PCRE2_ERROR_NOMEMORY;
@@ -165,6 +183,11 @@ gg_status gg__regex_compile(pcre2_code **out, gg_tokenizer *t, const char *patte
     }
     gg_str_free(&s);
     return st;
+}
+
+gg_status gg__regex_compile(pcre2_code **out, gg_tokenizer *t, const char *pattern, size_t n)
+{
+    return compile(out, t, pattern, n, PCRE2_UTF | PCRE2_UCP);
 }
 
 int gg__regex_match(gg__encoder *e, const pcre2_code *code, const char *text, size_t n, size_t at, bool open)
@@ -224,8 +247,15 @@ gg_status gg__pre_named(gg_tokenizer *t, const char *name)
     const size_t n = sizeof table / sizeof *table;
     for (size_t i = 0; i < n; i++)
         if (!strcmp(name, table[i].name)) {
-            for (int k = 0; k < 6 && table[i].regex[k]; k++)
-                GG_TRY(gg__pre_regex(t, table[i].regex[k], GG__ISOLATED, false));
+            for (int k = 0; k < 6 && table[i].regex[k]; k++) {
+                const char *regex = table[i].regex[k];
+                const bool bytes = !strncmp(regex, OF_BYTES, sizeof OF_BYTES - 1);
+                gg__pre *p = NULL;
+                GG_TRY(gg__pre_add(t, &p));
+                *p = (gg__pre){.kind = GG__PRE_REGEX, .how = GG__ISOLATED};
+                regex += bytes ? sizeof OF_BYTES - 1 : 0;
+                GG_TRY(compile(&p->code, t, regex, strlen(regex), bytes ? 0 : PCRE2_UTF | PCRE2_UCP));
+            }
             return GG_OK;
         }
     gg_str s = {.ctx = t->ctx};
@@ -325,6 +355,7 @@ static gg_status split_regex(splitter *s, const pcre2_code *code, size_t n, bool
 {
     gg__encoder *e = s->e;
     size_t gap = 0, at = 0;
+    bool matched = false;
     while (at <= n) {
         const int rc = gg__regex_match(e, code, s->text, n, at, open);
         if (rc == PCRE2_ERROR_NOMATCH)
@@ -335,14 +366,15 @@ static gg_status split_regex(splitter *s, const pcre2_code *code, size_t n, bool
         if (rc < 0)
             return match_failed(e, rc);
         const size_t a = v[0], b = v[1];
-        if (b <= a) { /* an empty match cuts nothing */
-            at = a < n ? a + (size_t)gg__utf8_len((unsigned char)s->text[a]) : n + 1;
+        const bool empty = b <= a; /* cuts, too; but not where the last match ended */
+        at = !empty ? b : a < n ? a + (size_t)gg__utf8_len((unsigned char)s->text[a]) : n + 1;
+        if (empty && matched && a == gap)
             continue;
-        }
         if (a > gap)
             GG_TRY(range(s, gap, a, false));
-        GG_TRY(range(s, a, b, true));
-        gap = at = b;
+        GG_TRY(range(s, a, empty ? a : b, true));
+        gap = empty ? a : b;
+        matched = true;
     }
     return finish(s, gap, n, open);
 }

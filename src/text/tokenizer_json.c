@@ -46,9 +46,9 @@ static gg_status pattern_of(gg_tokenizer *t, const json_t *o, const char **text,
 {
     const json_t *p = json_object_get(o, "pattern");
     *text = text_of(p, "String", n);
-    *regex = !*text;
     if (!*text)
         *text = text_of(p, "Regex", n);
+    *regex = !json_is_string(json_object_get(p, "String")) || !*n; /* an empty text is found between all characters */
     return *text ? GG_OK : gg_fail(t->ctx, GG_EFORMAT, "a pattern that is neither a String nor a Regex");
 }
 
