@@ -57,3 +57,16 @@ gg_status gg__nag_paths(const char **out, int *n, gg_context *ctx, gg_texts word
     *n = words.n;
     return GG_OK;
 }
+
+gg_status gg__nag_command_line(gg_str *out, const char *name, int argc, char **argv)
+{
+    gg_str_printf(out, "golgi %s", name);
+    for (int i = 1; i < argc; i++) {
+        const bool plain = argv[i][0] && !strpbrk(argv[i], " \t\n'\"$`\\*?[]{}()<>|&;#~!");
+        gg_str_puts(out, plain ? " " : " '");
+        for (const char *c = argv[i]; *c; c++)
+            gg_str_add(out, *c == '\'' && !plain ? "'\\''" : c, *c == '\'' && !plain ? 4 : 1);
+        gg_str_puts(out, plain ? "" : "'");
+    }
+    return out->failed ? GG_ENOMEM : GG_OK;
+}

@@ -1,7 +1,7 @@
 /* What the verbs of `golgi nag` share. */
 #ifndef GOLGI_NAG_CMD_H
 #define GOLGI_NAG_CMD_H
-#include "systems/nag/nag_internal.h"
+#include "systems/nag/pages.h"
 #include "base/command.h"
 
 int gg__nag_cmd_extract(int argc, char **argv);
@@ -46,31 +46,35 @@ gg_status gg__nag_type_parse(gg_nag_type *out, gg_context *ctx, const char *text
 /* Copies words into a table of paths, checked against its size. */
 gg_status gg__nag_paths(const char **out, int *n, gg_context *ctx, gg_texts words, const char *option);
 
-/* --- what a ranking is told as (report.c) ----------------------------------------------------------------------------------- */
+/* --- what a ranking is told as (tell.c) ------------------------------------------------------------------------------------- */
 typedef struct gg__nag_excerpt {
     int64_t rank;
-    char text[96]; /* the first words, one line; "" unknown */
+    char text[256]; /* the first words, one line; "" unknown */
 } gg__nag_excerpt;
-enum { GG__NAG_ENDS = 3 }; /* documents shown of either end */
+enum { GG__NAG_ENDS = 10 }; /* documents of either end */
 typedef struct gg__nag_story {
     gg__nag_excerpt near[GG__NAG_ENDS], far[GG__NAG_ENDS];
     int n_ends;
     const char *target_name; /* "scripture" */
-    const char *model;
 } gg__nag_story;
 
 gg_status gg__nag_excerpts(gg__nag_story *story, const gg_nag_ranking *r, const gg_nag_rank_options *o, const char *text_column);
-/* Share of the pool's and of the chosen tokens by label: (n_labels + 1,) the last: no label. */
+/* Share of the pool's and of the chosen tokens by label: (n_labels + 1,) the last: no label. One block: dropping *pool frees both. */
 gg_status gg__nag_shares(double **pool, double **chosen, const gg_nag_ranking *r);
 void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story);
 json_t *gg__nag_tell_json(const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story);
 
-typedef struct gg__nag_facts { /* "how this was made" */
-    const char *command, *seconds;
-} gg__nag_facts;
-/* Plots and report.html into a folder. Without gnuplot the pictures are left out, with a warning. target: its features, for the map; may be NULL. */
-gg_status gg__nag_report(const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story, const char *folder, const char *command, double seconds);
+/* --- reports (report.c) -------------------------------------------------------------------------------------------------------- */
+typedef struct gg__nag_chapter { /* one target's part */
+    const gg_nag_ranking *r;
+    const gg_nag_rank_options *o;
+    const gg__nag_story *story;
+} gg__nag_chapter;
+/* Plots (PNG, SVG) and report.html into a folder: a chapter a target, all of one pool. Without gnuplot: a warning, and no pictures. */
+gg_status gg__nag_report(const gg__nag_chapter *chapter, int n_chapters, const char *folder, const gg__nag_made *made);
 
-/* "42,103" into a ring of buffers */
+/* "golgi nag select --model M ..." as it could be typed again. */
+gg_status gg__nag_command_line(gg_str *out, const char *name, int argc, char **argv);
+/* "42,103" into out, which is returned */
 const char *gg__nag_count_text(char out[32], int64_t n);
 #endif

@@ -1,6 +1,7 @@
 /* golgi nag rank, merge, slice. */
 #include <stdio.h>
 #include "systems/nag/cmd.h"
+#include "base/work.h"
 
 static gg_status print_json(gg_context *ctx, json_t *j)
 {
@@ -10,33 +11,59 @@ static gg_status print_json(gg_context *ctx, json_t *j)
     return ok ? GG_OK : gg_fail(ctx, GG_EIO, "the summary could not be written");
 }
 
+static gg_status write_report(const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story, const char *folder, double start, int argc,
+                              char **argv)
+{
+    gg_str command = {.ctx = r->ctx};
+    const char **input = gg_new(r->ctx, const char *, o->n_target + o->n_pool + o->n_payload);
+    gg_status st = input ? gg__nag_command_line(&command, "nag rank", argc, argv) : GG_ENOMEM;
+    int n = 0;
+    for (int i = 0; i < o->n_target && st == GG_OK; i++)
+        input[n++] = o->target[i];
+    for (int i = 0; i < o->n_pool && st == GG_OK; i++)
+        input[n++] = o->pool[i];
+    for (int i = 0; i < o->n_payload && st == GG_OK; i++)
+        input[n++] = o->payload[i];
+    if (st == GG_OK)
+        st = gg__nag_report(&(gg__nag_chapter){.r = r, .o = o, .story = story}, 1, folder,
+                            &(gg__nag_made){.command = command.data, .input = input, .n_inputs = n, .started = start});
+    gg_drop(r->ctx, input);
+    gg_str_free(&command);
+    return st;
+}
+
 int gg__nag_cmd_rank(int argc, char **argv)
 {
     gg_texts target = {0}, pool = {0}, payload = {0}, target_payload = {0};
     gg_nag_rank_options o = {.power = 1, .fraction = 0.2};
-    const char *output = NULL, *weights = "frequency", *site = "up", *text_column = NULL;
+    const char *output = NULL, *weights = "frequency", *site = "up", *text_column = NULL, *report = NULL;
+    const double start = gg_time();
     int64_t n_layers = 0;
     bool all = false;
     const gg_option options[] = {
         {"Input", "target", GG_OPT_TEXTS, &target, "F", "feature files of the target", NULL, true, 0, 0},
         {NULL, "pool", GG_OPT_TEXTS, &pool, "F", "feature files of the pool", NULL, true, 0, 0},
         {NULL, "payload", GG_OPT_TEXTS, &payload, "POOL", "the pool's documents: all their columns are carried to the output", NULL, false, 0, 0},
-        {NULL, "token-column", GG_OPT_TEXT, &o.token_column, "NAME", "column of the token counts in the payload (default: the features' own, else token_num)", NULL, false, 0, 0},
+        {NULL, "token-column", GG_OPT_TEXT, &o.token_column, "NAME",
+         "column of the token counts in the payload (default: the features' own, else token_num)", NULL, false, 0, 0},
         {NULL, "target-filter", GG_OPT_TEXT, &o.target_filter, "V", "keep the target rows whose column says V", NULL, false, 0, 0},
         {NULL, "target-filter-column", GG_OPT_TEXT, &o.target_filter_column, "NAME", "that column (default dataset)", NULL, false, 0, 0},
         {NULL, "target-payload", GG_OPT_TEXTS, &target_payload, "T", "the target's documents, where that column is", NULL, false, 0, 0},
         {NULL, "n-layers", GG_OPT_INT, &n_layers, "L", "layers of row files that do not say", NULL, false, 0, GG_NAG_MAX_LAYERS},
         {"Method", "fraction", GG_OPT_DOUBLE, &o.fraction, "R", "part of the pool's tokens to choose, in (0, 1] [r_f]", NULL, false, 0, 0},
         {NULL, "site", GG_OPT_TEXT, &site, "TYPE", "neuron type to compare: up, down, q, k, v or o", NULL, false, 0, 0},
-        {NULL, "weights", GG_OPT_CHOICE, &weights, "W", "frequency: the paper's; contrast: log-odds of the target against the pool", "frequency|contrast", false, 0, 0},
+        {NULL, "weights", GG_OPT_CHOICE, &weights, "W",
+         "frequency: the paper's; contrast: log-odds of the target against the pool", "frequency|contrast", false, 0, 0},
         {NULL, "power", GG_OPT_DOUBLE, &o.power, "P", "exponent on the target's counts (frequency only)", NULL, false, 0, 0},
         {NULL, "quality-column", GG_OPT_TEXT, &o.quality_column, "C", "mix minmax(distance) with minmax of this column; lower is better", NULL, false, 0, 0},
         {NULL, "invert-quality", GG_OPT_FLAG, &o.invert_quality, NULL, "higher is better in that column", NULL, false, 0, 0},
-        {NULL, "label-column", GG_OPT_TEXT, &o.label_column, "NAME", "column of known domains: shares by domain and precision at n are told", NULL, false, 0, 0},
+        {NULL, "label-column", GG_OPT_TEXT, &o.label_column, "NAME",
+         "column of known domains: shares by domain and precision at n are told", NULL, false, 0, 0},
         {NULL, "target-label", GG_OPT_TEXT, &o.target_label, "V", "the domain that counts as right", NULL, false, 0, 0},
         {"Output", "output", GG_OPT_TEXT, &output, "OUT", "rows, nearest first: .jsonl[.gz|.zst], .csv, .tsv, .parquet, or -", NULL, true, 0, 0},
         {NULL, "all", GG_OPT_FLAG, &all, NULL, "write the whole ranking, not only the chosen", NULL, false, 0, 0},
         {NULL, "text-column", GG_OPT_TEXT, &text_column, "NAME", "column whose first words are shown of the nearest and farthest", NULL, false, 0, 0},
+        {NULL, "report", GG_OPT_TEXT, &report, "DIR", "plots (PNG, SVG) and one report.html into this folder", NULL, false, 0, 0},
     };
     gg_command c = {.name = "nag rank",
                     .sentence = "Orders a pool by its distance to a target and chooses the nearest documents within a token budget.",
@@ -57,11 +84,15 @@ int gg__nag_cmd_rank(int argc, char **argv)
         (s = gg__nag_paths(o.target_payload, &o.n_target_payload, ctx, target_payload, "--target-payload")) == GG_OK &&
         (s = gg_nag_rank(&r, ctx, &o)) == GG_OK && (s = gg_nag_ranking_write(r, &o, output, all)) == GG_OK &&
         (s = gg__nag_excerpts(&story, r, &o, text_column)) == GG_OK) {
-        story.model = r->header.model;
-        if (c.json && strcmp(output, "-") != 0)
+        if (report)
+            s = write_report(r, &o, &story, report, start, argc, argv);
+        if (s == GG_OK && c.json && strcmp(output, "-") != 0)
             s = print_json(ctx, gg__nag_tell_json(r, &o, &story));
-        else if (!c.quiet)
+        else if (s == GG_OK && !c.quiet) {
             gg__nag_tell(stderr, r, &o, &story);
+            if (report)
+                fprintf(stderr, "\n%s/report.html\n", report);
+        }
     }
     gg_nag_ranking_free(r);
     return gg_command_close(&c, ctx, s);

@@ -234,6 +234,8 @@ typedef struct gg_nag_ranking {
     gg_nag_row *row;            /* (n,) by (score, docid) */
     int64_t n_tokens, n_selected_tokens, budget;
     int64_t n_targets;
+    const char *const *target;  /* (n_targets,) docids of the targets that counted */
+    gg_nag_counts *counts;      /* of their neurons */
     int64_t n_unpaid;           /* pool features without a payload row: left out */
     int64_t n_unrated;          /* without a quality: left out */
     int64_t n_uncounted;        /* without a token count: taken as 0 */

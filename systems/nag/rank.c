@@ -68,7 +68,8 @@ typedef struct job {
     bool saw_tokens, saw_quality, saw_label;
     gg_str present;      /* columns of the first row that was asked, for messages */
     const gg_nag_rank_options *o;
-    gg_nag_counts *target, *pool;
+    gg_nag_counts *target /* = r.counts */, *pool;
+    const char **target_docid;
     gg_nag_profile *profile[2];
 } job;
 
@@ -83,12 +84,11 @@ static void drop_work(job *j)
     gg_drop(ctx, j->pay);
     gg_drop(ctx, j->other);
     gg_str_free(&j->present);
-    gg_nag_counts_free(j->target);
     gg_nag_counts_free(j->pool);
     for (int w = 0; w < 2; w++)
         if (j->profile[w] != j->r.profile)
             gg_nag_profile_free(j->profile[w]);
-    j->target = j->pool = NULL;
+    j->pool = NULL;
     j->pay = NULL;
     j->other = NULL;
     j->profile[0] = j->profile[1] = NULL;
@@ -102,6 +102,8 @@ void gg_nag_ranking_free(gg_nag_ranking *r)
     gg_context *ctx = r->ctx;
     drop_work(j);
     gg_nag_profile_free(r->profile);
+    gg_nag_counts_free(r->counts);
+    gg_drop(ctx, j->target_docid);
     gg_arena_free(&j->arena);
     gg_drop(ctx, r->label);
     gg_drop(ctx, r->row);
@@ -272,6 +274,15 @@ static gg_status filter_target(const gg_nag_rank_options *o, gg_context *ctx, co
     return st;
 }
 
+static gg_status remember_target(job *j, const char *docid)
+{
+    char *copy = gg_arena_strndup(&j->arena, docid, strlen(docid));
+    if (!copy)
+        return GG_ENOMEM;
+    j->target_docid[j->r.n_targets++] = copy;
+    return GG_OK;
+}
+
 static gg_status count_target(job *j, gg_nag_header *h, int n_layers)
 {
     const gg_nag_rank_options *o = j->o;
@@ -289,7 +300,11 @@ static gg_status count_target(job *j, gg_nag_header *h, int n_layers)
         gg_str_free(&m);
     } else {
         st = gg_nag_counts_create(&j->target, ctx, h->n_layers, h->site[s].top_k, h->site[s].width);
+        j->r.counts = j->target;
     }
+    if (st == GG_OK)
+        st = (j->target_docid = gg_new(ctx, const char *, set->f.n)) ? GG_OK : GG_ENOMEM;
+    j->r.target = j->target_docid;
     if (st == GG_OK && o->target_filter) {
         bool *keep = gg_new(ctx, bool, set->f.n);
         int64_t n_kept = 0;
@@ -301,14 +316,16 @@ static gg_status count_target(job *j, gg_nag_header *h, int n_layers)
             one.n = 1;
             one.index[s] = (const char *)set->f.index[s] + i * h->n_layers * h->site[s].top_k * set->f.index_bytes;
             st = gg_nag_counts_add(j->target, &one, s);
+            st = st == GG_OK ? remember_target(j, set->f.docid[i]) : st;
         }
         gg_drop(ctx, keep);
     } else if (st == GG_OK) {
         st = gg_nag_counts_add(j->target, &set->f, s);
+        for (int64_t i = 0; i < set->f.n && st == GG_OK; i++)
+            st = remember_target(j, set->f.docid[i]);
     }
     if (st == GG_OK && j->target->n_documents == 0)
         st = gg_fail(ctx, GG_EINVAL, "%s holds no documents: a target needs at least one", o->target[0]);
-    j->r.n_targets = j->target ? j->target->n_documents : 0;
     gg_nag_set_free(set);
     return st;
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "systems/nag/cmd.h"
 
-enum { LABELS_SHOWN = 12, TEXT_BYTES = 72 };
+enum { LABELS_SHOWN = 12, ENDS_SHOWN = 3, TEXT_BYTES = 72 };
 
 const char *gg__nag_count_text(char out[32], int64_t n)
 {
@@ -21,27 +21,27 @@ const char *gg__nag_count_text(char out[32], int64_t n)
 }
 
 /* --- both ends ----------------------------------------------------------------------------------------------------------------- */
-/* The first words on one line: white space and control characters become one space, cut between characters. */
-static void first_words(char out[96], const char *text)
+/* The first words on one line, of at most `most` bytes: white space and control characters become one space, cut between characters. */
+static void first_words(char *out, size_t size, size_t most, const char *text)
 {
-    int n = 0;
+    size_t n = 0;
     bool space = true, cut = false;
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
         if (*p <= ' ' || *p == 0x7f) {
             space = true;
             continue;
         }
-        if (n >= TEXT_BYTES && (*p & 0xc0) != 0x80) {
+        if (n >= most && (*p & 0xc0) != 0x80) {
             cut = true;
             break;
         }
         if (space && n)
             out[n++] = ' ';
         space = false;
-        if (n < 90)
+        if (n < size - 5)
             out[n++] = (char)*p;
     }
-    snprintf(out + n, (size_t)(96 - n), "%s", cut ? " ..." : "");
+    snprintf(out + n, size - n, "%s", cut ? " ..." : "");
 }
 
 static json_t *text_of(json_t *row, const char *text_column)
@@ -81,7 +81,7 @@ gg_status gg__nag_excerpts(gg__nag_story *story, const gg_nag_ranking *r, const 
                 for (int i = 0; i < 2 * story->n_ends; i++) { /* a small ranking has a document at both ends */
                     gg__nag_excerpt *e = i < story->n_ends ? &story->near[i] : &story->far[i - story->n_ends];
                     if (text && strcmp(r->row[e->rank].docid, docid) == 0)
-                        first_words(e->text, text);
+                        first_words(e->text, sizeof e->text, sizeof e->text - 16, text);
                 }
             }
             json_decref(row);
@@ -161,15 +161,18 @@ void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *
     if (o->label_column)
         tell_shares(to, r, o->label_column);
     fputc('\n', to);
+    const int n_shown = story->n_ends < ENDS_SHOWN ? story->n_ends : ENDS_SHOWN;
     int wide = 0;
-    for (int i = 0; i < story->n_ends; i++) {
+    for (int i = 0; i < n_shown; i++) {
         const int n = (int)strlen(r->row[story->near[i].rank].docid), f = (int)strlen(r->row[story->far[i].rank].docid);
         wide = n > wide ? n : wide;
         wide = f > wide ? f : wide;
     }
-    for (int i = 0; i < 2 * story->n_ends; i++) {
-        const gg__nag_excerpt *x = i < story->n_ends ? &story->near[i] : &story->far[i - story->n_ends];
-        fprintf(to, "  %-8s  %-*s  %.3f   %s\n", i == 0 ? "nearest" : i == story->n_ends ? "farthest" : "", wide, r->row[x->rank].docid, r->row[x->rank].score, x->text);
+    for (int i = 0; i < 2 * n_shown; i++) {
+        const gg__nag_excerpt *x = i < n_shown ? &story->near[i] : &story->far[i - n_shown];
+        char text[TEXT_BYTES + 16];
+        first_words(text, sizeof text, TEXT_BYTES, x->text);
+        fprintf(to, "  %-8s  %-*s  %.3f   %s\n", i == 0 ? "nearest" : i == n_shown ? "farthest" : "", wide, r->row[x->rank].docid, r->row[x->rank].score, text);
     }
     if (r->right >= 0)
         fprintf(to, "\n  precision at n (%s)   frequency %.3f   contrast %.3f\n", r->label[r->right], r->precision[GG_NAG_FREQUENCY], r->precision[GG_NAG_CONTRAST]);

@@ -1,0 +1,227 @@
+/* What the reports of this system share. Owns: the folder of pictures, "how this was made", picking documents out of feature files.
+ *
+ * A pool may be far larger than memory, so its features are read batch by batch and only the documents that a picture shows are kept.
+ * Which ones is drawn from positions in the ranking, by selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S) with the context's
+ * seed: the same seed shows the same documents whatever the order of the pool.
+ */
+#include "systems/nag/pages.h"
+#include "base/file.h"
+#include "base/work.h"
+#include <stdio.h>
+#include <time.h>
+
+/* --- pages ---------------------------------------------------------------------------------------------------------------------- */
+gg_status gg__nag_pages_open(gg__nag_pages *p, gg_context *ctx, const char *folder, const char *headline)
+{
+    *p = (gg__nag_pages){.ctx = ctx, .folder = folder};
+    if (strlen(folder) + 128 > sizeof p->place)
+        return gg_fail(ctx, GG_EINVAL, "the path of the report's folder is longer than %zu bytes", sizeof p->place - 128);
+    GG_TRY(gg_file_mkdirs(ctx, folder));
+    return gg_report_create(&p->report, ctx, "golgi nag", headline);
+}
+
+void gg__nag_pages_discard(gg__nag_pages *p)
+{
+    gg_report_discard(p->report);
+    p->report = NULL;
+}
+
+const char *gg__nag_place(gg__nag_pages *p, const char *name)
+{
+    int n = snprintf(p->place, sizeof p->place, "%s/", p->folder);
+    for (; *name && n < (int)sizeof p->place - 8; name++) { /* names of targets are in it: nothing that a file system or a shell takes amiss */
+        const char c = *name;
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        p->place[n++] = plain ? c : '_';
+    }
+    p->place[n] = 0;
+    return p->place;
+}
+
+gg_status gg__nag_picture(gg__nag_pages *p, gg_status drawn, const char *caption)
+{
+    if (drawn == GG_EUNSUPPORTED) {
+        if (!p->blind)
+            gg_log(p->ctx, GG_LOG_WARNING, "%s; the report is made without pictures", gg_message(p->ctx));
+        p->blind = true;
+        return GG_OK;
+    }
+    GG_TRY(drawn);
+    const size_t n = strlen(p->place);
+    memcpy(p->place + n, ".svg", 5);
+    const gg_status s = gg_report_figure(p->report, p->place, caption);
+    p->place[n] = 0;
+    return s;
+}
+
+static gg_status hash_file(gg_str *out, gg_context *ctx, const char *path)
+{
+    enum { MOST_GIB = 16 }; /* seconds, not minutes */
+    gg_map map;
+    if (strcmp(path, "-") == 0 || gg_file_is_folder(path)) {
+        gg_str_printf(out, "%s", path);
+        return GG_OK;
+    }
+    GG_TRY(gg_map_open(&map, ctx, path));
+    char hex[65] = "not hashed";
+    gg_hash *h = NULL;
+    gg_status s = GG_OK;
+    if (map.size <= (size_t)MOST_GIB << 30 && (s = gg_hash_create(&h, ctx)) == GG_OK) {
+        gg_hash_add(h, map.data, map.size);
+        gg_hash_finish(h, hex);
+    }
+    gg_str_printf(out, "%s  %zu bytes  SHA-256 %s", path, map.size, hex);
+    gg_map_close(&map);
+    return s;
+}
+
+static void fact(gg_report *r, const char *name, const char *format, ...) GG_PRINTF(3, 4);
+static void fact(gg_report *r, const char *name, const char *format, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    gg_report_fact(r, name, text);
+}
+
+static gg_status tell_how(gg__nag_pages *p, const gg_nag_header *h, gg_nag_type t, const gg__nag_made *made)
+{
+    gg_report *r = p->report;
+    const int s = gg_nag_header_find(h, t);
+    gg_report_fact(r, "command", made->command);
+    fact(r, "model", "%s%s%s", h->model[0] ? h->model : "not said by the features", h->model_hash[0] ? "  SHA-256 " : "", h->model_hash);
+    if (h->action_hash[0])
+        fact(r, "actions on it", "SHA-256 %s", h->action_hash);
+    char width[32] = "";
+    if (h->site[s].width)
+        snprintf(width, sizeof width, " of %lld", (long long)h->site[s].width);
+    fact(r, "features", "type %s, K %lld%s neurons in each of %d layers; impact: mean |output| over a document's tokens, no padding",
+         gg_nag_type_name(t), (long long)h->site[s].top_k, width, h->n_layers);
+    if (h->max_tokens)
+        fact(r, "tokens", "the first %lld of a document, %s special ones", (long long)h->max_tokens, h->special ? "with" : "without");
+    if (h->dtype[0])
+        gg_report_fact(r, "number format", h->dtype);
+    gg_str text = {.ctx = p->ctx};
+    gg_status st = GG_OK;
+    for (int i = 0; i < made->n_inputs && st == GG_OK; i++) {
+        gg_str_puts(&text, i ? "\n" : "");
+        st = hash_file(&text, p->ctx, made->input[i]);
+    }
+    if (st == GG_OK && made->n_inputs)
+        gg_report_fact(r, made->n_inputs == 1 ? "input" : "inputs", text.failed ? "" : text.data);
+    st = st == GG_OK && text.failed ? GG_ENOMEM : st;
+    gg_str_free(&text);
+    fact(r, "seed", "%llu", (unsigned long long)gg_context_seed(p->ctx));
+    fact(r, "version", "golgi %s", gg_version());
+    char now[32] = "";
+    const time_t seconds = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&seconds, &utc))
+        strftime(now, sizeof now, "%Y-%m-%d %H:%M UTC", &utc);
+    fact(r, "made", "%s, in %.1f s", now, gg_time() - made->started);
+    return st;
+}
+
+gg_status gg__nag_pages_commit(gg__nag_pages *p, const gg_nag_header *h, gg_nag_type t, const gg__nag_made *made)
+{
+    GG_TRY(tell_how(p, h, t, made));
+    gg_report *r = p->report;
+    p->report = NULL;
+    snprintf(p->place, sizeof p->place, "%s/report.html", p->folder);
+    return gg_report_commit(r, p->place);
+}
+
+/* --- picking -------------------------------------------------------------------------------------------------------------------- */
+int64_t gg__nag_draw(int64_t *out, gg_context *ctx, int64_t n, int64_t m)
+{
+    gg_random r = gg_random_of(gg_context_seed(ctx), 0x6d6170); /* "map" */
+    int64_t drawn = 0;
+    for (int64_t i = 0; i < n && drawn < m; i++)
+        if (n - i <= m - drawn || gg_random_below(&r, n - i) < m - drawn)
+            out[drawn++] = i;
+    return drawn;
+}
+
+void gg__nag_picked_free(gg__nag_picked *p)
+{
+    gg_context *ctx = p->set.ctx;
+    if (!ctx)
+        return;
+    gg_drop(ctx, (void *)(uintptr_t)p->set.f.index[0]);
+    gg_drop(ctx, (void *)(uintptr_t)p->set.f.docid);
+    gg_drop(ctx, p->there);
+    gg_nag_counts_free(p->counts);
+    *p = (gg__nag_picked){0};
+}
+
+static gg_status begin_picking(gg__nag_picked *p, const gg_nag_header *h, int s, const gg__docids *wanted)
+{
+    gg_context *ctx = p->set.ctx;
+    const gg_nag_site *site = &h->site[s];
+    p->set.header = *h;
+    p->set.header.n_sites = 1;
+    p->set.header.site[0] = *site;
+    const char **docid = gg_new(ctx, const char *, wanted->n);
+    p->set.f = (gg_nag_features){.n = wanted->n, .docid = docid, .index_bytes = 4};
+    p->set.f.index[0] = gg_alloc(ctx, gg_mul(wanted->n, (int64_t)sizeof(uint32_t) * h->n_layers * site->top_k));
+    p->there = gg_new(ctx, bool, wanted->n);
+    if (!docid || !p->set.f.index[0] || !p->there)
+        return GG_ENOMEM;
+    memcpy(docid, wanted->at, sizeof *docid * (size_t)wanted->n);
+    return gg_nag_counts_create(&p->counts, ctx, h->n_layers, site->top_k, site->width);
+}
+
+static void keep_wanted(gg__nag_picked *p, const gg_nag_features *f, int s, const gg__docids *wanted)
+{
+    const int64_t n = p->set.header.n_layers * p->set.header.site[0].top_k;
+    for (int64_t i = 0; i < f->n; i++) {
+        const int64_t at = gg__docids_find(wanted, f->docid[i]);
+        if (at < 0)
+            continue;
+        uint32_t *to = (uint32_t *)(uintptr_t)p->set.f.index[0] + at * n;
+        for (int64_t j = 0; j < n; j++)
+            to[j] = f->index_bytes == 2 ? ((const uint16_t *)f->index[s])[i * n + j] : ((const uint32_t *)f->index[s])[i * n + j];
+        p->there[at] = true;
+    }
+}
+
+gg_status gg__nag_pick(gg__nag_picked *out, gg_context *ctx, const char *const *paths, int n_paths, int n_layers, gg_nag_type t, const gg__docids *wanted)
+{
+    *out = (gg__nag_picked){.set = {.ctx = ctx}};
+    gg_status st = GG_OK;
+    for (int p = 0; p < n_paths && st == GG_OK; p++) {
+        gg_nag_reader *r = NULL;
+        gg_nag_features f;
+        if ((st = gg_nag_reader_open(&r, ctx, paths[p], n_layers)) != GG_OK)
+            break;
+        const gg_nag_header *h = gg_nag_reader_header(r);
+        const int s = gg_nag_header_find(h, t);
+        if (s < 0)
+            st = gg_fail(ctx, GG_ENOENT, "%s has no features of site %s", paths[p], gg_nag_type_name(t));
+        else if (p == 0)
+            st = begin_picking(out, h, s, wanted);
+        else
+            st = gg_nag_header_match(ctx, &out->set.header, paths[0], h, paths[p], t);
+        while (st == GG_OK && (st = gg_nag_reader_next(r, &f)) == GG_OK) {
+            keep_wanted(out, &f, s, wanted);
+            st = gg_context_stopped(ctx) ? gg_fail(ctx, GG_EINTR, "stopped while reading %s", paths[p]) : gg_nag_counts_add(out->counts, &f, s);
+        }
+        gg_nag_reader_close(r);
+        st = st == GG_END ? GG_OK : st;
+    }
+    if (st != GG_OK)
+        gg__nag_picked_free(out);
+    return st;
+}
+
+gg_status gg__nag_map(double *xy, gg_context *ctx, const gg_nag_set *set, gg_nag_type t)
+{
+    double *d = gg_alloc(ctx, gg_mul(set->f.n * (int64_t)sizeof *d, set->f.n));
+    gg_status st = d ? gg_nag_pairwise(d, ctx, set, t) : GG_ENOMEM;
+    if (st == GG_OK)
+        st = gg_tsne(xy, NULL, ctx, d, set->f.n, &(gg_tsne_options){.seed = gg_context_seed(ctx)});
+    gg_drop(ctx, d);
+    return st;
+}
