@@ -27,7 +27,15 @@ typedef struct gg_rows gg_rows;
 GG_API gg_status gg_rows_open(gg_rows **out, gg_context *ctx, const char *path);
 /* A new reference to the next row, GG_END after the last. Failures name file and line ("pool.jsonl:17: ..."). CSV values are texts. */
 GG_API gg_status gg_rows_next(gg_rows *r, json_t **row);
+/* A part of a file. JSONL that is not compressed: bytes [from, to), both where a line begins (io/parts.h finds them). Parquet: row groups [from, to).
+ * to = 0: all of it. Lines and rows of a part are counted from its start. GG_EUNSUPPORTED: no other format can be entered in its middle. */
+typedef struct gg_rows_part {
+    int64_t from, to;
+} gg_rows_part;
+GG_API gg_status gg_rows_open_part(gg_rows **out, gg_context *ctx, const char *path, gg_rows_part part);
 GG_API void gg_rows_close(gg_rows *r);
+/* False when gg_rows_next would wait for the other end of a pipe to write more. */
+GG_API bool gg_rows_ready(gg_rows *r);
 GG_API const char *gg_rows_path(const gg_rows *r);
 GG_API int64_t gg_rows_line(const gg_rows *r);     /* line (or row, for Parquet) of the last row, from 1 */
 GG_API int64_t gg_rows_repaired(const gg_rows *r); /* U+FFFD written so far */
@@ -51,6 +59,7 @@ typedef struct gg_documents_options {
     const char *id_column;    /* default: the first present of docid, meta.docid, id */
     const char *token_column; /* default: token_num if present (then may be absent) */
     bool strict;              /* an empty document fails instead of being skipped */
+    gg_rows_part part;        /* only this part of the one file; to = 0: all */
 } gg_documents_options;
 typedef struct gg_document {
     int64_t index;     /* 0.. over all files, skipped documents not counted */
@@ -66,6 +75,8 @@ typedef struct gg_document {
 GG_API gg_status gg_documents_open(gg_documents **out, gg_context *ctx, const char *const *paths, int n_paths, const gg_documents_options *o);
 /* The caller json_decref's d->row when done with d. GG_END after the last. Not thread-safe: callers lock. */
 GG_API gg_status gg_documents_next(gg_documents *s, gg_document *d);
+/* False when gg_documents_next would wait for a pipe: what was read before need not wait with it. */
+GG_API bool gg_documents_ready(gg_documents *s);
 GG_API void gg_documents_close(gg_documents *s);
 GG_API int64_t gg_documents_empty(const gg_documents *s);    /* skipped because empty or only white space */
 GG_API const char *gg_documents_empty_list(const gg_documents *s); /* where they are: "a.jsonl:2, a.jsonl:9 and 7 more"; valid until the next call */

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,7 +17,9 @@ struct gg_in {
     gg_context *ctx;
     char *path;
     int fd;
+    bool is_file; /* a regular one */
     int64_t size;
+    int64_t left; /* of the range; -1: to the end */
 };
 
 gg_status gg_in_open(gg_in **out, gg_context *ctx, const char *path)
@@ -30,14 +33,14 @@ gg_status gg_in_open(gg_in **out, gg_context *ctx, const char *path)
         gg_drop(ctx, name);
         return GG_ENOMEM;
     }
-    *in = (gg_in){.ctx = ctx, .path = name, .fd = standard ? STDIN_FILENO : gg__io_open(ctx, path, O_RDONLY, 0)};
+    *in = (gg_in){.ctx = ctx, .path = name, .left = -1, .fd = standard ? STDIN_FILENO : gg__io_open(ctx, path, O_RDONLY, 0)};
     gg_status s = GG_OK;
     struct stat st;
     if (in->fd < 0 || gg__io_fstat(ctx, in->fd, &st) != 0)
         s = gg__io_fail(ctx, errno, "open it", name);
     else if (S_ISDIR(st.st_mode))
         s = gg_fail(ctx, GG_EIO, "%s is a folder, a file was expected", name);
-    else if (S_ISREG(st.st_mode))
+    else if ((in->is_file = S_ISREG(st.st_mode)))
         in->size = st.st_size;
     if (s != GG_OK) {
         gg_in_close(in);
@@ -47,15 +50,57 @@ gg_status gg_in_open(gg_in **out, gg_context *ctx, const char *path)
     return GG_OK;
 }
 
+/* At most a fifth of a second. */
+static bool wait_ready(const gg_in *in)
+{
+    struct pollfd p = {.fd = in->fd, .events = POLLIN};
+    const int n = poll(&p, 1, 200);
+    return n > 0 || (n < 0 && errno != EINTR);
+}
+
+static gg_status shorter(const gg_in *in)
+{
+    return gg_fail(in->ctx, GG_EFORMAT, "%s became shorter while it was in use", in->path);
+}
+
+gg_status gg_in_open_range(gg_in **out, gg_context *ctx, const char *path, int64_t from, int64_t to)
+{
+    gg_in *in = NULL;
+    *out = NULL;
+    GG_TRY(gg_in_open(&in, ctx, path));
+    gg_status s = GG_OK;
+    if (!in->is_file)
+        s = gg_fail(ctx, GG_EUNSUPPORTED, "%s: only a file has parts", path);
+    else if (in->size < to)
+        s = shorter(in);
+    else if (lseek(in->fd, from, SEEK_SET) != from)
+        s = gg__io_fail(ctx, errno, "go through it", path);
+    if (s != GG_OK) {
+        gg_in_close(in);
+        return s;
+    }
+    in->size = in->left = to - from;
+    *out = in;
+    return GG_OK;
+}
+
 gg_status gg_in_read(gg_in *in, size_t *got, void *data, size_t n)
 {
     *got = 0;
     if (n > 1 << 30)
         n = 1 << 30; /* what Linux gives in one call is below 2 GiB anyway */
+    while (!in->is_file && !wait_ready(in)) /* read(2) on a pipe is gone on with after a signal, so the wait is here */
+        if (gg_context_stopped(in->ctx))
+            return gg_fail(in->ctx, GG_EINTR, "%s: reading was stopped", in->path);
+    if (in->left >= 0 && (int64_t)n > in->left)
+        n = (size_t)in->left;
     for (;;) {
         const ssize_t r = gg__io_read(in->ctx, in->fd, data, n);
+        if (r == 0 && n > 0 && in->left > 0)
+            return shorter(in);
         if (r >= 0) {
             *got = (size_t)r;
+            in->left -= in->left >= 0 ? r : 0;
             return GG_OK;
         }
         if (errno != EINTR)
@@ -66,6 +111,12 @@ gg_status gg_in_read(gg_in *in, size_t *got, void *data, size_t n)
 }
 
 int64_t gg_in_size(const gg_in *in) { return in->size; }
+
+bool gg_in_ready(const gg_in *in)
+{
+    struct pollfd p = {.fd = in->fd, .events = POLLIN};
+    return in->is_file || poll(&p, 1, 0) != 0; /* an error is found by the read */
+}
 
 void gg_in_close(gg_in *in)
 {

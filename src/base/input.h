@@ -6,10 +6,14 @@
 typedef struct gg_in gg_in;
 /* "-" is standard input. GG_ENOENT, GG_EIO with path and reason; a folder is refused. */
 gg_status gg_in_open(gg_in **out, gg_context *ctx, const char *path);
+/* Bytes [from, to) of a file. GG_EFORMAT when it is shorter, now or while it is read. */
+gg_status gg_in_open_range(gg_in **out, gg_context *ctx, const char *path, int64_t from, int64_t to);
 /* Reads at most n bytes; *got = 0 only at the end. Short reads and interrupted calls are gone on with; GG_EINTR when the context was stopped. */
 gg_status gg_in_read(gg_in *in, size_t *got, void *data, size_t n);
-/* Bytes of the whole file; 0 for pipes, where nobody knows. */
+/* Bytes of the whole file, or of the range; 0 for pipes, where nobody knows. */
 int64_t gg_in_size(const gg_in *in);
+/* False when a read would have to wait: a pipe whose other end has written nothing more, and not closed it. */
+bool gg_in_ready(const gg_in *in);
 void gg_in_close(gg_in *in); /* NULL is fine */
 
 /* Bytes of a regular file, 0 for anything else. */

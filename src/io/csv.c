@@ -252,4 +252,4 @@ static void csv_close(gg_rows *r)
 
 static void csv_position(const gg_rows *r, int64_t *done, int64_t *total) { gg_stream_position(r->stream, done, total); }
 
-const gg_format gg_format_csv = {csv_open, csv_next, csv_close, csv_position};
+const gg_format gg_format_csv = {csv_open, csv_next, csv_close, csv_position, NULL};

@@ -27,6 +27,7 @@ struct gg_documents {
     int n_paths, at; /* at: the file being read */
     char *text_column, *id_column, *token_column; /* as asked for; NULL: the defaults */
     bool strict;
+    gg_rows_part part; /* of the only file */
     bool is_folder; /* the path being read */
     gg_rows *rows;
     /* of the file being read: names as found in its first row */
@@ -172,7 +173,7 @@ static void place_of(const gg_documents *d, uint64_t row, const char **path, int
     int f = d->at;
     while (f > 0 && (int64_t)row <= d->first_rows[f])
         f--;
-    *path = d->paths[f];
+    *path = d->part.to ? d->last_name : d->paths[f];
     *line = (int64_t)row - d->first_rows[f];
 }
 
@@ -289,7 +290,7 @@ static gg_status open_next_file(gg_documents *d)
 {
     d->text = NULL;
     d->is_folder = gg_file_is_folder(d->paths[d->at]);
-    return gg_rows_open(&d->rows, d->ctx, d->paths[d->at]);
+    return gg_rows_open_part(&d->rows, d->ctx, d->paths[d->at], d->part);
 }
 
 gg_status gg_documents_open(gg_documents **out, gg_context *ctx, const char *const *paths, int n_paths, const gg_documents_options *o)
@@ -297,12 +298,14 @@ gg_status gg_documents_open(gg_documents **out, gg_context *ctx, const char *con
     *out = NULL;
     if (n_paths <= 0)
         return gg_fail(ctx, GG_EINVAL, "no file of documents was given");
+    gg_documents_options none = {0};
+    o = o ? o : &none;
+    if (o->part.to && n_paths > 1)
+        return gg_fail(ctx, GG_EINVAL, "a part of %d files", n_paths);
     gg_documents *d = gg_new(ctx, gg_documents, 1);
     if (!d)
         return GG_ENOMEM;
-    gg_documents_options none = {0};
-    o = o ? o : &none;
-    *d = (gg_documents){.ctx = ctx, .n_paths = n_paths, .strict = o->strict, .empty = {.ctx = ctx}};
+    *d = (gg_documents){.ctx = ctx, .n_paths = n_paths, .strict = o->strict, .part = o->part, .empty = {.ctx = ctx}};
     d->paths = gg_new(ctx, char *, n_paths);
     d->first_rows = gg_new(ctx, int64_t, (int64_t)n_paths + 1);
     bool ok = d->paths && d->first_rows && copy_option(ctx, &d->text_column, o->text_column) && copy_option(ctx, &d->id_column, o->id_column) &&
@@ -414,6 +417,8 @@ gg_status gg_documents_next(gg_documents *d, gg_document *out)
             return s;
     }
 }
+
+bool gg_documents_ready(gg_documents *d) { return !d->rows || gg_rows_ready(d->rows); }
 
 void gg_documents_close(gg_documents *d)
 {

@@ -10,13 +10,16 @@ typedef struct gg_format {
     gg_status (*next)(gg_rows *r, json_t **row); /* sets r->line, adds to r->repaired */
     void (*close)(gg_rows *r);
     void (*position)(const gg_rows *r, int64_t *done, int64_t *total); /* bytes; total 0: unknown */
+    bool (*ready)(gg_rows *r);                                        /* NULL: always */
 } gg_format;
 
 struct gg_rows {
     gg_context *ctx;
     char *path;       /* as given; "-" for standard input */
-    const char *name; /* for messages: the path, "standard input", or the text file in a folder */
+    char *part_name;  /* of a part; else NULL */
+    const char *name; /* for messages: the path, "standard input", the part's name, or the text file in a folder */
     const gg_format *format;
+    gg_rows_part part; /* to = 0: all */
     void *state;      /* the format's own */
     gg_stream *stream; /* of the formats that read one; closed by rows.c */
     int64_t line, repaired;
@@ -25,6 +28,8 @@ struct gg_rows {
 
 extern const gg_format gg_format_jsonl, gg_format_csv, gg_format_text, gg_format_parquet;
 
+/* Is a file of this name taken for rows? .txt and folders are not. */
+bool gg_rows_are_named(const char *path);
 /* Bytes read of all of this source, for progress. */
 void gg_rows_position(const gg_rows *r, int64_t *done, int64_t *total);
 

@@ -10,8 +10,11 @@ static gg_status jsonl_open(gg_rows *r)
         return GG_ENOMEM;
     *scratch = (gg_str){.ctx = r->ctx};
     r->state = scratch;
-    GG_TRY(gg_stream_open(&r->stream, r->ctx, r->path));
-    return gg_stream_skip_bom(r->stream);
+    if (r->part.to)
+        GG_TRY(gg_stream_open_range(&r->stream, r->ctx, r->path, r->part.from, r->part.to));
+    else
+        GG_TRY(gg_stream_open(&r->stream, r->ctx, r->path));
+    return r->part.from ? GG_OK : gg_stream_skip_bom(r->stream);
 }
 
 /* The next line without its end; the bytes to take with it in *n_take. GG_END behind the last. */
@@ -82,4 +85,30 @@ static void jsonl_close(gg_rows *r)
 
 static void jsonl_position(const gg_rows *r, int64_t *done, int64_t *total) { gg_stream_position(r->stream, done, total); }
 
-const gg_format gg_format_jsonl = {jsonl_open, jsonl_next, jsonl_close, jsonl_position};
+/* A whole line is there, or the end, or a failure to be told. Blank lines are passed over here too: behind them there may be nothing yet. */
+static bool jsonl_ready(gg_rows *r)
+{
+    gg_window w;
+    size_t searched = 0;
+    gg_stream_window(&w, r->stream);
+    while (!w.end) {
+        const char *end = w.n > searched ? memchr(w.data + searched, '\n', w.n - searched) : NULL;
+        if (end && !is_blank(w.data, (size_t)(end - w.data)))
+            return true;
+        if (end) {
+            r->line++;
+            gg_stream_take(r->stream, (size_t)(end - w.data) + 1);
+            gg_stream_window(&w, r->stream);
+            searched = 0;
+            continue;
+        }
+        searched = w.n;
+        if (!gg_stream_ready(r->stream))
+            return false;
+        if (gg_stream_more(&w, r->stream) != GG_OK)
+            return true;
+    }
+    return true;
+}
+
+const gg_format gg_format_jsonl = {jsonl_open, jsonl_next, jsonl_close, jsonl_position, jsonl_ready};

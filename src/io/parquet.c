@@ -28,7 +28,7 @@ static gg_status parquet_open(gg_rows *r)
     if (!gg_file_exists(r->path))
         return gg_fail(r->ctx, GG_ENOENT, "%s: no such file", r->path);
     gg_arrow_error e = {{0}};
-    gg_status s = gg_arrow_reader_open(&p->reader, r->path, &e);
+    gg_status s = gg_arrow_reader_open(&p->reader, r->path, r->part, &e);
     if (s != GG_OK)
         return gg_fail(r->ctx, s, "%s: %s", r->path, e.text);
     p->bytes = gg_file_size(r->path);
@@ -63,6 +63,41 @@ static void parquet_position(const gg_rows *r, int64_t *done, int64_t *total)
     const parquet_state *p = r->state;
     *total = p->bytes;
     *done = p->n_rows > 0 && r->line < p->n_rows ? (int64_t)((double)p->bytes * (double)r->line / (double)p->n_rows) : p->bytes;
+}
+
+typedef struct group_list {
+    gg_context *ctx;
+    gg_parquet_group *at;
+    int64_t n, cap;
+} group_list;
+
+static gg_status keep_group(void *user, int64_t from, int64_t to)
+{
+    group_list *l = user;
+    if (l->n == l->cap) {
+        const int64_t cap = l->cap ? 2 * l->cap : 16;
+        gg_parquet_group *at = gg_renew(l->ctx, l->at, gg_parquet_group, cap);
+        if (!at)
+            return GG_ENOMEM;
+        l->at = at;
+        l->cap = cap;
+    }
+    l->at[l->n++] = (gg_parquet_group){from, to};
+    return GG_OK;
+}
+
+gg_status gg_parquet_groups(gg_parquet_group **out, int64_t *n, gg_context *ctx, const char *path)
+{
+    group_list l = {.ctx = ctx};
+    gg_arrow_error e = {{0}};
+    const gg_status s = gg_arrow_groups(path, keep_group, &l, &e);
+    if (s != GG_OK) {
+        gg_drop(ctx, l.at);
+        return e.text[0] ? gg_fail(ctx, s, "%s: %s", path, e.text) : s;
+    }
+    *out = l.at;
+    *n = l.n;
+    return GG_OK;
 }
 
 struct gg_parquet_writer {
@@ -133,6 +168,12 @@ static gg_status parquet_next(gg_rows *r, json_t **row)
 static void parquet_close(gg_rows *r) { (void)r; }
 static void parquet_position(const gg_rows *r, int64_t *done, int64_t *total) { (void)r, (void)done, (void)total; }
 
+gg_status gg_parquet_groups(gg_parquet_group **out, int64_t *n, gg_context *ctx, const char *path)
+{
+    (void)out, (void)n;
+    return gg_parquet_unsupported(ctx, path);
+}
+
 /* Never reached: rows_write.c asks gg_rows_parquet first. */
 gg_status gg_parquet_writer_open(gg_parquet_writer **w, gg_context *ctx, gg_out *out, const char *name)
 {
@@ -153,4 +194,4 @@ void gg_parquet_writer_discard(gg_parquet_writer *w) { (void)w; }
 
 #endif
 
-const gg_format gg_format_parquet = {parquet_open, parquet_next, parquet_close, parquet_position};
+const gg_format gg_format_parquet = {parquet_open, parquet_next, parquet_close, parquet_position, NULL};

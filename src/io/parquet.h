@@ -25,6 +25,14 @@ gg_status gg_parquet_writer_add(gg_parquet_writer *w, const json_t *row);
 gg_status gg_parquet_writer_finish(gg_parquet_writer *w); /* frees w */
 void gg_parquet_writer_discard(gg_parquet_writer *w);
 
+/* --- for parts.c --------------------------------------------------------------------------------------------------- */
+
+/* Where the row groups of a file stand: bytes [from, to) each. Freed by gg_drop. */
+typedef struct gg_parquet_group {
+    int64_t from, to;
+} gg_parquet_group;
+gg_status gg_parquet_groups(gg_parquet_group **out, int64_t *n, gg_context *ctx, const char *path);
+
 /* --- the door: implemented in parquet_arrow.cc, called by parquet.c alone ------------------------------------------- */
 
 typedef struct gg_arrow_error {
@@ -32,9 +40,11 @@ typedef struct gg_arrow_error {
 } gg_arrow_error;
 
 typedef struct gg_arrow_reader gg_arrow_reader;
-gg_status gg_arrow_reader_open(gg_arrow_reader **out, const char *path, gg_arrow_error *e);
+/* part.to = 0: all row groups */
+gg_status gg_arrow_reader_open(gg_arrow_reader **out, const char *path, gg_rows_part part, gg_arrow_error *e);
 gg_status gg_arrow_reader_next(gg_arrow_reader *r, json_t **row, int64_t *repaired, gg_arrow_error *e); /* GG_END: no more */
-int64_t gg_arrow_reader_rows(const gg_arrow_reader *r); /* of the whole file */
+int64_t gg_arrow_reader_rows(const gg_arrow_reader *r); /* in all */
+gg_status gg_arrow_groups(const char *path, gg_status (*each)(void *user, int64_t from, int64_t to), void *user, gg_arrow_error *e);
 void gg_arrow_reader_close(gg_arrow_reader *r);
 
 typedef gg_status (*gg_arrow_sink)(void *user, const void *data, size_t n);

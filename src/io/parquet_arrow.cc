@@ -21,6 +21,7 @@
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -206,13 +207,31 @@ json_t *value_of(const arrow::Array &a, int64_t i, int64_t *repaired, int depth)
 }
 
 // Arrow 12 .. 26 name the same thing in two ways.
-template <class R> std::unique_ptr<arrow::RecordBatchReader> batches_of(R *reader)
+template <class R> std::unique_ptr<arrow::RecordBatchReader> batches_of(R *reader, const std::vector<int> &groups)
 {
     std::unique_ptr<arrow::RecordBatchReader> out;
-    if constexpr (requires { reader->GetRecordBatchReader().ok(); })
-        out = check(reader->GetRecordBatchReader());
+    if constexpr (requires { reader->GetRecordBatchReader(groups).ok(); })
+        out = check(reader->GetRecordBatchReader(groups));
     else
-        check(reader->GetRecordBatchReader(&out));
+        check(reader->GetRecordBatchReader(groups, &out));
+    return out;
+}
+
+std::unique_ptr<parquet::arrow::FileReader> open_file(const char *path)
+{
+    auto file = arrow::io::ReadableFile::Open(path);
+    if (!file.ok() && file.status().IsIOError())
+        throw failure{GG_EIO, file.status().message()};
+    parquet::ReaderProperties properties;
+    properties.enable_buffered_stream();
+    properties.set_buffer_size(1 << 20);
+    parquet::ArrowReaderProperties arrow_properties(/*use_threads=*/false);
+    arrow_properties.set_batch_size(batch_rows);
+    arrow_properties.set_pre_buffer(false);
+    parquet::arrow::FileReaderBuilder builder;
+    std::unique_ptr<parquet::arrow::FileReader> out;
+    check(builder.Open(check(std::move(file)), properties));
+    check(builder.properties(arrow_properties)->Build(&out));
     return out;
 }
 
@@ -226,25 +245,22 @@ struct gg_arrow_reader {
     int64_t at = 0, n_rows = 0;
 };
 
-extern "C" gg_status gg_arrow_reader_open(gg_arrow_reader **out, const char *path, gg_arrow_error *e)
+extern "C" gg_status gg_arrow_reader_open(gg_arrow_reader **out, const char *path, gg_rows_part part, gg_arrow_error *e)
 {
     *out = nullptr;
     return guarded(e, [&] {
         auto r = std::make_unique<gg_arrow_reader>();
-        auto file = arrow::io::ReadableFile::Open(path);
-        if (!file.ok() && file.status().IsIOError())
-            throw failure{GG_EIO, file.status().message()};
-        parquet::ReaderProperties properties;
-        properties.enable_buffered_stream();
-        properties.set_buffer_size(1 << 20);
-        parquet::ArrowReaderProperties arrow_properties(/*use_threads=*/false);
-        arrow_properties.set_batch_size(batch_rows);
-        arrow_properties.set_pre_buffer(false);
-        parquet::arrow::FileReaderBuilder builder;
-        check(builder.Open(check(std::move(file)), properties));
-        check(builder.properties(arrow_properties)->Build(&r->file));
-        r->n_rows = r->file->parquet_reader()->metadata()->num_rows();
-        r->batches = batches_of(r->file.get());
+        r->file = open_file(path);
+        const auto metadata = r->file->parquet_reader()->metadata();
+        const int64_t n = metadata->num_row_groups(), to = part.to ? part.to : n;
+        if (to > n)
+            throw failure{GG_EFORMAT, "Parquet: " + std::to_string(n) + " row groups, and " + std::to_string(to) + " were there before"};
+        std::vector<int> groups;
+        for (int64_t g = part.from; g < to; g++) {
+            groups.push_back((int)g);
+            r->n_rows += metadata->RowGroup((int)g)->num_rows();
+        }
+        r->batches = batches_of(r->file.get(), groups);
         *out = r.release();
         return GG_OK;
     });
@@ -268,6 +284,32 @@ extern "C" gg_status gg_arrow_reader_next(gg_arrow_reader *r, json_t **row, int6
                 throw failure{GG_EFORMAT, "Parquet: a column's name is not UTF-8"};
         r->at++;
         *row = object.release();
+        return GG_OK;
+    });
+}
+
+extern "C" gg_status gg_arrow_groups(const char *path, gg_status (*each)(void *user, int64_t from, int64_t to), void *user, gg_arrow_error *e)
+{
+    return guarded(e, [&] {
+        const auto file = open_file(path);
+        const auto metadata = file->parquet_reader()->metadata();
+        for (int g = 0; g < metadata->num_row_groups(); g++) {
+            const auto group = metadata->RowGroup(g);
+            int64_t from = INT64_MAX, to = 0;
+            for (int c = 0; c < group->num_columns(); c++) {
+                const auto chunk = group->ColumnChunk(c);
+                const int64_t data = chunk->data_page_offset(), start = chunk->has_dictionary_page() && chunk->dictionary_page_offset() > 0
+                                                                            ? std::min(data, chunk->dictionary_page_offset()) : data;
+                const int64_t bytes = chunk->total_compressed_size();
+                if (start < 0 || bytes < 0 || bytes > INT64_MAX - start)
+                    throw failure{GG_EFORMAT, "Parquet: a column stands outside the file"};
+                from = std::min(from, start);
+                to = std::max(to, start + bytes);
+            }
+            const gg_status s = each(user, from < to ? from : 0, from < to ? to : 0);
+            if (s != GG_OK)
+                throw failure{s, ""};
+        }
         return GG_OK;
     });
 }

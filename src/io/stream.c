@@ -92,6 +92,8 @@ static bool looks_zstd(const unsigned char *b, size_t n)
 
 static bool looks_gzip(const unsigned char *b, size_t n) { return n >= 2 && b[0] == 0x1F && b[1] == 0x8B; }
 
+bool gg_bytes_are_packed(const void *bytes, size_t n) { return looks_gzip(bytes, n) || looks_zstd(bytes, n); }
+
 static gg_status detect(gg_stream *s)
 {
     while (s->raw_n < 4 && !s->in_end)
@@ -107,15 +109,18 @@ static gg_status detect(gg_stream *s)
     return GG_OK;
 }
 
-gg_status gg_stream_open(gg_stream **out, gg_context *ctx, const char *path)
+/* to < 0: the whole file, of any coding */
+static gg_status stream_open(gg_stream **out, gg_context *ctx, const char *path, int64_t from, int64_t to)
 {
     *out = NULL;
     gg_stream *s = gg_new(ctx, gg_stream, 1);
     if (!s)
         return GG_ENOMEM;
-    *s = (gg_stream){.ctx = ctx, .path = gg_strdup(ctx, strcmp(path, "-") == 0 ? "standard input" : path), .raw = gg_new(ctx, char, PIECE)};
-    gg_status status = s->path && s->raw ? gg_in_open(&s->in, ctx, path) : GG_ENOMEM;
-    if (status == GG_OK)
+    *s = (gg_stream){.ctx = ctx};
+    s->path = gg_strdup(ctx, strcmp(path, "-") == 0 ? "standard input" : path);
+    s->raw = gg_new(ctx, char, PIECE);
+    gg_status status = !s->path || !s->raw ? GG_ENOMEM : to < 0 ? gg_in_open(&s->in, ctx, path) : gg_in_open_range(&s->in, ctx, path, from, to);
+    if (status == GG_OK && to < 0)
         status = detect(s);
     if (status == GG_OK)
         status = start_decoder(s);
@@ -125,6 +130,13 @@ gg_status gg_stream_open(gg_stream **out, gg_context *ctx, const char *path)
     }
     *out = s;
     return GG_OK;
+}
+
+gg_status gg_stream_open(gg_stream **out, gg_context *ctx, const char *path) { return stream_open(out, ctx, path, 0, -1); }
+
+gg_status gg_stream_open_range(gg_stream **out, gg_context *ctx, const char *path, int64_t from, int64_t to)
+{
+    return stream_open(out, ctx, path, from, to);
 }
 
 void gg_stream_close(gg_stream *s)
@@ -145,6 +157,8 @@ void gg_stream_window(gg_window *w, const gg_stream *s)
 {
     *w = (gg_window){s->at < s->n ? s->data + s->at : "", s->n - s->at, s->end};
 }
+
+bool gg_stream_ready(const gg_stream *s) { return s->end || s->raw_at < s->raw_n || gg_in_ready(s->in); }
 
 void gg_stream_take(gg_stream *s, size_t n) { s->at += n < s->n - s->at ? n : s->n - s->at; }
 

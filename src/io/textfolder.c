@@ -139,4 +139,4 @@ static void text_position(const gg_rows *r, int64_t *done, int64_t *total)
     }
 }
 
-const gg_format gg_format_text = {text_open, text_next, text_close, text_position};
+const gg_format gg_format_text = {text_open, text_next, text_close, text_position, NULL};
