@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/work.h"
+#include "io/parts.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,42 +21,56 @@ enum { UNIT_DOCUMENTS = 128, COUNT_BYTES = 64 << 20 };
 typedef struct units {
     gg_context *ctx;
     char *folder;
-    char key[17];
+    const char *key;
     gg_nag_header h;
+    json_t *of;         /* what PATH is a part of, for its header; NULL: nothing */
     gg_nag_writer *w;   /* of the unit that is being filled */
     int64_t first, n;   /* its first document; documents in it */
 } units;
 
 /* --- key ------------------------------------------------------------------------------------------------------------------------ */
+gg_status gg__nag_source_hash(char hex[65], gg_context *ctx, const gg_nag_source *source)
+{
+    const char *const column[] = {source->options.text_column, source->options.id_column, source->options.token_column};
+    gg_hash *hash = NULL;
+    hex[0] = 0;
+    for (int i = 0; i < source->n_paths; i++)
+        if (gg_file_is_stream(source->paths[i]))
+            return GG_OK;
+    GG_TRY(gg_hash_create(&hash, ctx));
+    for (int i = 0; i < 3; i++)
+        gg_hash_add(hash, column[i] ? column[i] : "", column[i] ? strlen(column[i]) + 1 : 1);
+    gg_status st = GG_OK;
+    for (int i = 0; i < source->n_paths && st == GG_OK; i++) {
+        char one[65];
+        st = gg_part_hash(one, ctx, source->paths[i], source->options.part);
+        gg_hash_add(hash, one, sizeof one);
+    }
+    gg_hash_finish(hash, hex);
+    return st;
+}
+
 gg_status gg_nag_key(char key[17], gg_context *ctx, const gg_nag_header *h, const gg_nag_source *source)
 {
+    char input[65];
     key[0] = 0;
-    for (int i = 0; i < source->n_paths; i++)
-        if (gg_file_is_stream(source->paths[i]) || gg_file_is_folder(source->paths[i]))
-            return GG_OK;
+    GG_TRY(gg__nag_source_hash(input, ctx, source));
+    return input[0] ? gg__nag_key_of(key, ctx, h, input) : GG_OK;
+}
+
+gg_status gg__nag_key_of(char key[17], gg_context *ctx, const gg_nag_header *h, const char *input)
+{
     gg_hash *hash = NULL;
     char hex[65];
     json_t *j = gg__nag_header_json(h);
     char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    gg_status st = text ? gg_hash_create(&hash, ctx) : gg_fail(ctx, GG_ENOMEM, "out of memory (key of the features)");
     json_decref(j);
+    const gg_status st = text ? gg_hash_create(&hash, ctx) : gg_fail(ctx, GG_ENOMEM, "out of memory (key of the features)");
     if (st == GG_OK) {
-        const char *columns[] = {source->options.text_column, source->options.id_column, source->options.token_column};
         gg_hash_add(hash, text, strlen(text) + 1);
-        for (int i = 0; i < 3; i++)
-            gg_hash_add(hash, columns[i] ? columns[i] : "", columns[i] ? strlen(columns[i]) + 1 : 1);
-        for (int i = 0; i < source->n_paths && st == GG_OK; i++) {
-            gg_map map;
-            if ((st = gg_map_open(&map, ctx, source->paths[i])) == GG_OK) {
-                const uint64_t size = map.size;
-                gg_hash_add(hash, &size, sizeof size);
-                gg_hash_add(hash, map.data, map.size);
-                gg_map_close(&map);
-            }
-        }
+        gg_hash_add(hash, input, strlen(input));
         gg_hash_finish(hash, hex);
-        if (st == GG_OK)
-            snprintf(key, 17, "%.16s", hex);
+        snprintf(key, 17, "%.16s", hex);
     }
     free(text);
     return st;
@@ -191,7 +206,7 @@ static gg_status assemble(units *u, const char *path, int64_t n_documents)
 {
     gg_nag_writer *w = NULL;
     int64_t n = 0;
-    GG_TRY(gg_nag_writer_open(&w, u->ctx, path, &u->h));
+    GG_TRY(gg__nag_writer_open_units(&w, u->ctx, path, &u->h, u->of));
     gg_status st = each_unit(&n, u, copy, w);
     if (st == GG_OK && n != n_documents)
         st = gg_fail(u->ctx, GG_EIO, "%s: %lld documents were put there and %lld are there now; did another process use it?", u->folder, (long long)n_documents, (long long)n);
@@ -233,12 +248,11 @@ static gg_status take_straight(void *user, const gg_nag_header *h, const gg_nag_
     return gg_nag_writer_add(user, f);
 }
 
-static gg_status straight(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *d, const char *path, const gg_nag_header *h,
-                          const gg_nag_extract_options *o)
+static gg_status straight(gg_nag_extract_result *out, units *u, gg_model *m, gg_documents *d, const char *path, const gg_nag_extract_options *o)
 {
     gg_nag_writer *w = NULL;
-    GG_TRY(gg_nag_writer_open(&w, ctx, path, h));
-    const gg_status st = gg_nag_extract(out, ctx, m, d, o, take_straight, w);
+    GG_TRY(gg__nag_writer_open_units(&w, u->ctx, path, &u->h, u->of));
+    const gg_status st = gg_nag_extract(out, u->ctx, m, d, o, take_straight, w);
     if (st == GG_OK)
         return gg_nag_writer_commit(w);
     gg_nag_writer_discard(w);
@@ -279,42 +293,54 @@ static gg_status by_units(gg_nag_extract_result *out, units *u, gg_model *m, gg_
     return st;
 }
 
+gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, const char *key, json_t *of,
+                               const gg_nag_extract_options *o)
+{
+    units u = {.ctx = ctx, .key = key, .of = of};
+    GG_TRY(gg_nag_header_of(&u.h, ctx, m, o));
+    gg_status st = GG_OK;
+    if (key[0]) {
+        gg_str folder = {.ctx = ctx};
+        gg_str_printf(&folder, "%s.parts", path);
+        u.folder = folder.data;
+        if (!folder.failed)
+            gg_lock_sweep_folder(ctx, folder.data); /* or they would keep the folder from being removed in the end */
+        st = folder.failed ? GG_ENOMEM : by_units(out, &u, m, documents, path, o);
+        gg_nag_writer_discard(u.w);
+        gg_str_free(&folder);
+    } else {
+        st = straight(out, &u, m, documents, path, o);
+    }
+    out->n_empty = gg_documents_empty(documents);
+    snprintf(out->empty, sizeof out->empty, "%s", gg_documents_empty_list(documents));
+    out->n_repaired = gg_documents_repaired(documents);
+    return st;
+}
+
 gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const gg_nag_source *documents, const char *path,
                               const gg_nag_extract_options *o)
 {
-    units u = {.ctx = ctx};
+    gg_nag_header h;
     gg_documents *d = NULL;
     gg_lock *lock = NULL;
+    char key[17] = "";
     *out = (gg_nag_extract_result){0};
-    GG_TRY(gg_nag_header_of(&u.h, ctx, m, o));
+    GG_TRY(gg_nag_header_of(&h, ctx, m, o));
     GG_TRY(gg_documents_open(&d, ctx, documents->paths, documents->n_paths, &documents->options));
     gg_status st = GG_OK;
     if (!gg_file_is_stream(path)) {
         gg_nag_writer *w = NULL; /* a place that cannot be written is told before the model is run for hours */
-        st = gg_nag_writer_open(&w, ctx, path, &u.h);
+        st = gg_nag_writer_open(&w, ctx, path, &h);
         gg_nag_writer_discard(w);
         if (st == GG_OK)
             st = gg_lock_take(&lock, ctx, path);
         if (st == GG_OK)
             gg_lock_sweep(ctx, path);
         if (st == GG_OK && !o->scores) /* whole vectors are not kept in units */
-            st = gg_nag_key(u.key, ctx, &u.h, documents);
+            st = gg_nag_key(key, ctx, &h, documents);
     }
-    if (st == GG_OK && u.key[0]) {
-        gg_str folder = {.ctx = ctx};
-        gg_str_printf(&folder, "%s.parts", path);
-        u.folder = folder.data;
-        if (!folder.failed)
-            gg_lock_sweep_folder(ctx, folder.data); /* or they would keep the folder from being removed in the end */
-        st = folder.failed ? GG_ENOMEM : by_units(out, &u, m, d, path, o);
-        gg_nag_writer_discard(u.w);
-        gg_str_free(&folder);
-    } else if (st == GG_OK) {
-        st = straight(out, ctx, m, d, path, &u.h, o);
-    }
-    out->n_empty = gg_documents_empty(d);
-    snprintf(out->empty, sizeof out->empty, "%s", gg_documents_empty_list(d));
-    out->n_repaired = gg_documents_repaired(d);
+    if (st == GG_OK)
+        st = gg__nag_extract_held(out, ctx, m, d, path, key, NULL, o);
     gg_documents_close(d);
     gg_lock_free(lock);
     return st;

@@ -244,16 +244,20 @@ void gg_nag_writer_discard(gg_nag_writer *w)
     gg_drop(w->ctx, w);
 }
 
-static gg_status write_head(gg_nag_writer *w)
+static gg_status write_head(gg_nag_writer *w, json_t *units)
 {
     json_t *j = gg__nag_header_json(&w->h);
+    if (j && units && json_object_set(j, "units", units) != 0) {
+        json_decref(j);
+        j = NULL;
+    }
     char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
     if (!text)
         return gg_fail(w->ctx, GG_ENOMEM, "out of memory (header of features)");
     const size_t n = strlen(text), total = (HEAD_BYTES + n + 63) & ~(size_t)63;
-    uint8_t *head = gg_alloc(w->ctx, total);
-    gg_status st = GG_ENOMEM;
+    uint8_t *head = total <= HEADER_MAX ? gg_alloc(w->ctx, total) : NULL;
+    gg_status st = total <= HEADER_MAX ? GG_ENOMEM : gg_fail(w->ctx, GG_EUNSUPPORTED, "a header of %zu bytes; at most %d", total, HEADER_MAX);
     if (head) {
         const uint32_t version = NAG_VERSION, n_json = (uint32_t)(total - HEAD_BYTES);
         memcpy(head, nag_magic, 8);
@@ -270,6 +274,11 @@ static gg_status write_head(gg_nag_writer *w)
 }
 
 gg_status gg_nag_writer_open(gg_nag_writer **out, gg_context *ctx, const char *path, const gg_nag_header *h)
+{
+    return gg__nag_writer_open_units(out, ctx, path, h, NULL);
+}
+
+gg_status gg__nag_writer_open_units(gg_nag_writer **out, gg_context *ctx, const char *path, const gg_nag_header *h, json_t *units)
 {
     gg_nag_writer *w = gg_new(ctx, gg_nag_writer, 1);
     if (!w)
@@ -293,7 +302,7 @@ gg_status gg_nag_writer_open(gg_nag_writer **out, gg_context *ctx, const char *p
         if (st == GG_OK)
             st = gg_out_open(&w->out, ctx, path);
         if (st == GG_OK)
-            st = write_head(w);
+            st = write_head(w, units);
     } else {
         st = gg_rows_writer_open(&w->rows, ctx, path);
     }
@@ -412,6 +421,7 @@ struct gg_nag_reader {
     gg__row_reader *rows;
     gg_map map;
     uint64_t at, chain, n_documents;
+    json_t *units; /* of the header, or NULL */
     const char **docid; /* (docid_cap,) */
     int64_t *n_scored;
     int64_t docid_cap;
@@ -419,6 +429,16 @@ struct gg_nag_reader {
 };
 
 const gg_nag_header *gg_nag_reader_header(const gg_nag_reader *r) { return &r->h; }
+json_t *gg__nag_reader_units(const gg_nag_reader *r) { return r->units; }
+
+int64_t gg__nag_reader_promised(const gg_nag_reader *r)
+{
+    footer e = {.zero = 1};
+    if (r->map.size >= sizeof e)
+        memcpy(&e, r->map.data + r->map.size - sizeof e, sizeof e);
+    const bool whole = memcmp(e.magic, footer_magic, 4) == 0 && e.zero == 0 && e.file_bytes == r->map.size && e.n_documents <= INT64_MAX;
+    return whole ? (int64_t)e.n_documents : -1;
+}
 
 void gg_nag_reader_close(gg_nag_reader *r)
 {
@@ -426,6 +446,7 @@ void gg_nag_reader_close(gg_nag_reader *r)
         return;
     gg__row_reader_close(r->rows);
     gg_map_close(&r->map);
+    json_decref(r->units);
     gg_drop(r->ctx, r->docid);
     gg_drop(r->ctx, r->n_scored);
     gg_drop(r->ctx, r->path);
@@ -450,6 +471,7 @@ static gg_status read_head(gg_nag_reader *r)
     if (!j)
         return DAMAGED(r, "%s: byte %d: the header is not JSON: %s", r->path, HEAD_BYTES + (e.position > 0 ? e.position : 0), e.text);
     const char *wrong = header_from_json(&r->h, j);
+    r->units = json_incref(json_object_get(j, "units"));
     json_decref(j);
     if (wrong)
         return DAMAGED(r, "%s: byte %d: %s", r->path, HEAD_BYTES, wrong);

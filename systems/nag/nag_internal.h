@@ -35,6 +35,27 @@ int64_t gg__docids_find(const gg__docids *d, const char *docid); /* -1: absent *
 void gg__docids_free(gg__docids *d);
 
 json_t *gg__nag_header_json(const gg_nag_header *h); /* a new reference, NULL: out of memory */
+
+/* --- parts of a larger whole (shards.c, merge_shards.c) ---------------------------------------------------------------------- */
+/* A .nag that holds some units of a larger input says so in its header, as "units":
+ *     of              units of the whole          bytes           a unit's size, as asked for
+ *     plan            16 digits: how the input was cut, and its columns
+ *     text_column id_column token_column          as asked for; absent: not asked
+ *     held            numbers of the units in this file, rising
+ *     counts          their documents; absent for one
+ *     input source from to                        of one: SHA-256 of its input, file, bytes or row groups */
+gg_status gg__nag_writer_open_units(gg_nag_writer **out, gg_context *ctx, const char *path, const gg_nag_header *h, json_t *units /* NULL: none */);
+json_t *gg__nag_reader_units(const gg_nag_reader *r); /* borrowed; NULL: none */
+/* Documents that the footer promises, before anything is read; -1: there is no whole footer. */
+int64_t gg__nag_reader_promised(const gg_nag_reader *r);
+/* SHA-256 of the source's bytes and columns; "": standard input, which is read once. */
+gg_status gg__nag_source_hash(char hex[65], gg_context *ctx, const gg_nag_source *source);
+/* The key of features of this header over that input. */
+gg_status gg__nag_key_of(char key[17], gg_context *ctx, const gg_nag_header *h, const char *input);
+/* gg_nag_extract_file for who holds the lock; key: of the work beside the output, "" none. */
+gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, const char *key, json_t *units,
+                               const gg_nag_extract_options *o);
+
 /* Documents of the source when it is small enough to count them first, else -1. Finds its mistakes before the model is run. */
 gg_status gg__nag_count(int64_t *out, gg_context *ctx, const gg_nag_source *source);
 bool gg__nag_is_binary(const char *path); /* by the name: .nag */
