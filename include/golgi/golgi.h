@@ -5,6 +5,7 @@
 #include <golgi/array.h>
 #include <golgi/base.h>
 #include <golgi/cluster.h>
+#include <golgi/grad.h>
 #include <golgi/listener.h>
 #include <golgi/model.h>
 #include <golgi/rows.h>

@@ -3,6 +3,7 @@
  * exp: x = k ln 2 + r, |r| <= ln 2 / 2, e^r a polynomial of degree 7, and 2^k applied in two factors, so that results below the smallest
  * normal number are rounded once and those above the largest become infinity.
  * tanh: odd polynomial below 0.625 (1 - 2 / (e^2x + 1) would cancel there). Polynomials of exp and tanh: Moshier, Cephes.
+ * log: x = 2^k m, m in [sqrt(1/2), sqrt(2)), a polynomial of degree 9 in m - 1 (Moshier, Cephes). softplus: log(1 + e) with what 1 + e lost given back.
  * gelu_erf: x Phi(x); Phi(-a) = e^(-a a / 2) t Q(t), t = 1 / (1 + a / 4), Q of degree 9 fitted for the relative error (2.6e-8), since
  * 1 + erf would cancel below zero. The rounding error of a a is given back as a factor, else it would be multiplied by a a / 2.
  */
@@ -91,6 +92,37 @@ ALWAYS vf v_tanh(vf x)
     return (vf)((vi)SELECT(a < all(0.625f), low, high) | sign);
 }
 
+ALWAYS vf v_log(vf x)
+{
+    vi tiny = x < all(0x1p-126f); /* below the normal numbers: scaled up; not true for NaN */
+    vf y = SELECT(tiny, x * all(0x1p24f), x);
+    vi e = ((vi)y >> 23) - 126;
+    vf m = (vf)(((vi)y & 0x7fffff) | 0x3f000000); /* [1/2, 1) */
+    vi small = m < all(0.70710678118f);
+    m = SELECT(small, m + m, m) - all(1.0f);
+    vf k = __builtin_convertvector(e + small, vf) - SELECT(tiny, all(24), all(0)); /* a true lane is -1 */
+    vf z = m * m, p = FMA(m, all(7.0376836292e-2f), all(-1.1514610310e-1f));
+    p = FMA(p, m, all(1.1676998740e-1f));
+    p = FMA(p, m, all(-1.2420140846e-1f));
+    p = FMA(p, m, all(1.4249322787e-1f));
+    p = FMA(p, m, all(-1.6668057665e-1f));
+    p = FMA(p, m, all(2.0000714765e-1f));
+    p = FMA(p, m, all(-2.4999993993e-1f));
+    p = FMA(p, m, all(3.3333331174e-1f));
+    vf r = FMA(p * m, z, k * all(-2.12194440e-4f));
+    r = FMA(z, all(-0.5f), r) + m;
+    r = FMA(k, all(0.693359375f), r);
+    r = SELECT(x == all(0), all(-INFINITY), r);
+    r = SELECT(x == all(INFINITY), x, r);
+    return SELECT(~(x >= all(0)), all(NAN), r);
+}
+ALWAYS vf v_softplus(vf x)
+{
+    vf a = (vf)((vi)x & INT32_MAX), e = v_exp(-a), u = e + all(1.0f), d = u - all(1.0f);
+    vi none = d == all(0);
+    vf lost = SELECT(none, e, v_log(u) * (e / SELECT(none, all(1), d))); /* log1p as Kahan has it */
+    return SELECT(x > all(0), x, all(0)) + SELECT(x != x, x, lost);
+}
 ALWAYS vf v_gelu_erf(vf x)
 {
     vf a = MIN(all(20.0f), (vf)((vi)x & INT32_MAX)); /* Phi(-20) is 0; NaN comes through */

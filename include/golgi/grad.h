@@ -1,0 +1,170 @@
+/* golgi/grad.h - the graph: record once, plan memory once, replay many times; gradients of any order. Floor 2.
+ *
+ *     gg_params *p = NULL;  gg_graph *g = NULL;
+ *     gg_params_create(&p, ctx, GG_F32);
+ *     gg_params_add(p, "w", GG_SHAPE(3, 2), 0);
+ *     gg_graph_create(&g, ctx, &(gg_graph_options){.dtype = GG_F32});
+ *     gg_var *x = gg_graph_input(g, "x", GG_SHAPE(32, 3));
+ *     gg_var *y = gg_var_matmul(x, gg_graph_param(g, p, "w"));
+ *     gg_var *loss = gg_var_mean(gg_var_square(y), GG_ALL_AXES, false);
+ *     gg_graph_backward(loss);                           // d loss / d w goes to gg_params_gradient(p, 0)
+ *     if (gg_graph_plan(g, &loss, 1) != GG_OK) ...       // the first mistake made above is told here
+ *     memcpy(gg_var_data(x), batch, gg_var_bytes(x));
+ *     gg_graph_run(g);                                   // as often as you like: allocates nothing
+ *     printf("%g\n", gg_var_item(loss));
+ *     gg_graph_free(g);  gg_params_free(p);
+ *
+ * A gg_var is one array of a graph, row-major, of the graph's number format (GG_F32 or GG_F64) or, for indices, int32. The functions that make
+ * one compute nothing: they record. Its graph owns it. What cannot be recorded (shapes that do not fit) gives NULL; NULL goes in and comes
+ * out of all of them, and gg_graph_plan returns the first mistake, so that a model reads like its mathematics.
+ *
+ * Broadcasting is NumPy's. Axes may be negative, counted from the last. Gradients are graphs too (gg_var_gradients), so they have gradients.
+ * Results do not depend on the number of threads, bit for bit: what is cut into pieces is cut by its shape alone.
+ * Errors: GG_EINVAL with both shapes in the message, GG_ENOMEM, GG_ENAN with the name of the operation (gg_graph_run with check).
+ */
+#ifndef GOLGI_GRAD_H
+#define GOLGI_GRAD_H
+#include <golgi/array.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gg_shape {
+    int n; /* dimensions, 0: a scalar */
+    int64_t d[GG_MAX_DIMS];
+} gg_shape;
+#define GG_SHAPE(...) \
+    ((gg_shape){.n = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .d = {__VA_ARGS__}})
+#define GG_SCALAR ((gg_shape){.n = 0})
+#define GG_ALL_AXES (~0u) /* axes are a set of bits: 1u << axis */
+
+typedef struct gg_graph gg_graph;
+typedef struct gg_var gg_var;
+
+/* --- parameters: values and gradients, each one contiguous block, shared by any number of graphs -------------------------------------- */
+typedef struct gg_params gg_params;
+enum { GG_PARAM_NO_DECAY = 1 /* weight decay passes it by (biases, norms) */, GG_PARAM_FROZEN = 2 };
+
+/* dtype: GG_F32 or GG_F64. Freed after every graph that uses it. */
+GG_API gg_status gg_params_create(gg_params **out, gg_context *ctx, gg_dtype dtype);
+GG_API void gg_params_free(gg_params *p);
+/* A new parameter, zeroed; names are unique. Only before a graph that uses p is planned. GG_EINVAL. */
+GG_API gg_status gg_params_add(gg_params *p, const char *name, gg_shape shape, unsigned flags);
+GG_API int gg_params_count(const gg_params *p);
+GG_API int gg_params_find(const gg_params *p, const char *name); /* -1: none */
+GG_API const char *gg_params_name(const gg_params *p, int i);
+GG_API gg_shape gg_params_shape(const gg_params *p, int i);
+GG_API unsigned gg_params_flags(const gg_params *p, int i);
+/* Those whose name begins with prefix ("": all). A frozen one keeps its place in the blocks; graphs recorded later give it no gradient. */
+GG_API void gg_params_set_flags(gg_params *p, const char *prefix, unsigned set, unsigned clear);
+GG_API gg_dtype gg_params_dtype(const gg_params *p);
+GG_API int64_t gg_params_size(const gg_params *p, int i);   /* numbers of parameter i; of all with i = -1 */
+GG_API int64_t gg_params_offset(const gg_params *p, int i); /* where it begins in the blocks; each begins on 64 bytes, gaps are zero */
+GG_API int64_t gg_params_extent(const gg_params *p);        /* numbers of a whole block, gaps included */
+/* Parameter i, or the block with i = -1. Valid once no more is added. NULL: out of memory, told on the context. */
+GG_API void *gg_params_value(gg_params *p, int i);
+GG_API void *gg_params_gradient(gg_params *p, int i);
+GG_API void gg_params_zero_gradient(gg_params *p);
+
+/* --- recording ---------------------------------------------------------------------------------------------------------------------- */
+typedef struct gg_graph_options {
+    gg_dtype dtype;  /* GG_F32 (zero value) or GG_F64 */
+    int n_threads;   /* 0: one. More only pay for large arrays */
+    bool accumulate; /* gg_graph_backward adds to the parameters' gradients; else a run replaces them */
+} gg_graph_options;
+GG_API gg_status gg_graph_create(gg_graph **out, gg_context *ctx, const gg_graph_options *o);
+GG_API void gg_graph_free(gg_graph *g);
+
+GG_API gg_var *gg_graph_input(gg_graph *g, const char *name, gg_shape shape);
+GG_API gg_var *gg_graph_index(gg_graph *g, const char *name, gg_shape shape); /* int32 */
+GG_API gg_var *gg_graph_param(gg_graph *g, gg_params *p, const char *name);
+GG_API gg_var *gg_graph_fill(gg_graph *g, gg_shape shape, double value);             /* a constant */
+GG_API gg_var *gg_graph_constant(gg_graph *g, gg_shape shape, const double *values); /* copied */
+
+GG_API gg_shape gg_var_shape(const gg_var *v);
+GG_API int64_t gg_var_size(const gg_var *v); /* numbers */
+GG_API size_t gg_var_bytes(const gg_var *v);
+GG_API gg_dtype gg_var_dtype(const gg_var *v);
+
+/* Elementwise of one. gelu: x Phi(x); gelu_tanh: the approximation. softplus: log(1 + e^x). step: x > 0. */
+#define GG_UNARY_MAP(X)                                                                                                               \
+    X(NEG, neg) X(ABS, abs) X(SIGN, sign) X(SQUARE, square) X(RECIPROCAL, reciprocal) X(SQRT, sqrt) X(RSQRT, rsqrt) X(EXP, exp)       \
+    X(LOG, log) X(SIN, sin) X(COS, cos) X(TANH, tanh) X(SIGMOID, sigmoid) X(SOFTPLUS, softplus) X(ERF, erf) X(GELU, gelu)             \
+    X(GELU_TANH, gelu_tanh) X(SILU, silu) X(RELU, relu) X(STEP, step)
+/* Elementwise of two, broadcast. Comparisons give 0 or 1 and have no gradient; max and min give theirs to a where a = b. */
+#define GG_BINARY_MAP(X) \
+    X(ADD, add) X(SUB, sub) X(MUL, mul) X(DIV, div) X(MAX, max) X(MIN, min) X(LESS, less) X(LESS_EQUAL, less_equal) X(EQUAL, equal)
+#define GG_X(code, name) GG_API gg_var *gg_var_##name(gg_var *x);
+GG_UNARY_MAP(GG_X)
+#undef GG_X
+#define GG_X(code, name) GG_API gg_var *gg_var_##name(gg_var *a, gg_var *b);
+GG_BINARY_MAP(GG_X)
+#undef GG_X
+GG_API gg_var *gg_var_scale(gg_var *x, double factor);
+GG_API gg_var *gg_var_shift(gg_var *x, double term);
+GG_API gg_var *gg_var_pow(gg_var *x, double exponent);
+GG_API gg_var *gg_var_clip(gg_var *x, double low, double high);      /* gradient 1 inside and at the ends, 0 outside */
+GG_API gg_var *gg_var_leaky_relu(gg_var *x, double slope);           /* slope: below zero */
+GG_API gg_var *gg_var_elu(gg_var *x, double alpha);                  /* alpha (e^x - 1) below zero */
+GG_API gg_var *gg_var_where(gg_var *condition, gg_var *a, gg_var *b); /* a where condition is not 0 */
+GG_API gg_var *gg_var_stop_gradient(gg_var *x);
+
+/* Over a set of axes. Sums in a fixed order. The gradient of max is shared by equals. */
+GG_API gg_var *gg_var_sum(gg_var *x, unsigned axes, bool keep);
+GG_API gg_var *gg_var_mean(gg_var *x, unsigned axes, bool keep);
+GG_API gg_var *gg_var_amax(gg_var *x, unsigned axes, bool keep);
+GG_API gg_var *gg_var_argmax(gg_var *x); /* of the last axis, int32; ties to the lowest */
+
+/* (..., M, K) x (..., K, N), leading axes broadcast. _nt: b is (..., N, K); _tn: a is (..., K, M). affine: x (..., K) W (N, K)^T + b (N,), as
+ * PyTorch's Linear. */
+GG_API gg_var *gg_var_matmul(gg_var *a, gg_var *b);
+GG_API gg_var *gg_var_matmul_nt(gg_var *a, gg_var *b);
+GG_API gg_var *gg_var_matmul_tn(gg_var *a, gg_var *b);
+GG_API gg_var *gg_var_affine(gg_var *x, gg_var *weight, gg_var *bias);
+GG_API gg_var *gg_var_linear(gg_var *x, gg_var *weight); /* affine without bias */
+
+/* Shapes. One dimension of reshape may be -1. */
+GG_API gg_var *gg_var_reshape(gg_var *x, gg_shape shape);
+GG_API gg_var *gg_var_permute(gg_var *x, const int *axes); /* (n,) where each new axis comes from */
+GG_API gg_var *gg_var_transpose(gg_var *x);                /* the last two */
+GG_API gg_var *gg_var_broadcast(gg_var *x, gg_shape shape);
+GG_API gg_var *gg_var_slice(gg_var *x, int axis, int64_t start, int64_t length);
+GG_API gg_var *gg_var_pad(gg_var *x, int axis, int64_t before, int64_t after); /* zeros */
+GG_API gg_var *gg_var_concat(gg_var *const *x, int n, int axis);
+GG_API gg_var *gg_var_gather(gg_var *table, gg_var *index);                   /* table (V, ...), index (...) -> (..., ...): embedding */
+GG_API gg_var *gg_var_scatter_add(gg_var *x, gg_var *index, int64_t n_rows); /* its transpose: rows of x summed to where index says */
+
+/* Over the last axis. */
+GG_API gg_var *gg_var_softmax(gg_var *x);
+GG_API gg_var *gg_var_log_softmax(gg_var *x);
+GG_API gg_var *gg_var_logsumexp(gg_var *x); /* (...,) */
+/* -log softmax(x)[target], x (..., C), target (...) int32 -> (...); 0 where the target is `ignore`. Targets outside [0, C) fail the run. */
+GG_API gg_var *gg_var_cross_entropy(gg_var *x, gg_var *target, int64_t ignore);
+
+/* --- gradients ------------------------------------------------------------------------------------------------------------------------ */
+/* out[i] = d y / d wrt[i], weighted by dy (shape of y; NULL: ones); zeros where y does not depend on it. */
+GG_API gg_status gg_var_gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n);
+/* d loss / d parameter for every parameter of the graph that is not frozen, into gg_params_gradient. loss: a scalar. */
+GG_API gg_status gg_graph_backward(gg_var *loss);
+
+/* --- replaying -------------------------------------------------------------------------------------------------------------------------- */
+/* Lays out memory so that what is never alive together shares it; the values of keep (n) can be read after a run, as can inputs. The first mistake
+ * of the recording comes back here. Nothing may be recorded afterwards. */
+GG_API gg_status gg_graph_plan(gg_graph *g, gg_var *const *keep, int n);
+GG_API gg_status gg_graph_run(gg_graph *g);
+/* The same, looking at every result: GG_ENAN names the operation and its shape. */
+GG_API gg_status gg_graph_run_checked(gg_graph *g);
+GG_API void *gg_var_data(gg_var *v);      /* inputs and constants always, others after planning when kept */
+GG_API double gg_var_item(const gg_var *v); /* of a scalar that was kept */
+GG_API size_t gg_graph_arena_bytes(const gg_graph *g);
+GG_API int gg_graph_nodes(const gg_graph *g); /* that a run computes */
+
+/* Largest relative error of the gradients of a scalar with respect to inputs and parameters, against central differences: for tests. GG_F64 graphs,
+ * planned with loss and gradients kept. wrt: inputs or parameters; d: their gradients. */
+GG_API gg_status gg_graph_check(double *worst, gg_graph *g, gg_var *loss, gg_var *const *wrt, gg_var *const *d, int n, double step);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,97 @@
+/* Gradients: reverse accumulation, recorded as more nodes of the same graph, so that gradients have gradients.
+ *
+ *     d[y] = dy;  for v from y down:  d[in] += (d v / d in)^T d[v]
+ * Only nodes on a path from something asked for get one. Nodes are numbered as they were recorded, so going down the numbers is a
+ * topological order.
+ */
+#include "grad/graph.h"
+
+static void accumulate(gg_var **d, gg_var *more)
+{
+    if (more)
+        *d = *d ? gg_var_add(*d, more) : more;
+}
+
+static void flow(gg_graph *g, gg_var **d, const bool *needed, gg_var *v)
+{
+    const gg__operation *op = gg__operation_of(v->op);
+    if (v->n_in == 0 || v->no_gradient || !op->gradient)
+        return;
+    gg_var **d_in = gg__graph_alloc(g, (size_t)v->n_in * sizeof *d_in);
+    bool *wanted = gg__graph_alloc(g, (size_t)v->n_in);
+    if (!d_in || !wanted)
+        return;
+    for (int i = 0; i < v->n_in; i++)
+        wanted[i] = needed[v->in[i]->id];
+    op->gradient(d_in, wanted, v, d[v->id]);
+    for (int i = 0; i < v->n_in; i++) {
+        if (!wanted[i] || !d_in[i])
+            continue;
+        if (!gg__shape_equal(d_in[i]->shape, v->in[i]->shape)) {
+            gg__mistake(g, GG_EINTERNAL, "the gradient of %s has the shape %s, its input %s", op->name, SHAPE_TEXT(d_in[i]), SHAPE_TEXT(v->in[i]));
+            return;
+        }
+        accumulate(&d[v->in[i]->id], d_in[i]);
+    }
+}
+
+gg_status gg_var_gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = NULL;
+    if (!y)
+        return GG_EINVAL; /* plan tells the mistake that made it so */
+    gg_graph *g = y->g;
+    if (dy && !gg__shape_equal(dy->shape, y->shape)) {
+        gg__mistake(g, GG_EINVAL, "gradients: the weights have the shape %s, y %s", SHAPE_TEXT(dy), SHAPE_TEXT(y));
+        return GG_EINVAL;
+    }
+    bool *needed = gg__graph_alloc(g, (size_t)y->id + 1);
+    gg_var **d = gg__graph_alloc(g, gg_mul(y->id + 1, sizeof *d));
+    if (!needed || !d)
+        return GG_ENOMEM;
+    for (int i = 0; i < n; i++)
+        if (wrt[i] && wrt[i]->id <= y->id)
+            needed[wrt[i]->id] = true;
+    for (int32_t k = 0; k <= y->id; k++) {
+        const gg_var *v = g->node[k];
+        for (int i = 0; i < v->n_in && !v->no_gradient && gg__operation_of(v->op)->gradient; i++)
+            needed[k] = needed[k] || needed[v->in[i]->id];
+    }
+    d[y->id] = dy ? dy : gg_graph_fill(g, y->shape, 1);
+    for (int32_t k = y->id; k >= 0 && g->status == GG_OK; k--)
+        if (needed[k] && d[k])
+            flow(g, d, needed, g->node[k]);
+    for (int i = 0; i < n; i++)
+        if (wrt[i])
+            out[i] = wrt[i]->id <= y->id && d[wrt[i]->id] ? d[wrt[i]->id] : gg__zeros_like(wrt[i]);
+    return g->status;
+}
+
+gg_status gg_graph_backward(gg_var *loss)
+{
+    if (!loss)
+        return GG_EINVAL;
+    gg_graph *g = loss->g;
+    if (loss->n != 1) {
+        gg__mistake(g, GG_EINVAL, "backward: the loss has the shape %s, a scalar is needed (take its mean or sum)", SHAPE_TEXT(loss));
+        return g->status;
+    }
+    gg_var **wrt = gg__graph_alloc(g, gg_mul(2 * (int64_t)g->n, sizeof *wrt));
+    if (!wrt)
+        return GG_ENOMEM;
+    gg_var **d = wrt + g->n;
+    int n = 0;
+    for (int32_t k = 0; k < g->n; k++)
+        if (g->node[k]->op == GG__OP_PARAM && !(gg_params_flags(g->node[k]->params, g->node[k]->param) & GG_PARAM_FROZEN))
+            wrt[n++] = g->node[k];
+    GG_TRY(gg_var_gradients(d, loss, NULL, wrt, n));
+    for (int i = 0; i < n; i++) {
+        gg_var *s = gg__node(g, GG__OP_STORE, wrt[i]->shape, d[i]);
+        if (!s)
+            return g->status;
+        s->params = wrt[i]->params;
+        s->param = wrt[i]->param;
+    }
+    return g->status;
+}

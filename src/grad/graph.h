@@ -1,0 +1,156 @@
+/* The inside of the graph: nodes, operations, kernels. For the files of src/grad.
+ *
+ * A node is recorded by gg__node_new with its operation, inputs and attributes; the operation says how it is computed (a kernel, on
+ * the loops of the graph's number format: loops.h) and what its gradient is (a function that records more nodes). Nodes are numbered as they are
+ * recorded, so every input has a smaller number than its user.
+ */
+#ifndef GG_GRAD_GRAPH_H
+#define GG_GRAD_GRAPH_H
+#include <golgi/grad.h>
+#include "base/memory.h"
+#include "base/team.h"
+#include "grad/loops.h"
+
+typedef enum gg__op {
+    GG__OP_INPUT, GG__OP_PARAM, GG__OP_CONSTANT, /* leaves: their storage is not the arena's */
+#define GG_X(code, name) GG__OP_##code,
+    GG_UNARY_MAP(GG_X) GG_BINARY_MAP(GG_X)
+#undef GG_X
+#define GG_X(code, name) GG__OP_##code,
+    GG__UNARY_F_MAP(GG_X) GG__BINARY_F_MAP(GG_X)
+#undef GG_X
+    GG__OP_WHERE,
+    GG__OP_ALIAS, /* reshape, stop_gradient: the input's storage under another shape */
+    GG__OP_SUM, GG__OP_AMAX, GG__OP_ARGMAX,
+    GG__OP_MATMUL,
+    GG__OP_PERMUTE, GG__OP_BROADCAST, GG__OP_SLICE, /* strided reads */
+    GG__OP_PAD, GG__OP_CONCAT, GG__OP_GATHER, GG__OP_SCATTER_ADD,
+    GG__OP_SOFTMAX, GG__OP_SOFTMAX_GRAD, GG__OP_LOG_SOFTMAX, GG__OP_LOG_SOFTMAX_GRAD, GG__OP_LOGSUMEXP, GG__OP_CROSS_ENTROPY, GG__OP_CROSS_ENTROPY_GRAD,
+    GG__OP_STORE, /* of a gradient to its parameter's place */
+    GG__OPS
+} gg__op;
+
+enum { GG__MAX_ATTRIBUTES = 4 };
+
+struct gg_var {
+    gg_graph *g;
+    int32_t id;
+    gg__op op;
+    gg_dtype dtype;
+    gg_shape shape;
+    int64_t n; /* numbers */
+    int n_in;
+    gg_var **in;
+    double f[GG__MAX_ATTRIBUTES];
+    int64_t i[GG__MAX_ATTRIBUTES];
+    gg__loop1 loop1;   /* of elementwise operations */
+    gg__loop2 loop2;
+    void *plan;        /* the operation's own, made while recording, in the graph's arena */
+    size_t scratch_bytes; /* that its kernel needs for each worker */
+    bool no_gradient;  /* what comes in does not go back (stop_gradient) */
+    const char *name;  /* of inputs and parameters */
+    gg_params *params; /* of parameters and stores */
+    int param;
+    /* after planning */
+    gg_status (*run)(gg_var *v);
+    void *data;
+    bool used, kept;
+};
+
+struct gg_graph {
+    gg_context *ctx;
+    gg_dtype dtype;
+    bool accumulate, planned;
+    gg_arena arena;       /* nodes, shapes, attributes */
+    gg_var **node;        /* (n,) */
+    int32_t n, cap;
+    gg_status status;     /* the first mistake */
+    char *message;
+    gg_team *team;
+    const gg__loops *loops;
+    void *memory;         /* of the values */
+    size_t memory_bytes;
+    char *scratch;        /* (threads, scratch_bytes) */
+    size_t scratch_bytes; /* a worker */
+    gg_var **step;        /* (n_steps,) in order */
+    int n_steps;
+    uint64_t n_runs;
+};
+
+/* What an operation is. kernel NULL: nothing is computed. gradient: d_in[i] = what flows to input i when d
+ * flows to v, only where wanted[i]; NULL entries mean none; a NULL function: no gradient at all. */
+typedef struct gg__operation {
+    const char *name;
+    bool elementwise; /* may write over an input of its own size that nobody needs any more */
+    gg_status (*kernel)(gg_var *v);
+    void (*gradient)(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d);
+} gg__operation;
+const gg__operation *gg__operation_of(gg__op op);
+
+/* --- recording (graph.c) */
+/* NULL when an input is NULL, after a mistake, or for want of memory. n_in inputs follow as a table. */
+gg_var *gg__node_new(gg_graph *g, gg__op op, gg_dtype dtype, gg_shape shape, gg_var *const *in, int n_in);
+#define gg__node(g, op, shape, ...)                                                                  \
+    gg__node_new(g, op, (g)->dtype, shape, (gg_var *const[]){__VA_ARGS__}, (int)(sizeof((gg_var *const[]){__VA_ARGS__}) / sizeof(gg_var *)))
+/* Remembers the first mistake; returns NULL. */
+gg_var *gg__mistake(gg_graph *g, gg_status s, const char *format, ...) GG_PRINTF(3, 4);
+/* Memory that lives with the graph; NULL remembers the want. */
+void *gg__graph_alloc(gg_graph *g, size_t bytes);
+/* "(32, 784)" in a ring of buffers of the caller's graph message. */
+typedef struct gg__shape_text {
+    char text[128];
+} gg__shape_text;
+gg__shape_text gg__shape_say(gg_shape s);
+#define SHAPE_TEXT(v) gg__shape_say((v)->shape).text
+
+/* --- shapes */
+int64_t gg__shape_size(gg_shape s); /* -1: negative dimension or overflow */
+bool gg__shape_equal(gg_shape a, gg_shape b);
+bool gg__shape_broadcast(gg_shape *out, gg_shape a, gg_shape b); /* false: they do not fit */
+int gg__axis(const gg_var *v, int axis);                         /* counted from the end when negative; -1 and a mistake when outside */
+gg_var *gg__sum_to(gg_var *x, gg_shape shape);                   /* the transpose of broadcasting */
+gg_var *gg__zeros_like(gg_var *v);
+
+/* --- strided walks: up to three arrays read and one written, dimensions merged where that is possible */
+typedef struct gg__walk {
+    int n;                             /* dimensions, at least 1; the last is the inner loop */
+    int64_t size[GG_MAX_DIMS];
+    int64_t stride[3][GG_MAX_DIMS];    /* of the inputs, in numbers; the output is contiguous */
+    int64_t rows;                      /* product of all sizes but the last */
+} gg__walk;
+void gg__walk_broadcast(gg__walk *w, gg_shape out, gg_var *const *in, int n_in);
+/* sizes and strides as given, neighbours merged */
+void gg__walk_merge(gg__walk *w, int n_dims, const int64_t *size, int64_t stride[3][GG_MAX_DIMS]);
+
+/* --- running */
+/* Pieces of [0, n): as many as pay at `cost` numbers touched for each, by n and cost alone. body(v, first, last, worker). */
+typedef void (*gg__range)(gg_var *v, int64_t first, int64_t last, int worker);
+void gg__split(gg_var *v, int64_t n, int64_t cost, gg__range body);
+static inline void *gg__scratch(const gg_var *v, int worker) { return v->g->scratch + (size_t)worker * v->g->scratch_bytes; }
+void *gg__param_place(gg_var *v, bool gradient);
+
+/* --- kernels and gradient rules, a file a kind of operation; operations.c lists them */
+#define GG__KERNEL(name) gg_status gg__run_##name(gg_var *v)
+#define GG__GRADIENT(name) void gg__gradient_##name(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d)
+GG__KERNEL(unary); GG__GRADIENT(unary);
+GG__KERNEL(binary); GG__GRADIENT(binary);
+GG__GRADIENT(slope);
+GG__KERNEL(where); GG__GRADIENT(where);
+GG__GRADIENT(alias);
+GG__KERNEL(sum); GG__GRADIENT(sum);
+GG__KERNEL(amax); GG__GRADIENT(amax);
+GG__KERNEL(argmax);
+GG__KERNEL(matmul); GG__GRADIENT(matmul);
+GG__KERNEL(strided); GG__GRADIENT(permute); GG__GRADIENT(broadcast); GG__GRADIENT(slice);
+GG__KERNEL(pad); GG__GRADIENT(pad);
+GG__KERNEL(concat); GG__GRADIENT(concat);
+GG__KERNEL(gather); GG__GRADIENT(gather);
+GG__KERNEL(scatter_add); GG__GRADIENT(scatter_add);
+GG__KERNEL(softmax); GG__GRADIENT(softmax);
+GG__KERNEL(softmax_grad); GG__GRADIENT(softmax_grad);
+GG__GRADIENT(log_softmax); GG__GRADIENT(log_softmax_grad);
+GG__KERNEL(logsumexp); GG__GRADIENT(logsumexp);
+GG__KERNEL(cross_entropy); GG__GRADIENT(cross_entropy);
+GG__KERNEL(cross_entropy_grad); GG__GRADIENT(cross_entropy_grad);
+GG__KERNEL(store);
+#endif

@@ -1,0 +1,47 @@
+/* The inner loops of the operations, over contiguous or strided numbers. loops_body.h is compiled for each number format and instruction set
+ * (loops_plain.c, loops_avx2.c, loops_avx512.c). Arrays are of the table's format; y may be x (or a). f: the operation's attributes. */
+#ifndef GG_GRAD_LOOPS_H
+#define GG_GRAD_LOOPS_H
+#include <golgi/grad.h>
+#include "math/gemm.h"
+
+/* with attributes, and gradients: name */
+#define GG__UNARY_F_MAP(X) X(SCALE, scale) X(SHIFT, shift) X(POW, pow) X(CLIP, clip) X(LEAKY_RELU, leaky_relu) X(ELU, elu)
+/* d times the derivative at the second: of tanh and sigmoid at their result, of the others at their argument */
+#define GG__BINARY_F_MAP(X)                                                                                                               \
+    X(TANH_GRAD, tanh_grad) X(SIGMOID_GRAD, sigmoid_grad) X(GELU_GRAD, gelu_grad) X(GELU_TANH_GRAD, gelu_tanh_grad) X(SILU_GRAD, silu_grad) \
+    X(RELU_GRAD, relu_grad) X(CLIP_GRAD, clip_grad) X(LEAKY_RELU_GRAD, leaky_relu_grad) X(ELU_GRAD, elu_grad)
+
+typedef void (*gg__loop1)(void *y, const void *x, int64_t n, const double *f);
+/* strides of a and b in numbers: 0, 1 or any */
+typedef void (*gg__loop2)(void *y, const void *a, int64_t sa, const void *b, int64_t sb, int64_t n, const double *f);
+
+typedef struct gg__loops {
+#define GG_X(code, name) gg__loop1 name;
+    GG_UNARY_MAP(GG_X) GG__UNARY_F_MAP(GG_X)
+#undef GG_X
+#define GG_X(code, name) gg__loop2 name;
+    GG_BINARY_MAP(GG_X) GG__BINARY_F_MAP(GG_X)
+#undef GG_X
+    void (*where)(void *y, const void *c, int64_t sc, const void *a, int64_t sa, const void *b, int64_t sb, int64_t n);
+    void (*copy)(void *y, const void *x, int64_t sx, int64_t n);
+    void (*fill)(void *y, double value, int64_t n);
+    double (*sum)(const void *x, int64_t n);
+    double (*amax)(const void *x, int64_t n);
+    void (*add_to)(void *y, const void *x, int64_t n);   /* y += x */
+    void (*max_to)(void *y, const void *x, int64_t n);   /* y = max(y, x) */
+    int64_t (*argmax)(const void *x, int64_t n);
+    void (*softmax)(void *y, const void *x, int64_t n);
+    void (*softmax_grad)(void *dx, const void *d, const void *y, int64_t n);     /* y (d - sum d y) */
+    void (*log_softmax)(void *y, const void *x, int64_t n);
+    void (*log_softmax_grad)(void *dx, const void *d, const void *y, int64_t n); /* d - e^y sum d */
+    double (*logsumexp)(const void *x, int64_t n);
+    void (*cross_entropy_grad)(void *dx, double d, const void *x, int64_t target, int64_t n); /* d (softmax x - one at target) */
+    void (*gemm)(void *C, int64_t ldc, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch);
+    bool (*all_finite)(const void *x, int64_t n);
+} gg__loops;
+
+/* isa: as in math/kernels_isa.h; NULL where this processor does not have it. f64: of GG_F64, else of GG_F32. */
+const gg__loops *gg__loops_of(int isa, bool f64);
+const gg__loops *gg__loops_best(bool f64);
+#endif

@@ -1,0 +1,345 @@
+/* The loops of one number format and instruction set. The includer defines T, NAME(x), F64 (0 or 1) and, before, one of math/isa_*.h and
+ * math/vector_body.h.
+ *
+ * Simple arithmetic is written for one number and made into vectors by the compiler. Functions of float go through the vectors of
+ * vector_body.h, those of double through libm: double is for checking gradients, not for speed.
+ * NaN goes through max, min, relu and clip, as in PyTorch.
+ */
+#ifdef __clang__ /* its word for this is a demand, and not met where libm is called */
+#define SAME_PLACE
+#else /* y may be x, but never overlaps it otherwise: without this gcc takes the slow way then */
+#define SAME_PLACE _Pragma("GCC ivdep")
+#endif
+#define RANGE(...)                                \
+    SAME_PLACE for (int64_t i = 0; i < n; i++)    \
+    {                                             \
+        __VA_ARGS__;                              \
+    }
+
+#define LOOP1(name, expression)                                                         \
+    static void NAME(name)(void *py, const void *px, int64_t n, const double *f)        \
+    {                                                                                   \
+        (void)f;                                                                        \
+        T *y = py;                                                                      \
+        const T *px_ = px;                                                              \
+        RANGE(const T x = px_[i]; y[i] = (T)(expression))                               \
+    }
+#if F64
+#define LOOP1V(name, vector, number) LOOP1(name, number)
+#else
+#define LOOP1V(name, vector, number)                                                    \
+    static void NAME(name)(void *py, const void *px, int64_t n, const double *f)        \
+    {                                                                                   \
+        (void)f;                                                                        \
+        float *y = py;                                                                  \
+        const float *from = px;                                                         \
+        int64_t i = 0;                                                                  \
+        for (; i + W <= n; i += W) {                                                    \
+            const vf x = load(from + i);                                                \
+            store(y + i, vector);                                                       \
+        }                                                                               \
+        if (i < n) {                                                                    \
+            const vf x = load_part(from + i, n - i, 1);                                 \
+            store_part(y + i, vector, n - i);                                           \
+        }                                                                               \
+    }
+#endif
+#if F64
+#define M_(name) name
+#else
+#define M_(name) name##f
+#endif
+
+#define PHI(x) (0.39894228040143267794 * exp(-0.5 * (double)(x) * (x)))
+LOOP1(neg, -x)
+LOOP1(abs, x < 0 ? -x : x)
+LOOP1(sign, x > 0 ? 1 : x < 0 ? -1 : x)
+LOOP1(square, x * x)
+LOOP1(reciprocal, 1 / x)
+LOOP1(sqrt, M_(sqrt)(x))
+LOOP1(rsqrt, 1 / M_(sqrt)(x))
+LOOP1V(exp, v_exp(x), exp(x))
+LOOP1V(log, v_log(x), log(x))
+LOOP1(sin, M_(sin)(x))
+LOOP1(cos, M_(cos)(x))
+LOOP1V(tanh, v_tanh(x), tanh(x))
+LOOP1V(sigmoid, v_sigmoid(x), x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)))
+LOOP1V(softplus, v_softplus(x), (x > 0 ? x : 0) + log1p(exp(-fabs(x))))
+LOOP1(erf, M_(erf)(x))
+LOOP1V(gelu, v_gelu_erf(x), x * 0.5 * erfc(-0.70710678118654752440 * x))
+LOOP1V(gelu_tanh, v_gelu_tanh(x), 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))))
+LOOP1V(silu, v_silu(x), x / (1 + exp(-x)))
+LOOP1(relu, x < 0 ? 0 : x)
+LOOP1(step, x > 0)
+LOOP1(scale, x * (T)f[0])
+LOOP1(shift, x + (T)f[0])
+LOOP1(pow, M_(pow)(x, (T)f[0]))
+LOOP1(clip, x < (T)f[0] ? (T)f[0] : x > (T)f[1] ? (T)f[1] : x)
+LOOP1(leaky_relu, x < 0 ? x * (T)f[0] : x)
+LOOP1(elu, x > 0 ? x : (T)f[0] * M_(expm1)(x))
+
+#define LOOP2(name, expression)                                                                                                          \
+    static void NAME(name)(void *py, const void *pa, int64_t sa, const void *pb, int64_t sb, int64_t n, const double *f)                  \
+    {                                                                                                                                    \
+        (void)f;                                                                                                                         \
+        T *y = py;                                                                                                                       \
+        const T *a_ = pa, *b_ = pb;                                                                                                      \
+        if (sa == 1 && sb == 1) {                                                                                                        \
+            RANGE(const T a = a_[i], b = b_[i]; y[i] = (T)(expression))                                                                  \
+        } else if (sa == 1 && sb == 0) {                                                                                                 \
+            const T b = *b_;                                                                                                             \
+            RANGE(const T a = a_[i]; y[i] = (T)(expression))                                                                             \
+        } else if (sa == 0 && sb == 1) {                                                                                                 \
+            const T a = *a_;                                                                                                             \
+            RANGE(const T b = b_[i]; y[i] = (T)(expression))                                                                             \
+        } else {                                                                                                                         \
+            RANGE(const T a = a_[i * sa], b = b_[i * sb]; y[i] = (T)(expression))                                                        \
+        }                                                                                                                                \
+    }
+#if F64
+#define LOOP2V(name, vector, number) LOOP2(name, number)
+#else
+/* d and x of one size: gradients are never broadcast */
+#define LOOP2V(name, vector, number)                                                                                                     \
+    static void NAME(name)(void *py, const void *pa, int64_t sa, const void *pb, int64_t sb, int64_t n, const double *f)                  \
+    {                                                                                                                                    \
+        (void)f;                                                                                                                         \
+        float *y = py;                                                                                                                   \
+        const float *a_ = pa, *b_ = pb;                                                                                                  \
+        for (int64_t i = 0; i < n; i += W) {                                                                                             \
+            const int64_t m = n - i < W ? n - i : W;                                                                                     \
+            float pa_[W] = {0}, pb_[W] = {0};                                                                                            \
+            vf a, b;                                                                                                                     \
+            if (m == W && sa == 1 && sb == 1) {                                                                                          \
+                a = load(a_ + i);                                                                                                        \
+                b = load(b_ + i);                                                                                                        \
+                store(y + i, vector);                                                                                                    \
+                continue;                                                                                                                \
+            }                                                                                                                            \
+            for (int64_t j = 0; j < m; j++) {                                                                                            \
+                pa_[j] = a_[(i + j) * sa];                                                                                               \
+                pb_[j] = b_[(i + j) * sb];                                                                                               \
+            }                                                                                                                            \
+            a = load(pa_);                                                                                                               \
+            b = load(pb_);                                                                                                               \
+            store_part(y + i, vector, m);                                                                                                \
+        }                                                                                                                                \
+    }
+#endif
+LOOP2(add, a + b)
+LOOP2(sub, a - b)
+LOOP2(mul, a *b)
+LOOP2(div, a / b)
+LOOP2(max, a >= b || a != a ? a : b)
+LOOP2(min, a <= b || a != a ? a : b)
+LOOP2(less, a < b)
+LOOP2(less_equal, a <= b)
+LOOP2(equal, a == b)
+LOOP2(tanh_grad, a *(1 - b * b))
+LOOP2(sigmoid_grad, a *(b * (1 - b)))
+LOOP2V(gelu_grad, a * v_gelu_slope(b), a *(0.5 * erfc(-0.70710678118654752440 * b) + b * PHI(b)))
+LOOP2V(gelu_tanh_grad, a * v_gelu_tanh_slope(b), a *NAME(gelu_tanh_slope)(b))
+LOOP2V(silu_grad, a * v_silu_slope(b), a *NAME(silu_slope)(b))
+LOOP2(relu_grad, b > 0 ? a : 0 * a)
+LOOP2(clip_grad, b < (T)f[0] || b > (T)f[1] ? 0 * a : a)
+LOOP2(leaky_relu_grad, b > 0 ? a : a * (T)f[0])
+LOOP2(elu_grad, b > 0 ? a : a * ((T)f[0] * M_(exp)(b)))
+
+static void NAME(where)(void *py, const void *pc, int64_t sc, const void *pa, int64_t sa, const void *pb, int64_t sb, int64_t n)
+{
+    T *y = py;
+    const T *c = pc, *a = pa, *b = pb;
+    RANGE(y[i] = c[i * sc] != 0 ? a[i * sa] : b[i * sb])
+}
+
+static void NAME(copy)(void *py, const void *px, int64_t sx, int64_t n)
+{
+    T *y = py;
+    const T *x = px;
+    if (sx == 1)
+        memcpy(y, x, (size_t)n * sizeof(T));
+    else
+        RANGE(y[i] = x[i * sx])
+}
+
+static void NAME(fill)(void *py, double value, int64_t n)
+{
+    T *y = py;
+    RANGE(y[i] = (T)value)
+}
+
+/* ---- over a row. Sums run in 4 W lanes and join in a fixed tree, so they depend on n alone */
+#define SUM_LANES (4 * W)
+#define SUM_OF(result, term)                                            \
+    T result;                                                           \
+    {                                                                   \
+        T lane_[SUM_LANES] = {0};                                       \
+        int64_t i = 0;                                                  \
+        for (; i + SUM_LANES <= n; i += SUM_LANES)                      \
+            for (int64_t l_ = 0; l_ < SUM_LANES; l_++) {                \
+                const int64_t at = i + l_;                              \
+                lane_[l_] += (term);                                    \
+            }                                                           \
+        for (int64_t l_ = 0; i + l_ < n; l_++) {                        \
+            const int64_t at = i + l_;                                  \
+            lane_[l_] += (term);                                        \
+        }                                                               \
+        for (int64_t half_ = SUM_LANES / 2; half_; half_ /= 2)          \
+            for (int64_t l_ = 0; l_ < half_; l_++)                      \
+                lane_[l_] += lane_[l_ + half_];                         \
+        result = lane_[0];                                              \
+    }
+
+/* Long rows are summed in blocks, and the blocks in double: the error does not grow with the length. */
+static double NAME(sum)(const void *px, int64_t all)
+{
+    double total = 0;
+    for (int64_t first = 0; first < all; first += 4096) {
+        const T *x = (const T *)px + first;
+        const int64_t n = all - first < 4096 ? all - first : 4096;
+        SUM_OF(s, x[at])
+        total += (double)s;
+    }
+    return total;
+}
+
+static double NAME(amax)(const void *px, int64_t n)
+{
+    const T *x = px;
+    T most = x[0];
+    bool nan = false;
+    RANGE(most = x[i] > most ? x[i] : most; nan |= x[i] != x[i])
+    return nan ? NAN : (double)most;
+}
+
+static void NAME(add_to)(void *py, const void *px, int64_t n)
+{
+    T *y = py;
+    const T *x = px;
+    RANGE(y[i] += x[i])
+}
+
+static void NAME(max_to)(void *py, const void *px, int64_t n)
+{
+    T *y = py;
+    const T *x = px;
+    RANGE(y[i] = x[i] > y[i] || x[i] != x[i] ? x[i] : y[i])
+}
+
+static int64_t NAME(argmax)(const void *px, int64_t n)
+{
+    const T *x = px;
+    int64_t best = 0;
+    for (int64_t i = 1; i < n; i++)
+        best = x[i] > x[best] ? i : best;
+    return best;
+}
+
+/* y = e^(x - shift); returns the sum. */
+static T NAME(exp_sum)(T *y, const T *x, T shift, int64_t n)
+{
+#if F64
+    RANGE(y[i] = exp(x[i] - shift))
+#else
+    int64_t j = 0;
+    for (; j + W <= n; j += W)
+        store(y + j, v_exp(load(x + j) - all(shift)));
+    if (j < n)
+        store_part(y + j, v_exp(load_part(x + j, n - j, 0) - all(shift)), n - j);
+#endif
+    SUM_OF(s, y[at])
+    return s;
+}
+
+static void NAME(softmax)(void *py, const void *px, int64_t n)
+{
+    T *y = py;
+    const T s = 1 / NAME(exp_sum)(y, px, (T)NAME(amax)(px, n), n);
+    RANGE(y[i] *= s)
+}
+
+static void NAME(softmax_grad)(void *pdx, const void *pd, const void *py, int64_t n)
+{
+    T *dx = pdx;
+    const T *d = pd, *y = py;
+    SUM_OF(s, d[at] * y[at])
+    RANGE(dx[i] = y[i] * (d[i] - s))
+}
+
+/* The sum of exponentials without keeping them: in chunks that stay in the first cache. */
+static double NAME(logsumexp)(const void *px, int64_t all)
+{
+    const T *x = px;
+    const T most = (T)NAME(amax)(px, all);
+    double total = 0;
+    T e[512];
+    for (int64_t first = 0; first < all; first += 512)
+        total += (double)NAME(exp_sum)(e, x + first, most, all - first < 512 ? all - first : 512);
+    return (double)most + log(total);
+}
+
+static void NAME(log_softmax)(void *py, const void *px, int64_t n)
+{
+    T *y = py;
+    const T *x = px;
+    const T most = (T)NAME(amax)(px, n), rest = (T)(NAME(logsumexp)(px, n) - (double)most);
+    RANGE(y[i] = (x[i] - most) - rest)
+}
+
+static void NAME(log_softmax_grad)(void *pdx, const void *pd, const void *py, int64_t n)
+{
+    T *dx = pdx;
+    const T *d = pd, *y = py;
+    SUM_OF(s, d[at])
+    T e[512];
+    for (int64_t first = 0; first < n; first += 512) {
+        const int64_t m = n - first < 512 ? n - first : 512;
+        NAME(exp_sum)(e, y + first, 0, m);
+        for (int64_t i = 0; i < m; i++)
+            dx[first + i] = d[first + i] - e[i] * s;
+    }
+}
+
+static void NAME(cross_entropy_grad)(void *pdx, double d, const void *px, int64_t target, int64_t n)
+{
+    T *dx = pdx;
+    const T s = (T)d / NAME(exp_sum)(dx, px, (T)NAME(amax)(px, n), n);
+    RANGE(dx[i] *= s)
+    dx[target] -= (T)d;
+}
+
+static void NAME(gemm_)(void *C, int64_t ldc, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch)
+{
+    NAME(gg_gemm)(C, ldc, A, a, B, b, M, N, K, add, scratch);
+}
+
+static bool NAME(all_finite)(const void *px, int64_t n)
+{
+    const T *x = px;
+    T bad = 0;
+    RANGE(bad += x[i] * 0)
+    return bad == 0;
+}
+
+static const gg__loops NAME(loops) = {
+#define GG_X(code, name) .name = NAME(name),
+    GG_UNARY_MAP(GG_X) GG__UNARY_F_MAP(GG_X) GG_BINARY_MAP(GG_X) GG__BINARY_F_MAP(GG_X)
+#undef GG_X
+    .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to), .max_to = NAME(max_to),
+    .argmax = NAME(argmax), .softmax = NAME(softmax), .softmax_grad = NAME(softmax_grad), .log_softmax = NAME(log_softmax),
+    .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
+    .all_finite = NAME(all_finite),
+};
+#undef RANGE
+#undef SAME_PLACE
+#undef LOOP1
+#undef LOOP1V
+#undef LOOP2
+#undef LOOP2V
+#undef M_
+#undef PHI
+#undef SUM_LANES
+#undef SUM_OF
+#undef T
+#undef NAME
+#undef F64
