@@ -413,10 +413,12 @@ static gg_status charsmap(gg__encoder *e, gg__buffer *out, const gg__norm *f, co
     return GG_OK;
 }
 
-/* Spaces become U+2581; runs become one and the last goes when merge; one stands in front when prefix. */
+/* Spaces become U+2581; runs become one and those at the ends go when merge; one stands in front of a text when prefix. */
 static gg_status sp_spaces(gg__encoder *e, gg__buffer *out, const gg__norm *f, const char *s, size_t n)
 {
-    bool in_word = false, prefixed = false;
+    bool in_word = false, begun = false;
+    if (f->prefix && !f->merge && n)
+        GG_TRY(gg__buffer_add(e, out, GG__METASPACE, 3));
     for (size_t i = 0; i < n; i++) {
         if (s[i] == ' ') {
             in_word = false;
@@ -426,13 +428,14 @@ static gg_status sp_spaces(gg__encoder *e, gg__buffer *out, const gg__norm *f, c
         }
         if (!in_word) {
             in_word = true;
-            if ((f->prefix && !prefixed) || f->merge) {
+            if (f->merge && (begun || f->prefix))
                 GG_TRY(gg__buffer_add(e, out, GG__METASPACE, 3));
-                prefixed = true;
-            }
+            begun = true;
         }
         GG_TRY(gg__buffer_add(e, out, s + i, 1));
     }
+    while (f->merge && out->n >= 3 && !memcmp(out->data + out->n - 3, GG__METASPACE, 3)) /* spelled in the text, it counts as a space there */
+        out->n -= 3;
     return GG_OK;
 }
 

@@ -173,6 +173,7 @@ struct gg_tokenizer {
     uint32_t *key;              /* (vocab.n,) SPM: smaller merges earlier; GG__NO_RANK: never */
     double *score;              /* (vocab.n,) unigram */
     double unk_score;
+    bool single;                /* sums of scores are rounded to float32, as SentencePiece does; who ties with whom depends on it */
     struct gg__trie *trie;      /* unigram */
 
     /* Two characters that stand side by side in no token: text may be cut between them (hashed, so a set bit says only "perhaps"). */

@@ -171,7 +171,7 @@ static gg_status open_spm(gg_tokenizer *t, const gg_tensors *m)
 {
     float *score = NULL;
     t->model = GG__SPM;
-    t->byte_fallback = true;
+    t->byte_fallback = t->fuse_unk = true;
     t->unk = id_of(t, m, "tokenizer.ggml.unknown_token_id");
     gg__find_bytes(t);
     gg_status s = read_scores(&score, t, m);
@@ -192,7 +192,10 @@ static gg_status open_unigram(gg_tokenizer *t, const gg_tensors *m)
     float *score = NULL;
     t->model = GG__UNIGRAM;
     t->unk = id_of(t, m, "tokenizer.ggml.unknown_token_id");
-    t->fuse_unk = true;
+    t->fuse_unk = t->single = true;
+    for (int64_t i = 0; i < t->vocab.n && !t->byte_fallback; i++)
+        t->byte_fallback = t->type[i] == GG__TYPE_BYTE;
+    gg__find_bytes(t);
     gg_status s = read_scores(&score, t, m);
     t->score = s == GG_OK ? gg_new(t->ctx, double, t->vocab.n) : NULL;
     for (int64_t i = 0; t->score && i < t->vocab.n; i++)

@@ -112,13 +112,15 @@ static gg_status reserve(gg__encoder *e, int64_t n)
     return GG_OK;
 }
 
-/* best[], from[], via[] of every position of text[0, n) that a path reaches; from = -1: none. */
-static void forward(gg__encoder *e, const char *text, int32_t n)
+static inline double add(const gg_tokenizer *t, double sum, double score) { return t->single ? (double)((float)sum + (float)score) : sum + score; }
+
+/* best[], from[], via[] of every position of text[0, n) that a path reaches; from = -1: none. sum: the score of the path so far. */
+static void forward(gg__encoder *e, const char *text, int32_t n, double sum)
 {
     const gg_tokenizer *t = e->t;
     for (int32_t i = 0; i <= n; i++)
         e->from[i] = -1;
-    e->best[0] = 0;
+    e->best[0] = sum;
     e->via[0] = -1;
     for (int32_t i = 0, k; i < n; i += k) {
         k = gg__utf8_len((unsigned char)text[i]);
@@ -128,7 +130,7 @@ static void forward(gg__encoder *e, const char *text, int32_t n)
             const int32_t id = t->trie->id[node], end = j + 1;
             if (id < 0)
                 continue;
-            const double score = e->best[i] + t->score[id];
+            const double score = add(t, e->best[i], t->score[id]);
             if (e->from[end] < 0 || score > e->best[end]) {
                 e->best[end] = score;
                 e->from[end] = i;
@@ -137,7 +139,7 @@ static void forward(gg__encoder *e, const char *text, int32_t n)
             single = single || end - i == k;
         }
         if (!single) {
-            const double score = e->best[i] + t->unk_score;
+            const double score = add(t, e->best[i], t->unk_score);
             if (e->from[i + k] < 0 || score > e->best[i + k]) {
                 e->best[i + k] = score;
                 e->from[i + k] = i;
@@ -150,8 +152,10 @@ static void forward(gg__encoder *e, const char *text, int32_t n)
 /* The longest common front of the best paths to all ends in (n - longest, n]. */
 static int32_t common_front(const gg__encoder *e, int32_t n)
 {
-    int32_t front = -1, low = n - (int32_t)(e->t->vocab.longest < n ? e->t->vocab.longest : n) - 3;
-    for (int32_t end = n; end > low && end > 0; end--) {
+    int32_t front = -1;
+    if (e->t->vocab.longest + 3 >= n) /* one token may reach across all of it */
+        return 0;
+    for (int32_t end = n, low = n - (int32_t)e->t->vocab.longest - 3; end > low; end--) {
         if (e->from[end] < 0)
             continue;
         if (front < 0) {
@@ -171,6 +175,7 @@ static int32_t common_front(const gg__encoder *e, int32_t n)
 gg_status gg__unigram_encode(gg__encoder *e, const char *text, size_t n, bool open)
 {
     int64_t block = e->t->block;
+    double sum = 0;
     for (size_t at = 0; at < n;) {
         const bool part = (int64_t)(n - at) > block;
         size_t len = part ? (size_t)block : n - at;
@@ -179,8 +184,9 @@ gg_status gg__unigram_encode(gg__encoder *e, const char *text, size_t n, bool op
         if (len >= INT32_MAX / 2)
             return gg_fail(e->ctx, GG_EUNSUPPORTED, "a word of more than 1 GB");
         GG_TRY(reserve(e, (int64_t)len + 1));
-        forward(e, text + at, (int32_t)len);
+        forward(e, text + at, (int32_t)len, sum);
         const int32_t end = part || open ? common_front(e, (int32_t)len) : (int32_t)len;
+        sum = e->best[end];
         /* turn the path around: from[i] becomes the end of the token that begins at i */
         for (int32_t to = end, id = e->via[end], i = end ? e->from[end] : -1; i >= 0;) {
             const int32_t before = e->from[i], id_before = e->via[i];
