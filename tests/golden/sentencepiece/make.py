@@ -66,7 +66,7 @@ for name, o in MODELS.items():
     # the file has spaces in these symbols, SentencePiece also finds them in a text that spells U+2581
     spelled = any("\u2581" in s for s in o.get("user_defined_symbols", []))
     ids = [None if spelled and "\u2581" in t else p.encode(t) for t in TEXTS]
-    rows.append({"name": name, "ids": ids, "decoded": [i and p.decode(i) for i in ids]})
+    rows.append({"name": name, "ids": ids, "decoded": [None if i is None else p.decode(i) for i in ids]})
     print(name, len(proto.pieces), "pieces", sum(len(i) for i in ids if i), "ids")
 text = "".join(json.dumps(r, ensure_ascii=False, separators=(",", ":")) + "\n" for r in [{"texts": TEXTS}] + rows)
 subprocess.run(["zstd", "-q", "-19", "-f", "-o", here / "cases.jsonl.zst"], input=text.encode(), check=True)
