@@ -2,8 +2,9 @@
 #   make demo      set up, build, do the main job on a real model and show it
 #   make check     set up, build, run every test: plain and under sanitizers; ends with "N passed, N failed"
 # Also: `make` (build/golgi), `make test T=base/file` (one test program), `make tests` (build them all), `make check-quick` (plain tests,
-# no set-up), `make check-clang`, `make fuzz SECONDS=600`, `make clean`. SAN=1 builds under ASan and UBSan in build/asan; CC=clang works;
-# V=1 shows the commands.
+# no set-up), `make check-clang`, `make check-long` (fuzzing, threads under ThreadSanitizer, faults and kills at full strength),
+# `make fuzz SECONDS=600`, `make coverage`, `make clean`. SAN=1 builds under ASan and UBSan in build/asan, SAN=thread under
+# ThreadSanitizer in build/tsan; CC=clang works; V=1 shows the commands.
 MAKEFLAGS += --no-print-directory
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
@@ -17,6 +18,9 @@ Q       := $(if $(filter 1,$V),,@)
 ifeq ($(SAN),1)
 B       := build/asan
 OPT     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else ifeq ($(SAN),thread)
+B       := build/tsan
+OPT     := -O1 -g -fsanitize=thread
 else
 B       := build
 OPT     := -O3 -g
@@ -40,7 +44,7 @@ CLI_OBJ := $(CLI_SRC:%.c=$B/%.o)
 TEST_SRC := $(wildcard tests/*/*_test.c)
 TEST_BIN := $(TEST_SRC:tests/%.c=$B/tests/%)
 
-.PHONY: all tests test demo setup check check-quick check-clang fuzz fuzz-programs bench clean
+.PHONY: all tests test demo setup check check-quick check-clang check-long check-thread coverage fuzz fuzz-programs bench clean
 all: $B/golgi
 
 $B/golgi: $(CLI_OBJ) $B/libgolgi.a
@@ -113,7 +117,25 @@ build/fuzz/%: tests/fuzz/%_fuzz.c build/fuzz/libgolgi.a
 	@echo "  link  $@"
 	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< build/fuzz/libgolgi.a $(LDFLAGS) $(LDLIBS)
 
+# What takes longer than a check may: every parser fuzzed for ten seconds, the parallel paths under ThreadSanitizer, and the tests that
+# know GOLGI_LONG at full strength.
+check-long: all tests
+	@+$(MAKE) fuzz SECONDS=10
+	@+$(MAKE) check-thread
+	@GOLGI_LONG=1 LIMIT=3600 tests/run $B
+
+# The programs that run threads, each with its threads. What the suppressions leave out, and why, is written in them.
+THREAD_TESTS := base/work base/team base/progress model/run systems/nag_model cli/verbs
+check-thread:
+	@+$(MAKE) SAN=thread all $(THREAD_TESTS:%=build/tsan/tests/%_test)
+	@tools/check-thread $(THREAD_TESTS)
+
+# Lines that the tests reach, by folder; the report is build/coverage/report.txt.
+coverage:
+	@+$(MAKE) B=build/coverage OPT="-O0 -g --coverage" all tests
+	@tools/coverage
+
 clean:
 	rm -rf build
 
--include $(shell find $B -mindepth 1 -path build/asan -prune -o -path build/clang -prune -o -path build/fuzz -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $B -mindepth 1 -path build/asan -prune -o -path build/clang -prune -o -path build/fuzz -prune -o -path build/tsan -prune -o -path build/coverage -prune -o -name '*.d' -print 2>/dev/null)

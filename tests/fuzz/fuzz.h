@@ -1,5 +1,6 @@
-/* A libFuzzer target: TARGET_FILE(ending) { ... path ... }. The bytes become a file with the ending that the format has, and are read
- * through the library's front door, as a person's file would be. Built by `make fuzz` (clang). */
+/* A libFuzzer target: static void fuzz_one(ctx, path) { ... } FUZZ_TARGET(ending). The bytes become a file with the ending that the format has,
+ * and are read through the library's front door, as a person's file would be. Built by `make fuzz` (clang); tests/fuzz/replay_test.c gives the
+ * kept files to the same functions in plain and sanitized builds. */
 #ifndef GG_TESTS_FUZZ_H
 #define GG_TESTS_FUZZ_H
 #include <golgi/golgi.h>
@@ -8,15 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static void fuzz_one(gg_context *ctx, const char *path);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
 #define FUZZ_TARGET(ending)                                                          \
+    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);                       \
     int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)                        \
     {                                                                                \
-        static char path[64];                                                        \
-        if (!path[0])                                                                \
-            snprintf(path, sizeof path, "/tmp/golgi-fuzz-%d%s", (int)getpid(), ending); \
+        char path[64];                                                               \
+        snprintf(path, sizeof path, "/tmp/golgi-fuzz-%d%s", (int)getpid(), ending);  \
         FILE *f = fopen(path, "wb");                                                 \
         if (!f || fwrite(data, 1, n, f) != n || fclose(f))                           \
             abort();                                                                 \
