@@ -28,7 +28,7 @@ endif
 -include config.mk
 
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Werror
-ifeq ($(SAN),1) # instrumented code misleads gcc's analysis of values; the plain build and clang's have it
+ifneq ($(SAN),0) # instrumented code misleads gcc's analysis of values; the plain build and clang's have it
 WARN     += -Wno-format-truncation -Wno-maybe-uninitialized -Wno-stringop-overflow
 endif
 CPPFLAGS += -Iinclude -Isrc -I. -D_GNU_SOURCE $(ARROW_CFLAGS)
@@ -125,7 +125,7 @@ check-long: all tests
 	@GOLGI_LONG=1 LIMIT=3600 tests/run $B
 
 # The programs that run threads, each with its threads. What the suppressions leave out, and why, is written in them.
-THREAD_TESTS := base/work base/team base/progress model/run systems/nag_model cli/verbs
+THREAD_TESTS := base/work base/team base/progress math/tsne math/cluster math/linear model/run systems/nag systems/nag_model cli/verbs
 check-thread:
 	@+$(MAKE) SAN=thread all $(THREAD_TESTS:%=build/tsan/tests/%_test)
 	@tools/check-thread $(THREAD_TESTS)
