@@ -142,6 +142,16 @@ GG_API gg_var *gg_var_logsumexp(gg_var *x); /* (...,) */
 /* -log softmax(x)[target], x (..., C), target (...) int32 -> (...); 0 where the target is `ignore`. Targets outside [0, C) fail the run. */
 GG_API gg_var *gg_var_cross_entropy(gg_var *x, gg_var *target, int64_t ignore);
 
+/* --- loops over time ---------------------------------------------------------------------------------------------------------------------- */
+/* Records one step in `body`, a graph of its own: next[i] (n_carry) from carry and in, out (n_out) what it gives at this time. Values of the graph
+ * around it come in through gg_graph_capture, parameters through gg_graph_param(body, ...). Failing returns are told by gg_graph_plan. */
+typedef gg_status (*gg_scan_step)(void *user, gg_graph *body, gg_var **next, gg_var **out, gg_var *const *carry, gg_var *const *in);
+GG_API gg_var *gg_graph_capture(gg_graph *body, gg_var *outer);
+/* Runs the step for t in [0, T), nothing unrolled: in[i] (T, ...) is read slice by slice, out[i] (T, ...) stacked, last[i] the carry after the
+ * last step. Gradients flow back through time (BPTT); truncate > 0: not across times that are a multiple of it. First derivatives only. */
+GG_API gg_status gg_var_scan(gg_var **last, gg_var **out, gg_graph *g, gg_scan_step step, void *user, gg_var *const *carry, int n_carry,
+                             gg_var *const *in, int n_in, int n_out, int64_t truncate);
+
 /* --- gradients ------------------------------------------------------------------------------------------------------------------------ */
 /* out[i] = d y / d wrt[i], weighted by dy (shape of y; NULL: ones); zeros where y does not depend on it. */
 GG_API gg_status gg_var_gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n);

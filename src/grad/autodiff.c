@@ -23,7 +23,10 @@ static void flow(gg_graph *g, gg_var **d, const bool *needed, gg_var *v)
         return;
     for (int i = 0; i < v->n_in; i++)
         wanted[i] = needed[v->in[i]->id];
-    op->gradient(d_in, wanted, v, d[v->id]);
+    if (v->op == GG__OP_SCAN)
+        gg__gradient_scan(d_in, wanted, v, d);
+    else
+        op->gradient(d_in, wanted, v, d[v->id]);
     for (int i = 0; i < v->n_in; i++) {
         if (!wanted[i] || !d_in[i])
             continue;
@@ -35,7 +38,7 @@ static void flow(gg_graph *g, gg_var **d, const bool *needed, gg_var *v)
     }
 }
 
-gg_status gg_var_gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n)
+gg_status gg__gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n)
 {
     for (int i = 0; i < n; i++)
         out[i] = NULL;
@@ -60,12 +63,19 @@ gg_status gg_var_gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *w
     }
     d[y->id] = dy ? dy : gg_graph_fill(g, y->shape, 1);
     for (int32_t k = y->id; k >= 0 && g->status == GG_OK; k--)
-        if (needed[k] && d[k])
+        if (needed[k] && (d[k] || (g->node[k]->op == GG__OP_SCAN && gg__scan_flows(g->node[k], d))))
             flow(g, d, needed, g->node[k]);
     for (int i = 0; i < n; i++)
-        if (wrt[i])
-            out[i] = wrt[i]->id <= y->id && d[wrt[i]->id] ? d[wrt[i]->id] : gg__zeros_like(wrt[i]);
+        out[i] = wrt[i] && wrt[i]->id <= y->id && needed[wrt[i]->id] ? d[wrt[i]->id] : NULL;
     return g->status;
+}
+
+gg_status gg_var_gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n)
+{
+    GG_TRY(gg__gradients(out, y, dy, wrt, n));
+    for (int i = 0; i < n; i++)
+        out[i] = out[i] ? out[i] : gg__zeros_like(wrt[i]);
+    return y->g->status;
 }
 
 gg_status gg_graph_backward(gg_var *loss)

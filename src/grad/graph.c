@@ -113,12 +113,26 @@ gg_status gg_graph_create(gg_graph **out, gg_context *ctx, const gg_graph_option
     return GG_OK;
 }
 
+gg_status gg__graph_create_inner(gg_graph **out, gg_graph *outer)
+{
+    gg_graph *g = gg_new(outer->ctx, gg_graph, 1);
+    if (!g)
+        return GG_ENOMEM;
+    *g = (gg_graph){.ctx = outer->ctx, .dtype = outer->dtype, .arena = {.ctx = outer->ctx}, .loops = outer->loops, .team = outer->team, .outer = outer};
+    *out = g;
+    return GG_OK;
+}
+
 void gg_graph_free(gg_graph *g)
 {
     if (!g)
         return;
     gg_context *ctx = g->ctx;
-    gg_team_free(g->team);
+    for (int32_t k = 0; k < g->n; k++)
+        if (g->node[k]->op == GG__OP_SCAN)
+            gg__scan_release(g->node[k]);
+    if (!g->outer)
+        gg_team_free(g->team);
     gg_arena_free(&g->arena);
     gg_drop(ctx, g->node);
     gg_drop(ctx, g->step);
@@ -207,6 +221,8 @@ gg_var *gg_graph_param(gg_graph *g, gg_params *p, const char *name)
         return gg__mistake(g, GG_ENOENT, "there is no parameter %s", name);
     if (gg_params_dtype(p) != g->dtype)
         return gg__mistake(g, GG_EMISMATCH, "parameter %s is %s, the graph %s", name, gg_dtype_name(gg_params_dtype(p)), gg_dtype_name(g->dtype));
+    if (g->outer)
+        return gg_graph_capture(g, gg_graph_param(g->outer, p, name));
     for (int32_t k = 0; k < g->n; k++) /* the same leaf for the same parameter: its gradients add up */
         if (g->node[k]->op == GG__OP_PARAM && g->node[k]->params == p && g->node[k]->param == i)
             return g->node[k];

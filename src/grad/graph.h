@@ -26,6 +26,7 @@ typedef enum gg__op {
     GG__OP_PERMUTE, GG__OP_BROADCAST, GG__OP_SLICE, /* strided reads */
     GG__OP_PAD, GG__OP_CONCAT, GG__OP_GATHER, GG__OP_SCATTER_ADD,
     GG__OP_SOFTMAX, GG__OP_SOFTMAX_GRAD, GG__OP_LOG_SOFTMAX, GG__OP_LOG_SOFTMAX_GRAD, GG__OP_LOGSUMEXP, GG__OP_CROSS_ENTROPY, GG__OP_CROSS_ENTROPY_GRAD,
+    GG__OP_SCAN, GG__OP_SCAN_GRAD, GG__OP_SCAN_OUT, /* scan.c */
     GG__OP_STORE, /* of a gradient to its parameter's place */
     GG__OPS
 } gg__op;
@@ -51,10 +52,13 @@ struct gg_var {
     const char *name;  /* of inputs and parameters */
     gg_params *params; /* of parameters and stores */
     int param;
+    gg_var *outer;     /* in the body of a loop: whose value this leaf is, in the graph around it */
     /* after planning */
     gg_status (*run)(gg_var *v);
     void *data;
+    int32_t root;         /* the node whose storage it has */
     bool used, kept;
+    bool taped, deferred; /* in the body of a loop: its storage is given step by step; it is computed behind the loop */
 };
 
 struct gg_graph {
@@ -67,6 +71,7 @@ struct gg_graph {
     gg_status status;     /* the first mistake */
     char *message;
     gg_team *team;
+    gg_graph *outer;      /* of the body of a loop: the graph around it, whose team this is; else NULL */
     const gg__loops *loops;
     void *memory;         /* of the values */
     size_t memory_bytes;
@@ -103,6 +108,9 @@ typedef struct gg__shape_text {
 gg__shape_text gg__shape_say(gg_shape s);
 #define SHAPE_TEXT(v) gg__shape_say((v)->shape).text
 
+/* The body of a loop in g, with its team. */
+gg_status gg__graph_create_inner(gg_graph **out, gg_graph *outer);
+
 /* --- shapes */
 int64_t gg__shape_size(gg_shape s); /* -1: negative dimension or overflow */
 bool gg__shape_equal(gg_shape a, gg_shape b);
@@ -121,6 +129,18 @@ typedef struct gg__walk {
 void gg__walk_broadcast(gg__walk *w, gg_shape out, gg_var *const *in, int n_in);
 /* sizes and strides as given, neighbours merged */
 void gg__walk_merge(gg__walk *w, int n_dims, const int64_t *size, int64_t stride[3][GG_MAX_DIMS]);
+
+/* Like gg_var_gradients, with NULL where y does not depend on wrt[i]. */
+gg_status gg__gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n);
+
+/* --- planning: the two halves of gg_graph_plan. Between them storage is known (root) and may be taken out of the plan (taped). */
+gg_status gg__plan_begin(gg_graph *g, gg_var *const *keep, int n);
+gg_status gg__plan_end(gg_graph *g);
+gg_status gg__scan_plan(gg_var *v);
+void gg__scan_release(gg_var *v);
+/* d: (nodes,) what flows to each. Does anything flow to the results of this loop? */
+bool gg__scan_flows(const gg_var *v, gg_var *const *d);
+void gg__gradient_scan(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *const *d);
 
 /* --- running */
 /* Pieces of [0, n): as many as pay at `cost` numbers touched for each, by n and cost alone. body(v, first, last, worker). */
@@ -153,4 +173,8 @@ GG__KERNEL(logsumexp); GG__GRADIENT(logsumexp);
 GG__KERNEL(cross_entropy); GG__GRADIENT(cross_entropy);
 GG__KERNEL(cross_entropy_grad); GG__GRADIENT(cross_entropy_grad);
 GG__KERNEL(store);
+GG__KERNEL(scan);
+GG__KERNEL(scan_grad);
+GG__GRADIENT(scan_out);
+GG__KERNEL(nothing); GG__GRADIENT(nothing);
 #endif

@@ -15,12 +15,6 @@ typedef struct life {
     int64_t bytes, offset;
 } life;
 
-typedef struct planning {
-    gg_graph *g;
-    int32_t *root;  /* (n,) whose storage a node has */
-    life *life;     /* (n,) of roots */
-} planning;
-
 static bool is_leaf(const gg_var *v) { return v->op == GG__OP_INPUT || v->op == GG__OP_PARAM || v->op == GG__OP_CONSTANT; }
 
 static void mark_used(gg_graph *g)
@@ -34,16 +28,15 @@ static void mark_used(gg_graph *g)
 }
 
 /* A gradient that nothing else owns is made in its parameter's place; other stores copy. */
-static gg_status place_gradients(planning *p)
+static gg_status place_gradients(gg_graph *g)
 {
-    gg_graph *g = p->g;
     for (int32_t k = 0; k < g->n; k++) {
         gg_var *v = g->node[k];
         if (v->op != GG__OP_STORE)
             continue;
         if (!(v->data = gg_params_gradient(v->params, v->param)))
             return GG_ENOMEM;
-        gg_var *root = g->node[p->root[v->in[0]->id]];
+        gg_var *root = g->node[v->in[0]->root];
         if (!g->accumulate && !is_leaf(root) && !root->data && root->n == v->n)
             root->data = v->data;
     }
@@ -51,43 +44,43 @@ static gg_status place_gradients(planning *p)
 }
 
 /* Whose storage each node has: aliases that of their input; elementwise steps that of an input which nobody needs afterwards. */
-static void find_roots(planning *p)
+static void find_roots(gg_graph *g)
 {
-    gg_graph *g = p->g;
     for (int32_t k = 0; k < g->n; k++)
-        p->root[k] = g->node[k]->op == GG__OP_ALIAS ? p->root[g->node[k]->in[0]->id] : k;
+        g->node[k]->root = g->node[k]->op == GG__OP_ALIAS ? g->node[k]->in[0]->root : k;
 }
 
-static void find_lives(planning *p)
+static bool own_place(const gg_var *v) { return is_leaf(v) || v->data || v->taped; }
+
+static void find_lives(life *life_, gg_graph *g)
 {
-    gg_graph *g = p->g;
     for (int32_t k = 0; k < g->n; k++) {
         gg_var *v = g->node[k];
-        life *l = &p->life[p->root[k]];
-        if (p->root[k] == k)
-            *l = (life){.v = v, .first = k, .last = k, .bytes = (int64_t)((gg_var_bytes(v) + 63) & ~(size_t)63)};
+        life *l = &life_[v->root];
+        if (v->root == k) /* results of a loop are written while it runs */
+            *l = (life){.v = v, .first = v->op == GG__OP_SCAN_OUT ? v->in[0]->id : k, .last = k, .bytes = (int64_t)((gg_var_bytes(v) + 63) & ~(size_t)63)};
         if (!v->used)
             continue;
         if (v->kept)
             l->last = INT32_MAX;
         for (int i = 0; i < v->n_in; i++) {
-            life *in = &p->life[p->root[v->in[i]->id]];
+            life *in = &life_[v->in[i]->root];
             in->last = in->last > k ? in->last : k;
         }
     }
     for (int32_t k = 0; k < g->n; k++) { /* in the order of the steps: a chain writes over one place */
         gg_var *v = g->node[k];
-        if (!v->used || !gg__operation_of(v->op)->elementwise || v->data)
+        if (!v->used || !gg__operation_of(v->op)->elementwise || own_place(v))
             continue;
-        for (int i = 0; i < v->n_in && p->root[k] == k; i++) {
-            const int32_t r = p->root[v->in[i]->id];
+        for (int i = 0; i < v->n_in && v->root == k; i++) {
+            const int32_t r = v->in[i]->root;
             const gg_var *in = g->node[r];
-            if (is_leaf(in) || in->data || p->life[r].last != k || in->n != v->n || v->in[i]->n != v->n || in->dtype != v->dtype)
+            if (own_place(in) || life_[r].last != k || in->n != v->n || v->in[i]->n != v->n || in->dtype != v->dtype)
                 continue;
-            p->life[r].last = p->life[k].last;
+            life_[r].last = life_[k].last;
             for (int32_t later = k; later < g->n; later++) /* its aliases come along */
-                if (p->root[later] == k)
-                    p->root[later] = r;
+                if (g->node[later]->root == k)
+                    g->node[later]->root = r;
         }
     }
 }
@@ -104,16 +97,15 @@ static int lowest_first(const void *pa, const void *pb)
     return (a->offset > b->offset) - (a->offset < b->offset);
 }
 
-static gg_status lay_out(planning *p)
+static gg_status lay_out(life *life_, gg_graph *g)
 {
-    gg_graph *g = p->g;
     life **order = gg_new(g->ctx, life *, 2 * (int64_t)g->n), **near = order + g->n;
     if (!order)
         return GG_ENOMEM;
     int n = 0;
     for (int32_t k = 0; k < g->n; k++)
-        if (p->root[k] == k && g->node[k]->used && !is_leaf(g->node[k]) && !g->node[k]->data)
-            order[n++] = &p->life[k];
+        if (g->node[k]->root == k && g->node[k]->used && !own_place(g->node[k]))
+            order[n++] = &life_[k];
     qsort(order, (size_t)n, sizeof *order, largest_first);
     int64_t all = 0;
     for (int i = 0; i < n; i++) {
@@ -141,9 +133,8 @@ static gg_status lay_out(planning *p)
     return GG_OK;
 }
 
-static gg_status make_steps(planning *p)
+static gg_status make_steps(gg_graph *g)
 {
-    gg_graph *g = p->g;
     g->step = gg_new(g->ctx, gg_var *, g->n);
     if (!g->step)
         return GG_ENOMEM;
@@ -153,8 +144,10 @@ static gg_status make_steps(planning *p)
             continue;
         if (v->op == GG__OP_PARAM && !(v->data = gg_params_value(v->params, v->param)))
             return GG_ENOMEM;
-        if (p->root[k] != k)
-            v->data = g->node[p->root[k]]->data;
+        if (v->root != k)
+            v->data = g->node[v->root]->data;
+        if (v->op == GG__OP_SCAN)
+            GG_TRY(gg__scan_plan(v));
         v->run = gg__operation_of(v->op)->kernel;
         if (v->run && !(v->op == GG__OP_STORE && v->data == v->in[0]->data))
             g->step[g->n_steps++] = v;
@@ -165,35 +158,38 @@ static gg_status make_steps(planning *p)
     return g->scratch ? GG_OK : GG_ENOMEM;
 }
 
+gg_status gg__plan_begin(gg_graph *g, gg_var *const *keep, int n)
+{
+    for (int i = 0; i < n; i++)
+        keep[i]->kept = true;
+    mark_used(g);
+    find_roots(g);
+    g->planned = true;
+    return place_gradients(g);
+}
+
+gg_status gg__plan_end(gg_graph *g)
+{
+    life *life_ = gg_new(g->ctx, life, g->n);
+    if (!life_)
+        return GG_ENOMEM;
+    find_lives(life_, g);
+    const gg_status s = lay_out(life_, g);
+    gg_drop(g->ctx, life_);
+    return s == GG_OK ? make_steps(g) : s;
+}
+
 gg_status gg_graph_plan(gg_graph *g, gg_var *const *keep, int n)
 {
-    for (int i = 0; i < n && g->status == GG_OK; i++) {
+    for (int i = 0; i < n && g->status == GG_OK; i++)
         if (!keep[i])
             gg__mistake(g, GG_EINVAL, "plan: value %d to keep is NULL", i);
-        else
-            keep[i]->kept = true;
-    }
     if (g->status != GG_OK)
         return gg_fail(g->ctx, g->status, "%s", g->message ? g->message : gg_status_text(g->status));
     if (g->planned)
         return gg_fail(g->ctx, GG_EINVAL, "the graph is planned already");
-    planning p = {.g = g, .root = gg_new(g->ctx, int32_t, g->n), .life = gg_new(g->ctx, life, g->n)};
-    gg_status s = p.root && p.life ? GG_OK : GG_ENOMEM;
-    if (s == GG_OK) {
-        mark_used(g);
-        find_roots(&p);
-        s = place_gradients(&p);
-    }
-    if (s == GG_OK) {
-        find_lives(&p);
-        s = lay_out(&p);
-    }
-    if (s == GG_OK)
-        s = make_steps(&p);
-    gg_drop(g->ctx, p.root);
-    gg_drop(g->ctx, p.life);
-    g->planned = true;
-    return s;
+    GG_TRY(gg__plan_begin(g, keep, n));
+    return gg__plan_end(g);
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------------------------- */
