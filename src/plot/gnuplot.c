@@ -1,23 +1,17 @@
-/* gnuplot as a program: found on PATH, started without a shell, the script on its standard input, the picture from its standard output.
+/* gnuplot: texts and scripts for it, and the pictures that come back. program.c runs it.
  *
- * The script lies in an anonymous file, so there is no pipe that could break under us (SIGPIPE) or fill while gnuplot's own fills;
- * what gnuplot says goes to another, for the message when it fails. Pictures are taken into memory, looked at, and written by file.c.
- * Traps: -d, or a person's ~/.gnuplot changes our plots; text goes in single quotes only (in double quotes a backquote
- * runs a command); "noenhanced", or an underscore in a name lowers the next letter; a descriptor below 3 would be overwritten by dup2.
+ * Pictures are taken into memory, looked at, and written by file.c.
+ * Traps: -d, or a person's ~/.gnuplot changes our plots; text goes in single quotes only (in double quotes a backquote runs a command), and
+ * an apostrophe in it is a string of its own, appended (gnuplot 5.4 misreads a doubled one that begins a string or follows another, and takes
+ * what comes then for commands); "noenhanced", or an underscore in a name lowers the next letter; the text of a tick is a format, in which a per
+ * cent sign must be doubled.
  */
 #include "plot/gnuplot.h"
 #include "base/file.h"
 #include "base/utf8.h"
+#include "plot/fonts.h"
+#include "plot/program.h"
 #include "plot/svg.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-extern char **environ;
 
 /* ---- text ---- */
 
@@ -44,223 +38,108 @@ static void put_letter(gg_str *script, int32_t cp)
 {
     char bytes[4];
     if (cp == '\'')
-        gg_str_add(script, "'", 1); /* doubled */
-    gg_str_add(script, bytes, (size_t)gg_utf8_encode(bytes, cp));
+        gg_str_puts(script, "'.\"'\".'");
+    else
+        gg_str_add(script, bytes, (size_t)gg_utf8_encode(bytes, cp));
 }
 
-static int64_t count_letters(letters l)
+/* In hundredths of the font's size. */
+static int64_t width_of(letters l)
 {
     int64_t n = 0;
-    while (next_letter(&l) >= 0)
-        n++;
+    for (int32_t cp; (cp = next_letter(&l)) >= 0;)
+        n += gg__fonts_width(cp);
     return n;
 }
 
-void gg__gnuplot_quote(gg_str *script, const char *text, int most)
+double gg__gnuplot_width(const char *text)
 {
-    letters l = {text, strlen(text)};
-    const int64_t n = count_letters(l), keep = n > most ? most - 1 : n;
-    gg_str_add(script, "'", 1);
-    for (int64_t i = 0; i < keep; i++)
-        put_letter(script, next_letter(&l));
-    if (keep < n)
-        put_letter(script, 0x2026);
-    gg_str_add(script, "'", 1);
+    return (double)width_of((letters){text, strlen(text)}) / 100;
 }
 
-int gg__gnuplot_quote_lines(gg_str *script, const char *text, int width)
+/* Letters until `most` is reached, and an ellipsis if that is before the end. */
+static void put_letters(gg_str *script, letters *l, int64_t most, bool is_format)
 {
-    letters l = {text, strlen(text)};
-    int lines = 1;
-    for (gg_str_add(script, "'", 1); l.left > 0;) {
-        /* a line: to the last space before `width`, or all that is left */
-        letters scan = l;
-        int64_t n = 0, cut = 0;
-        for (int32_t cp; n <= width && (cp = next_letter(&scan)) >= 0; n++)
-            if (cp == ' ')
-                cut = n;
-        const bool last = n <= width, full = lines == 3 && !last;
-        const int64_t keep = last ? n : full ? width - 1 : cut > 0 ? cut : width;
-        for (int64_t i = 0; i < keep; i++)
-            put_letter(script, next_letter(&l));
-        if (full)
-            put_letter(script, 0x2026);
-        if (last || full)
-            break;
-        if (cut > 0)
-            next_letter(&l); /* the space */
-        gg_str_puts(script, "'.\"\\n\".'");
-        lines++;
-    }
-    gg_str_add(script, "'", 1);
-    return lines;
-}
-
-/* ---- the program ---- */
-
-/* Moves a descriptor out of the way of 0, 1 and 2. -1 stays -1. */
-static int above_standard(int fd)
-{
-    if (fd < 0 || fd > 2)
-        return fd;
-    const int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3), error = errno;
-    close(fd);
-    errno = error;
-    return moved;
-}
-
-static void close_one(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-static bool write_from_start(int fd, const char *data, size_t n)
-{
-    for (size_t put = 0; put < n;) {
-        const ssize_t w = pwrite(fd, data + put, n - put, (off_t)put);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return false;
-        put += (size_t)w;
-    }
-    return true;
-}
-
-/* What gnuplot said, the line that matters: it draws a caret under the place before it says what is wrong. */
-static void complaint(char *out, size_t n, int fd)
-{
-    char text[4096];
-    const ssize_t got = pread(fd, text, sizeof text - 1, 0);
-    text[got > 0 ? got : 0] = 0;
-    const char *best = "", *at = text;
-    size_t length = 0;
-    while (*at) {
-        const size_t line = strcspn(at, "\n");
-        const size_t blank = strspn(at, " \t^");
-        if (blank < line && (length == 0 || strncmp(at + blank, "line ", 5) == 0)) {
-            best = at + blank;
-            length = line - blank;
-        }
-        at += line + (at[line] == '\n');
-    }
-    if (length >= n)
-        length = n - 1;
-    memcpy(out, best, length);
-    out[length] = 0;
-}
-
-typedef struct child {
-    int in, out, log, tell; /* script; our end of the pipe; what it says; its end of the pipe */
-} child;
-
-static int start(pid_t *pid, const child *c)
-{
-    static char name[] = "gnuplot", defaults[] = "-d";
-    char *argv[] = {name, defaults, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t how;
-    sigset_t none, usual;
-    sigemptyset(&none);
-    sigemptyset(&usual);
-    sigaddset(&usual, SIGPIPE);
-    int error = posix_spawn_file_actions_init(&files);
-    if (error)
-        return error;
-    error = posix_spawnattr_init(&how);
-    if (!error) {
-        posix_spawnattr_setsigmask(&how, &none); /* golgi's threads block signals; gnuplot must not inherit that */
-        posix_spawnattr_setsigdefault(&how, &usual);
-        posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        error = posix_spawn_file_actions_adddup2(&files, c->in, 0);
-        error = error ? error : posix_spawn_file_actions_adddup2(&files, c->tell, 1);
-        error = error ? error : posix_spawn_file_actions_adddup2(&files, c->log, 2);
-        error = error ? error : posix_spawnp(pid, name, &files, &how, argv, environ);
-        posix_spawnattr_destroy(&how);
-    }
-    posix_spawn_file_actions_destroy(&files);
-    return error;
-}
-
-static gg_status missing(gg_context *ctx)
-{
-    return gg_fail(ctx, GG_EUNSUPPORTED, "plots need the program gnuplot, and it is not on PATH: apt-get install gnuplot-nox fonts-dejavu-core");
-}
-
-static gg_status drain(gg_str *picture, gg_context *ctx, int fd)
-{
-    enum { MOST = 256 << 20 };
-    char block[16384];
+    enum { ELLIPSIS = 0x2026 };
+    const bool cut = width_of(*l) > most;
+    int64_t used = cut ? gg__fonts_width(ELLIPSIS) : 0;
     for (;;) {
-        const ssize_t n = read(fd, block, sizeof block);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return gg_fail(ctx, GG_EIO, "reading gnuplot's picture failed: %s", strerror(errno));
-        if (n == 0)
-            return GG_OK;
-        gg_str_add(picture, block, (size_t)n);
-        if (picture->failed)
-            return GG_ENOMEM;
-        if (picture->len > MOST)
-            return gg_fail(ctx, GG_EIO, "gnuplot's picture is larger than %d MiB", MOST >> 20);
+        const letters here = *l;
+        const int32_t cp = next_letter(l);
+        used += cp >= 0 ? gg__fonts_width(cp) : 0;
+        if (cp < 0 || used > most) {
+            *l = here;
+            break;
+        }
+        put_letter(script, cp);
+        if (is_format && cp == '%')
+            put_letter(script, cp);
     }
+    if (cut)
+        put_letter(script, ELLIPSIS);
 }
 
-/* exit: its status; -1 when somebody else's handler has taken it. */
-static int wait_for(pid_t pid)
+void gg__gnuplot_quote(gg_str *script, const char *text, double most)
 {
-    int status;
-    pid_t r;
-    do
-        r = waitpid(pid, &status, 0);
-    while (r < 0 && errno == EINTR);
-    return r < 0 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    letters l = {text, strlen(text)};
+    gg_str_puts(script, "'");
+    put_letters(script, &l, (int64_t)(100 * most), false);
+    gg_str_puts(script, "'");
 }
 
-static gg_status run(gg_str *picture, gg_context *ctx, const gg_str *script)
+void gg__gnuplot_quote_tick(gg_str *script, const char *text, double most)
 {
-    child c = {.in = above_standard(memfd_create("golgi-gnuplot-script", MFD_CLOEXEC)), .out = -1, .tell = -1,
-               .log = above_standard(memfd_create("golgi-gnuplot-log", MFD_CLOEXEC))};
-    int ends[2] = {-1, -1};
-    gg_status s = GG_OK;
-    if (pipe2(ends, O_CLOEXEC) == 0) {
-        c.out = above_standard(ends[0]);
-        c.tell = above_standard(ends[1]);
+    letters l = {text, strlen(text)};
+    gg_str_puts(script, "'");
+    put_letters(script, &l, (int64_t)(100 * most), true);
+    gg_str_puts(script, "'");
+}
+
+const char *gg__gnuplot_quote_line(gg_str *script, const char *text, double most)
+{
+    const int64_t room = (int64_t)(100 * most);
+    letters l = {text, strlen(text)}, scan = l, cut = l, space = l;
+    bool at_space = false;
+    if (width_of(l) <= room) {
+        gg__gnuplot_quote(script, text, most);
+        return NULL;
     }
-    if (c.in < 0 || c.log < 0 || c.out < 0 || c.tell < 0 || !write_from_start(c.in, script->data, script->len))
-        s = gg_fail(ctx, GG_EIO, "no room for a script to gnuplot: %s", strerror(errno));
-    pid_t pid = -1;
-    if (s == GG_OK) {
-        const int error = start(&pid, &c);
-        if (error == ENOENT || error == ENOTDIR || error == EACCES)
-            s = missing(ctx);
-        else if (error)
-            s = gg_fail(ctx, GG_EIO, "gnuplot cannot be started: %s", strerror(error));
+    for (int64_t used = 0;;) { /* to the last space that fits, or as many letters as fit */
+        cut = scan;
+        const int32_t cp = next_letter(&scan);
+        used += gg__fonts_width(cp);
+        if (used > room)
+            break;
+        if (cp == ' ') {
+            space = cut;
+            at_space = true;
+        }
     }
-    close_one(&c.tell);
-    if (s == GG_OK) {
-        s = drain(picture, ctx, c.out);
-        close_one(&c.out); /* after a failure gnuplot must not wait for us to read on */
-        const int exit_status = wait_for(pid);
-        char said[300];
-        complaint(said, sizeof said, c.log);
-        if (s == GG_OK && exit_status == 127)
-            s = missing(ctx);
-        else if (s == GG_OK && strstr(said, "unknown or ambiguous terminal"))
-            s = gg_fail(ctx, GG_EUNSUPPORTED, "this gnuplot cannot draw PNG or SVG (%s): apt-get install gnuplot-nox", said);
-        else if (s == GG_OK && exit_status > 0)
-            s = gg_fail(ctx, GG_EIO, "gnuplot ended with status %d: %s", exit_status, *said ? said : "it did not say why");
-    }
-    close_one(&c.in);
-    close_one(&c.log);
-    close_one(&c.out);
-    return s;
+    const char *const end = at_space ? space.at : cut.at;
+    gg_str_puts(script, "'");
+    while (l.at < end)
+        put_letter(script, next_letter(&l));
+    gg_str_puts(script, "'");
+    if (at_space)
+        next_letter(&l);
+    return l.at;
 }
 
 /* ---- pictures ---- */
+
+static gg_status run(gg_str *picture, gg_context *ctx, const gg_str *script)
+{
+    static const char *const argv[] = {"gnuplot", "-d", NULL};
+    gg__program_end end;
+    const gg_status s = gg__program_run(picture, &end, ctx, argv, script);
+    if (s == GG_ENOENT)
+        return gg_fail(ctx, GG_EUNSUPPORTED, "plots need the program gnuplot, and it is not on PATH: apt-get install gnuplot-nox fonts-dejavu-core");
+    if (s == GG_OK && strstr(end.said, "unknown or ambiguous terminal"))
+        return gg_fail(ctx, GG_EUNSUPPORTED, "this gnuplot cannot draw PNG or SVG (%s): apt-get install gnuplot-nox", end.said);
+    if (s == GG_OK && end.status > 0)
+        return gg_fail(ctx, GG_EIO, "gnuplot ended with status %d: %s", end.status, *end.said ? end.said : "it did not say why");
+    return s;
+}
 
 static bool ends_with(const gg_str *s, const char *end, size_t n)
 {
@@ -272,14 +151,24 @@ static gg_status draw(gg_context *ctx, const char *path, const char *title, cons
     gg_str whole = {.ctx = ctx}, picture = {.ctx = ctx}, name = {.ctx = ctx};
     gg_str_puts(&whole, "set encoding utf8\n");
     if (png)
-        gg_str_printf(&whole, "large = ',16'; small = ',10'\nset terminal pngcairo noenhanced size %d,%d font 'DejaVu Sans,10.5' fontscale 2 linewidth 2 pointscale 2 background '#ffffff'\n",
+        gg_str_printf(&whole,
+                      "large = ',16'; small = ',10'; dot = 0.9\n"
+                      "set terminal pngcairo noenhanced size %d,%d font 'DejaVu Sans,10.5' fontscale 2 linewidth 2 pointscale 2 background '#ffffff'\n",
                       2 * width, 2 * height);
     else
-        gg_str_printf(&whole, "large = ',21'; small = ',13'\nset terminal svg noenhanced standalone fixed size %d,%d font 'DejaVu Sans,14' background '#ffffff'\n", width, height);
-    gg_str_add(&whole, script->data, script->len);
-    gg_str_puts(&whole, "unset output\n");
+        gg_str_printf(&whole,
+                      "large = ',21'; small = ',13'; dot = 0.65\n"
+                      "set terminal svg noenhanced standalone fixed size %d,%d font 'DejaVu Sans,14' background '#ffffff'\n",
+                      width, height);
     gg_str_printf(&name, "%s.%s", path, png ? "png" : "svg");
-    gg_status s = whole.failed || name.failed || script->failed ? GG_ENOMEM : run(&picture, ctx, &whole);
+    gg_status s = whole.failed || name.failed || script->failed ? GG_ENOMEM : GG_OK;
+    if (s == GG_OK && png)
+        s = gg__fonts_fit(&whole, script, name.data);
+    else
+        gg_str_add(&whole, script->data, script->len);
+    gg_str_puts(&whole, "unset output\n");
+    if (s == GG_OK)
+        s = whole.failed ? GG_ENOMEM : run(&picture, ctx, &whole);
     if (s == GG_OK && !(png ? ends_with(&picture, "IEND\xae\x42\x60\x82", 8) : ends_with(&picture, "</svg>\n", 7) || ends_with(&picture, "</svg>\n\n", 8)))
         s = gg_fail(ctx, GG_EIO, "gnuplot gave no whole picture for %s (%zu bytes)", name.data, picture.len);
     gg_str tidy = {.ctx = ctx};

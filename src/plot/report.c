@@ -183,8 +183,10 @@ static gg_status write_page(gg_report *r, const char *path)
         return gg_fail(r->ctx, GG_EINTERNAL, "%s: a table of this report has no columns, or rows stand outside a table", path);
     end_section(r);
     gg_str page = {.ctx = r->ctx};
-    gg_str_puts(&page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n"
+    gg_str_puts(&page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+                       "script-src 'unsafe-inline'; img-src data:\">\n"
                        "<meta name=\"generator\" content=\"golgi " GG_VERSION_TEXT "\">\n<title>");
     gg__xml_escape(&page, r->title);
     gg_str_puts(&page, "</title>\n<style>\n");

@@ -7,7 +7,8 @@ static const char STYLE[] =
     ":root{color-scheme:light dark;--page:#fbfbfa;--card:#fff;--ink:#1d2126;--soft:#5b636d;--line:#dcdfe3;--accent:#0072b2;--hover:#eef3f7}\n"
     "@media (prefers-color-scheme:dark){:root{--page:#14171a;--card:#1b1f24;--ink:#e4e7ea;--soft:#9aa3ad;--line:#343a41;--accent:#56b4e9;--hover:#262c33}}\n"
     "*{box-sizing:border-box}\n"
-    "body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,-apple-system,\"Segoe UI\",Roboto,\"DejaVu Sans\",Arial,sans-serif;overflow-wrap:anywhere}\n"
+    "body{margin:0;background:var(--page);color:var(--ink);overflow-wrap:anywhere;\n"
+    "font:16px/1.55 system-ui,-apple-system,\"Segoe UI\",Roboto,\"DejaVu Sans\",Arial,sans-serif}\n"
     "main,footer{max-width:60rem;margin:0 auto;padding:0 1.25rem}\n"
     "header{padding:2.5rem 0 .5rem}\n"
     ".kicker{margin:0 0 .4rem;color:var(--soft);font-size:.95rem}\n"
@@ -45,10 +46,11 @@ static const char STYLE[] =
     "dt{color:var(--soft)}\n"
     "dd{margin:0;font-family:ui-monospace,\"DejaVu Sans Mono\",Menlo,Consolas,monospace;font-size:.88rem;white-space:pre-wrap}\n"
     "footer{padding-top:2rem;padding-bottom:2.5rem;color:var(--soft);font-size:.85rem}\n"
-    "@media (max-width:34rem){main,footer{padding-left:.9rem;padding-right:.9rem}header{padding-top:1.4rem}dl{grid-template-columns:1fr;gap:.1rem}dd{margin-bottom:.5rem}\n"
-    "th,td{padding:.4rem .55rem}}\n"
-    "@media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;color-scheme:light}.js .csv{display:none}th button::after{content:none!important}\n"
-    ".box{overflow:visible;border:0}.plot svg{min-width:0}figure,tr{break-inside:avoid}h2,h3{break-after:avoid}main,footer{max-width:none}}\n";
+    "@media (max-width:34rem){main,footer{padding-left:.9rem;padding-right:.9rem}header{padding-top:1.4rem}\n"
+    "dl{grid-template-columns:1fr;gap:.1rem}dd{margin-bottom:.5rem}th,td{padding:.4rem .55rem}}\n"
+    "@media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;color-scheme:light}.js .csv{display:none}\n"
+    "th button::after{content:none!important}.box{overflow:visible;border:0}\n"
+    ".plot svg{min-width:0}figure,tr{break-inside:avoid}h2,h3{break-after:avoid}main,footer{max-width:none}}\n";
 
 static const char SCRIPT[] =
     "'use strict';\n"

@@ -233,13 +233,14 @@ static bool keeps(const reader *r, const tag *t, const attribute *a)
     const bool link = is(n, "href") || is(n, "xlink:href");
     if (link)
         return begins(v, "#") || (is(t->name, "image") && (begins(v, "data:image/png;base64,") || begins(v, "data:image/jpeg;base64,")));
-    if ((n.n > 2 && (n.at[0] | 0x20) == 'o' && (n.at[1] | 0x20) == 'n') || is(n, "class") || memchr(n.at, ':', n.n) || begins(n, "data-") || is(n, "tabindex") ||
-        begins(n, "aria-") || is(n, "role") || begins(n, "xmlns"))
+    if ((n.n > 2 && (n.at[0] | 0x20) == 'o' && (n.at[1] | 0x20) == 'n') || is(n, "class") || memchr(n.at, ':', n.n) || begins(n, "data-") ||
+        is(n, "tabindex") || begins(n, "aria-") || is(n, "role") || begins(n, "xmlns"))
         return false;
     for (size_t i = 0; i < n.n; i++)
         if (n.at[i] & 0x80)
             return false;
-    if (r->depth == 0 && (is(n, "id") || is(n, "width") || is(n, "height") || is(n, "x") || is(n, "y") || is(n, "version") || is(n, "style") || is(n, "preserveAspectRatio")))
+    if (r->depth == 0 && (is(n, "id") || is(n, "width") || is(n, "height") || is(n, "x") || is(n, "y") || is(n, "version") || is(n, "style") ||
+                          is(n, "preserveAspectRatio")))
         return false;
     return !leaves(v);
 }
@@ -446,7 +447,8 @@ static gg_status rewrite(reader *r)
 
 gg_status gg__svg_embed(gg_str *out, const char *svg, size_t n, const char *name, const char *prefix, const char *extra)
 {
-    return rewrite(&(reader){.ctx = out->ctx, .start = svg, .at = svg, .end = svg + n, .name = name, .out = out, .embed = true, .prefix = prefix, .extra = extra});
+    return rewrite(&(reader){.ctx = out->ctx, .start = svg, .at = svg, .end = svg + n, .name = name, .out = out, .embed = true, .prefix = prefix,
+                             .extra = extra});
 }
 
 gg_status gg__svg_tidy(gg_str *out, const char *svg, size_t n, const char *name, const char *title)
