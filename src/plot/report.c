@@ -168,12 +168,32 @@ void gg_report_table_end(gg_report *r)
     r->in_table = false;
 }
 
+/* Words with hyphens each in a box of their own: a browser would break a command line within "--model". */
+static void put_words(gg_report *r, gg_str *out, const char *text)
+{
+    while (*text) {
+        const size_t blank = strspn(text, " \t\n"), word = strcspn(text + blank, " \t\n");
+        const bool boxed = memchr(text + blank, '-', word) != NULL;
+        char *one = gg_strndup(r->ctx, text + blank, word);
+        if (!one) {
+            out->failed = true;
+            return;
+        }
+        gg_str_add(out, text, blank);
+        gg_str_puts(out, boxed ? "<span>" : "");
+        gg__xml_escape(out, one);
+        gg_str_puts(out, boxed ? "</span>" : "");
+        gg_drop(r->ctx, one);
+        text += blank + word;
+    }
+}
+
 void gg_report_fact(gg_report *r, const char *name, const char *value)
 {
     gg_str_puts(&r->facts, "<dt>");
     gg__xml_escape(&r->facts, name);
     gg_str_puts(&r->facts, "</dt><dd>");
-    gg__xml_escape(&r->facts, value);
+    put_words(r, &r->facts, value);
     gg_str_puts(&r->facts, "</dd>\n");
 }
 

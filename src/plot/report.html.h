@@ -4,8 +4,8 @@
  * gets black on white without buttons. Nothing is fetched: the policy in the head forbids it to the browser too.
  */
 static const char STYLE[] =
-    ":root{color-scheme:light dark;--page:#fbfbfa;--card:#fff;--ink:#1d2126;--soft:#5b636d;--line:#dcdfe3;--accent:#0072b2;--hover:#eef3f7}\n"
-    "@media (prefers-color-scheme:dark){:root{--page:#14171a;--card:#1b1f24;--ink:#e4e7ea;--soft:#9aa3ad;--line:#343a41;--accent:#56b4e9;--hover:#262c33}}\n"
+    ":root{color-scheme:light dark;--page:#fbfbfa;--card:#fff;--ink:#1d2126;--soft:#5b636d;--line:#dcdfe3;--accent:#0072b2;--hover:#eef3f7;--shade:#0003}\n"
+    "@media (prefers-color-scheme:dark){:root{--page:#14171a;--card:#1b1f24;--ink:#e4e7ea;--soft:#9aa3ad;--line:#343a41;--accent:#56b4e9;--hover:#262c33;--shade:#000a}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0;background:var(--page);color:var(--ink);overflow-wrap:anywhere;\n"
     "font:16px/1.55 system-ui,-apple-system,\"Segoe UI\",Roboto,\"DejaVu Sans\",Arial,sans-serif}\n"
@@ -17,7 +17,12 @@ static const char STYLE[] =
     "h3{margin:0;font-size:1rem}\n"
     "p{margin:.6rem 0;max-width:46rem}\n"
     "figure{margin:1.25rem 0}\n"
-    ".box{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:8px}\n"
+    /* a shade at the edge beyond which there is more: covers that move with the contents lie over it at the ends */
+    ".box{overflow-x:auto;border:1px solid var(--line);border-radius:8px;background:\n"
+    "linear-gradient(to right,var(--card) 40%,transparent) left/2.5rem 100% no-repeat local,\n"
+    "linear-gradient(to left,var(--card) 40%,transparent) right/2.5rem 100% no-repeat local,\n"
+    "linear-gradient(to right,var(--shade),transparent) left/.8rem 100% no-repeat,\n"
+    "linear-gradient(to left,var(--shade),transparent) right/.8rem 100% no-repeat,var(--card)}\n"
     ".box:focus-visible,button:focus-visible{outline:2px solid var(--accent);outline-offset:2px}\n"
     ".plot{padding:.5rem}\n"
     ".plot svg{display:block;width:100%;min-width:36rem;height:auto;color:var(--ink)}\n"
@@ -31,9 +36,9 @@ static const char STYLE[] =
     "tbody tr:last-child td{border-bottom:0}\n"
     "tbody tr:hover{background:var(--hover)}\n"
     ".n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\n"
-    "th{white-space:nowrap;font-weight:600}\n"
+    "th{white-space:nowrap;padding:0}\n"
     "button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}\n"
-    "th button{font-weight:600}\n"
+    "th button{font-weight:600;width:100%;padding:.4rem .8rem;text-align:inherit}\n"
     "th button::after{content:\"\\2195\";display:inline-block;width:1.1em;text-align:right;color:var(--soft);opacity:.5}\n"
     "th[aria-sort=ascending] button::after{content:\"\\2191\";opacity:1}\n"
     "th[aria-sort=descending] button::after{content:\"\\2193\";opacity:1}\n"
@@ -45,11 +50,12 @@ static const char STYLE[] =
     "dl{display:grid;grid-template-columns:minmax(6rem,max-content) 1fr;gap:.35rem 1.25rem;margin:.8rem 0;font-size:.92rem}\n"
     "dt{color:var(--soft)}\n"
     "dd{margin:0;font-family:ui-monospace,\"DejaVu Sans Mono\",Menlo,Consolas,monospace;font-size:.88rem;white-space:pre-wrap}\n"
+    "dd span{display:inline-block}\n"
     "footer{padding-top:2rem;padding-bottom:2.5rem;color:var(--soft);font-size:.85rem}\n"
     "@media (max-width:34rem){main,footer{padding-left:.9rem;padding-right:.9rem}header{padding-top:1.4rem}\n"
-    "dl{grid-template-columns:1fr;gap:.1rem}dd{margin-bottom:.5rem}th,td{padding:.4rem .55rem}}\n"
+    "dl{grid-template-columns:1fr;gap:.1rem}dd{margin-bottom:.5rem}td,th button{padding:.4rem .55rem}}\n"
     "@media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;color-scheme:light}.js .csv{display:none}\n"
-    "th button::after{content:none!important}.box{overflow:visible;border:0}\n"
+    "th button::after{content:none!important}.box{overflow:visible;border:0;background:none}\n"
     ".plot svg{min-width:0}figure,tr{break-inside:avoid}h2,h3{break-after:avoid}main,footer{max-width:none}}\n";
 
 static const char SCRIPT[] =

@@ -65,7 +65,7 @@ static void a_report_reads_from_the_answer_to_how_it_was_made(void **state)
         "<th scope=\"col\" class=\"n\"><button type=\"button\">share</button></th>",
         "<tbody>\n<tr><td>rust</td><td class=\"n\">12 %</td></tr>\n<tr><td>lexicon</td><td class=\"n\"></td></tr>\n</tbody>", "</section>",
         "<h2 id=\"section2\">What is near</h2>", "</section>", "How this was made",
-        "<dt>seed</dt><dd>1</dd>\n<dt>command</dt><dd>golgi nag select\n  --model M</dd>",
+        "<dt>seed</dt><dd>1</dd>\n<dt>command</dt><dd>golgi nag select\n  <span>--model</span> M</dd>",
         "</main>", "<footer>golgi " GG_VERSION_TEXT "</footer>", "<script>", "</html>\n",
     };
     has_in_order(page, parts, sizeof parts / sizeof *parts);
