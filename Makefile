@@ -2,7 +2,8 @@
 #   make demo      set up, build, do the main job on a real model and show it
 #   make check     set up, build, run every test: plain and under sanitizers; ends with "N passed, N failed"
 # Also: `make` (build/golgi), `make test T=base/file` (one test program), `make tests` (build them all), `make check-quick` (plain tests,
-# no set-up), `make check-clang`, `make check-long` (fuzzing, threads under ThreadSanitizer, faults and kills at full strength),
+# no set-up), `make check-clang`, `make check-long` (fuzzing, threads under ThreadSanitizer, faults and kills at full strength,
+# reports in a browser),
 # `make fuzz SECONDS=600`, `make coverage`, `make clean`. SAN=1 builds under ASan and UBSan in build/asan, SAN=thread under
 # ThreadSanitizer in build/tsan; CC=clang works; V=1 shows the commands.
 MAKEFLAGS += --no-print-directory
@@ -41,10 +42,11 @@ CXX_SRC := $(if $(ARROW_LIBS),$(wildcard src/io/*_arrow.cc))
 CLI_SRC := $(wildcard src/cli/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$B/%.o) $(CXX_SRC:%.cc=$B/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$B/%.o)
-TEST_SRC := $(wildcard tests/*/*_test.c)
+TEST_SRC := $(filter-out tests/long/%,$(wildcard tests/*/*_test.c))
 TEST_BIN := $(TEST_SRC:tests/%.c=$B/tests/%)
+LONG_BIN := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/long/*_test.c))
 
-.PHONY: all tests test demo setup check check-quick check-clang check-long check-thread coverage fuzz fuzz-programs bench clean
+.PHONY: all tests test demo setup check check-quick check-clang check-long check-thread tests-long coverage fuzz fuzz-programs bench clean
 all: $B/golgi
 
 $B/golgi: $(CLI_OBJ) $B/libgolgi.a
@@ -117,12 +119,16 @@ build/fuzz/%: tests/fuzz/%_fuzz.c build/fuzz/libgolgi.a
 	@echo "  link  $@"
 	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< build/fuzz/libgolgi.a $(LDFLAGS) $(LDLIBS)
 
-# What takes longer than a check may: every parser fuzzed for ten seconds, the parallel paths under ThreadSanitizer, and the tests that
-# know GOLGI_LONG at full strength.
-check-long: all tests
+# What takes longer than a check may, or programs that building and testing do without (a browser): every parser fuzzed for ten seconds,
+# the parallel paths under ThreadSanitizer, the tests that know GOLGI_LONG at full strength, and those of tests/long.
+check-long:
+	@tools/setup --long
+	@+$(MAKE) all tests tests-long
 	@+$(MAKE) fuzz SECONDS=10
 	@+$(MAKE) check-thread
-	@GOLGI_LONG=1 LIMIT=3600 tests/run $B
+	@GOLGI_LONG=1 LIMIT=3600 tests/run --long $B
+
+tests-long: $(LONG_BIN)
 
 # The programs that run threads, each with its threads. What the suppressions leave out, and why, is written in them.
 THREAD_TESTS := base/work base/team base/progress math/tsne math/cluster math/linear model/run systems/nag systems/nag_model cli/verbs

@@ -439,37 +439,41 @@ static bool has_points(const int32_t *label, int64_t n, int c)
     return false;
 }
 
-/* Ranges of one length on both axes, so that a distance looks the same in every direction. */
-static void square(gg_str *s, const double *xy, int64_t n)
+/* Ranges such that a distance looks the same in every direction; returns the height of the map in pixels, at most TALLEST, for its width. */
+static int equal_axes(gg_str *s, const double *xy, int64_t n, int width)
 {
+    enum { LOWEST = 300, TALLEST = 620 };
     double low[2] = {xy[0], xy[1]}, high[2] = {xy[0], xy[1]};
     for (int64_t i = 0; i < 2 * n; i++) {
         low[i % 2] = fmin(low[i % 2], xy[i]);
         high[i % 2] = fmax(high[i % 2], xy[i]);
     }
-    double half = 0.53 * fmax(high[0] - low[0], high[1] - low[1]);
-    half = half > 0 ? half : 1;
+    const double across = 1.06 * (high[0] - low[0]), up = 1.06 * (high[1] - low[1]);
+    double pixel = fmax(across / width, up / TALLEST); /* in units of the axes */
+    pixel = pixel > 0 ? pixel : 1.0 / width;
+    const int height = (int)fmax(LOWEST, up / pixel);
     for (int a = 0; a < 2; a++) {
-        const double middle = 0.5 * low[a] + 0.5 * high[a];
+        const double middle = 0.5 * low[a] + 0.5 * high[a], half = 0.5 * pixel * (a ? height : width);
         gg_str_printf(s, "set %crange [%.17g:%.17g]\n", "xy"[a], middle - half, middle + half);
     }
+    return height;
 }
 
 gg_status gg_plot_map(gg_context *ctx, const char *path, const char *title, const double *xy, const int32_t *label, int64_t n,
                       const char *const *class_name, int n_classes, const char *x_label, const char *y_label)
 {
     GG_TRY(check_points(ctx, path, xy, 2, label, n, n_classes));
-    enum { SIDE = 520, LEFT = 76, BOTTOM = 68, LINE = 21 }; /* the legend has what is left of WIDTH */
+    enum { ACROSS = 540, LEFT = 76, BOTTOM = 68, LINE = 21 }; /* the legend has what is left of WIDTH */
     gg_str s = {.ctx = ctx};
+    const int up = equal_axes(&s, xy, n, ACROSS);
     int n_shown = 0;
     for (int c = 0; c < n_classes; c++)
         n_shown += has_points(label, n, c);
-    const int below = LINE * n_shown > SIDE ? LINE * n_shown - SIDE : 0, body = SIDE + BOTTOM + below, height = body + begin(&s, title, false, NULL, body);
+    const int below = LINE * n_shown > up ? LINE * n_shown - up : 0, body = up + BOTTOM + below, height = body + begin(&s, title, false, NULL, body);
     gg_str_printf(&s, "set lmargin at screen %.5f\nset rmargin at screen %.5f\nset bmargin at screen %.5f\n", (double)LEFT / WIDTH,
-                  (double)(LEFT + SIDE) / WIDTH, (double)(BOTTOM + below) / height);
-    axis(&s, "xlabel", x_label, SIDE);
-    axis(&s, "ylabel", y_label, SIDE);
-    square(&s, xy, n);
+                  (double)(LEFT + ACROSS) / WIDTH, (double)(BOTTOM + below) / height);
+    axis(&s, "xlabel", x_label, ACROSS);
+    axis(&s, "ylabel", y_label, up);
     gg_str_puts(&s, "set grid back lt 1 lc rgb '" GG__FAINT "' lw 1\n");
     gg_str plot = {.ctx = ctx};
     int line = 0;
@@ -489,8 +493,8 @@ gg_status gg_plot_map(gg_context *ctx, const char *path, const char *title, cons
         snprintf(style, sizeof style, "pt %d ps %s lw 1.3 lc rgb '%s'", shape_of(c), n > 1500 ? "0.6*dot" : "dot", colour_of(c));
         gg_str_printf(&plot, "%s$d%d with points %s", plot.len ? ", " : "plot ", c, style);
         gg_str_printf(&s, "set label %d ", 10 + c); /* the legend: gnuplot's own leaves out what it finds too much */
-        gg__gnuplot_quote(&s, class_name[c], (double)(WIDTH - LEFT - SIDE - 58) / FONT);
-        gg_str_printf(&s, " at screen %.5f,%.5f left point %s offset 1.3,-0.25 textcolor rgb '" GG__INK "'\n", (LEFT + SIDE + 28.0) / WIDTH,
+        gg__gnuplot_quote(&s, class_name[c], (double)(WIDTH - LEFT - ACROSS - 58) / FONT);
+        gg_str_printf(&s, " at screen %.5f,%.5f left point %s offset 1.3,-0.25 textcolor rgb '" GG__INK "'\n", (LEFT + ACROSS + 28.0) / WIDTH,
                       1 - (height - body + 10.0 + LINE * line++) / height, style);
     }
     gg_str_add(&s, plot.data, plot.len);

@@ -32,7 +32,7 @@ static const char STYLE[] =
     "table{border-collapse:collapse;width:100%;font-size:.92rem}\n"
     "th,td{padding:.4rem .8rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:normal}\n"
     "td{max-width:34rem}\n"
-    ".t{min-width:15rem}\n"
+    ".t{min-width:15rem;overflow-wrap:anywhere}\n"
     "tbody tr:last-child td{border-bottom:0}\n"
     "tbody tr:hover{background:var(--hover)}\n"
     ".n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\n"

@@ -6,7 +6,7 @@
 #include <math.h>
 
 static browser b;
-static char page[256], evil_page[256];
+static char page[256], evil_page[256], nag_page[256];
 enum { PHONE = 360, DESK = 1280 };
 #define SCREENS "build/screens/"
 
@@ -89,6 +89,31 @@ static void make_page(gg_context *ctx)
     assert_ok(ctx, gg_report_commit(r, evil_page));
 }
 
+/* golgi's own report: a selection for two targets with a model of two layers. */
+static void make_nag_page(void)
+{
+    static const char *const text[][2] = {{"scripture", "And God said, Let there be light: and there was light. The earth was without form, and void; "},
+                                          {"pycode", "def reset(self): self.cache = {} # https://example.org/a-link-that-is-so-long-that-it-fits-nowhere-on-a-telephone "}};
+    static char pool[1 << 16];
+    size_t n = 0;
+    for (int i = 0; i < 60; i++) {
+        n += (size_t)snprintf(pool + n, sizeof pool - n, "{\"docid\": \"%s_%02d\", \"domain\": \"%s\", \"doc\": \"", text[i % 2][0], i, text[i % 2][0]);
+        for (int k = 0; k <= i % 5; k++)
+            n += (size_t)snprintf(pool + n, sizeof pool - n, "%s%d ", text[i % 2][1], i * k);
+        n += (size_t)snprintf(pool + n, sizeof pool - n, "\"}\n");
+        if (i == 3)
+            put("target.jsonl", pool, 0644);
+    }
+    put("pool.jsonl", pool, 0644);
+    const char *golgi = getenv("GOLGI");
+    char line[1024];
+    snprintf(line, sizeof line, "D=%s; %s nag select --quiet --model tests/golden/tinygguf/tiny.gguf --target $D/target.jsonl --pool $D/pool.jsonl --fraction 0.3 "
+                                "--output $D/out.jsonl --report $D/nag > $D/said 2>&1 || { cat $D/said >&2; false; }",
+             folder, golgi ? golgi : "build/golgi");
+    assert_int_equal(system(line), 0);
+    snprintf(nag_page, sizeof nag_page, "%s", in("nag/report.html"));
+}
+
 static int prepare(void **state)
 {
     b.pid = -1;
@@ -100,6 +125,7 @@ static int prepare(void **state)
     if (gg_context_create(&ctx, NULL) != GG_OK)
         return -1;
     make_page(ctx);
+    make_nag_page();
     gg_context_free(ctx);
     return browser_start(&b, in("profile")) ? 0 : -1;
 }
@@ -252,8 +278,8 @@ static void the_page_is_never_wider_than_its_window(void **state)
     need_browser();
     static const int widths[] = {320, PHONE, 412, 768, DESK, 2000};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
-        for (int k = 0; k < 2; k++) {
-            open_page(&b, k ? evil_page : page, widths[i], 780, "light", "");
+        for (int k = 0; k < 3; k++) {
+            open_page(&b, k == 2 ? nag_page : k == 1 ? evil_page : page, widths[i], 780, "light", "");
             const double over = number_of(&b, "document.documentElement.scrollWidth - document.documentElement.clientWidth");
             if (over > 0)
                 fail_msg("at %d pixels the page is %g pixels too wide", widths[i], over);
@@ -360,6 +386,25 @@ static void what_a_text_or_picture_says_is_never_run(void **state)
     assert_true(is_true(&b, "document.querySelector('h1').textContent.includes('<script>window.was_run = 1</script>')"));
 }
 
+static void golgi_s_own_report_is_as_good(void **state)
+{
+    (void)state;
+    need_browser();
+    open_page(&b, nag_page, DESK, 900, "dark", "");
+    assert_string_equal(b.complaints, "");
+    assert_true(number_of(&b, "document.querySelectorAll('figure svg').length") >= 4);
+    assert_true(number_of(&b, "document.querySelectorAll('table').length") >= 2);
+    /* on a desk its tables need no scrolling */
+    assert_true(is_true(&b, "Array.from(document.querySelectorAll('.table .box')).every(e => e.scrollWidth <= e.clientWidth)"));
+    assert_true(is_true(&b, "Array.from(document.querySelectorAll('tbody')).every(e => e.rows.length > 0)"));
+    click(&b, "'th.n button'");
+    assert_true(is_true(&b, "document.querySelector('th.n').getAttribute('aria-sort') === 'ascending'"));
+    picture_of(&b, "'body'", SCREENS "nag-dark.png");
+    open_page(&b, nag_page, PHONE, 780, "light", "");
+    picture_of(&b, "'body'", SCREENS "nag-phone.png");
+    assert_string_equal(b.complaints, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +418,7 @@ int main(void)
         cmocka_unit_test(on_paper_it_is_black_on_white_without_buttons),
         cmocka_unit_test(without_scripts_it_is_a_page_without_buttons),
         cmocka_unit_test(what_a_text_or_picture_says_is_never_run),
+        cmocka_unit_test(golgi_s_own_report_is_as_good),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);
 }

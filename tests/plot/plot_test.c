@@ -423,6 +423,31 @@ static void the_largest_value_belongs_to_the_last_bin(void **state)
     png_free(&p);
 }
 
+/* Four points on a cross, twice as wide as high: pixels between them must be so too. */
+static void a_distance_on_a_map_looks_the_same_in_every_direction(void **state)
+{
+    gg_context *ctx = *state;
+    need_gnuplot();
+    static const double wide[][2] = {{8, 4}, {4, 8}, {1, 0}, {0, 0}};
+    for (size_t k = 0; k < sizeof wide / sizeof *wide; k++) {
+        const double a = wide[k][0], u = wide[k][1], cross[] = {-a, 0, a, 0, 0, -u, 0, u};
+        assert_ok(ctx, gg_plot_map(ctx, in("a"), "t", cross, (const int32_t[]){0, 0, 0, 0}, 4, DOMAINS, 1, "x", "y"));
+        char *svg = take("a.svg", NULL);
+        double at[10][2];
+        int n = 0;
+        for (const char *dot = strstr(svg, "<use xlink:href=\"#gpPt6\" transform"); dot && n < 10; dot = strstr(dot + 1, "<use xlink:href=\"#gpPt6\" transform"))
+            n += sscanf(dot, "<use xlink:href=\"#gpPt6\" transform=\"translate(%lf,%lf)", &at[n][0], &at[n][1]) == 2;
+        assert_int_equal(n, 5); /* and that of the legend, which comes first */
+        const double across = at[2][0] - at[1][0], up = at[3][1] - at[4][1];
+        assert_true(fabs(across * u - up * a) <= 0.02 * 8 * (a + u));
+        if (a + u > 0)
+            assert_true(fmax(across, up) > 400); /* and the map is used */
+        for (int i = 1; i < 5; i++)
+            assert_true(at[i][0] > 70 && at[i][0] < 630 && at[i][1] > 50);
+        free(svg);
+    }
+}
+
 static void few_documents_are_counted_in_whole_numbers(void **state)
 {
     gg_context *ctx = *state;
@@ -540,6 +565,7 @@ int main(void)
         T(pooling_keeps_the_one_hot_cell_and_its_place),
         T(a_single_row_column_or_cell_is_drawn),
         T(the_largest_value_belongs_to_the_last_bin),
+        T(a_distance_on_a_map_looks_the_same_in_every_direction),
         T(few_documents_are_counted_in_whole_numbers),
         T(a_share_that_is_not_nothing_is_not_called_nothing),
         T(a_letter_that_no_font_has_does_not_spoil_the_picture),
