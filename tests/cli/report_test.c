@@ -96,7 +96,7 @@ static void a_report_of_two_targets_has_both_and_one_map(void **state)
     assert_non_null(strstr(page, "dom0: what was chosen"));
     assert_non_null(strstr(page, "dom1: what was chosen"));
     assert_non_null(strstr(page, "SHA-256"));
-    assert_non_null(strstr(page, "golgi nag select --model"));
+    assert_non_null(strstr(page, "golgi nag select <span>--model</span>"));
     if (!have_gnuplot())
         skip();
     assert_int_equal(count(page, "<figure>"), 7);
