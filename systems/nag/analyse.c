@@ -7,6 +7,7 @@
  * Columns that no document uses are left out of the multi-hot table: they are 0 for all and change no distance.
  */
 #include "systems/nag/nag_internal.h"
+#include "base/work.h"
 #include <stdlib.h>
 
 static inline int64_t index_at(const gg_nag_features *f, int s, int64_t j)
@@ -109,17 +110,51 @@ gg_status gg_nag_strongest(int64_t *out, const gg_nag_profile *p, int64_t per_la
     return GG_OK;
 }
 
-gg_status gg_nag_deactivate(gg_actions *out, const gg_nag_profile *p, const gg_nag_header *h, gg_nag_type t, int64_t per_layer)
+static gg_status site_to_act_on(gg_site *out, gg_context *ctx, gg_nag_type t)
 {
     static const gg_site site_of[GG_NAG_TYPES] = {GG_SITE_UP, GG_SITE_MLP_OUT, GG_SITE_Q, GG_SITE_COUNT, GG_SITE_COUNT, GG_SITE_ATTN_OUT};
+    *out = site_of[t];
     if (site_of[t] == GG_SITE_COUNT)
-        return gg_fail(p->ctx, GG_EUNSUPPORTED, "the features of %s repeat each KV head for its query heads, so one neuron has several numbers; deactivate takes up, down, q or o",
+        return gg_fail(ctx, GG_EUNSUPPORTED,
+                       "the features of %s repeat each KV head for its query heads, so one neuron has several numbers; deactivate takes up, down, q or o",
                        gg_nag_type_name(t));
+    return GG_OK;
+}
+
+gg_status gg_nag_deactivate(gg_actions *out, const gg_nag_profile *p, const gg_nag_header *h, gg_nag_type t, int64_t per_layer)
+{
+    gg_site site;
+    GG_TRY(site_to_act_on(&site, p->ctx, t));
     int64_t *best = gg_alloc(p->ctx, gg_mul(p->n_layers * (int64_t)sizeof *best, per_layer));
     gg_status st = best ? gg_nag_strongest(best, p, per_layer) : GG_ENOMEM;
     for (int64_t j = 0; j < p->n_layers * per_layer && st == GG_OK; j++)
         if (best[j] >= 0)
-            st = gg_actions_add(out, (gg_neuron){.layer = h->layer[j / per_layer], .site = site_of[t], .index = best[j]}, GG_OP_ZERO, 0);
+            st = gg_actions_add(out, (gg_neuron){.layer = h->layer[j / per_layer], .site = site, .index = best[j]}, GG_OP_ZERO, 0);
     gg_drop(p->ctx, best);
+    return st;
+}
+
+gg_status gg_nag_deactivate_random(gg_actions *out, gg_context *ctx, const gg_nag_header *h, gg_nag_type t, int64_t per_layer)
+{
+    gg_site site;
+    int s;
+    GG_TRY(site_to_act_on(&site, ctx, t));
+    GG_TRY(need_site(&s, ctx, h, t));
+    const int64_t width = h->site[s].width;
+    if (width == 0)
+        return gg_fail(ctx, GG_EINVAL, "these features do not say how many neurons a layer has, so none can be drawn; .nag files do");
+    if (per_layer < 1 || per_layer > width)
+        return gg_fail(ctx, GG_EINVAL, "%lld neurons a layer: 1 to %lld", (long long)per_layer, (long long)width);
+    int64_t *order = gg_new(ctx, int64_t, width);
+    gg_status st = order ? GG_OK : GG_ENOMEM;
+    for (int l = 0; l < h->n_layers && st == GG_OK; l++) {
+        gg_random r = gg_random_of(gg_context_seed(ctx), 0x6f6666 + (uint64_t)h->layer[l]); /* "off" and the layer: slices draw alike */
+        for (int64_t k = 0; k < width; k++)
+            order[k] = k;
+        gg_random_shuffle(&r, order, width);
+        for (int64_t j = 0; j < per_layer && st == GG_OK; j++)
+            st = gg_actions_add(out, (gg_neuron){.layer = h->layer[l], .site = site, .index = order[j]}, GG_OP_ZERO, 0);
+    }
+    gg_drop(ctx, order);
     return st;
 }

@@ -1,5 +1,5 @@
 /* golgi nag: the list of verbs and what they share. Extraction is in cmd_extract.c, ranking in cmd_rank.c, select in cmd_select.c, looking at
- * features in cmd_look.c. */
+ * features in cmd_look.c, cmd_cluster.c and cmd_explain.c. */
 #include <stdio.h>
 #include "systems/nag/cmd.h"
 #include "math/linear.h"
@@ -12,6 +12,10 @@ int gg_nag_main(int argc, char **argv)
         {"rank", "order a pool by its distance to a target and choose within a token budget", gg__nag_cmd_rank},
         {"merge", "join the selections of several targets", gg__nag_cmd_merge},
         {"slice", "keep some layers of features", gg__nag_cmd_slice},
+        {"show", "what a feature file holds, and the neurons that its documents use most", gg__nag_cmd_show},
+        {"explain", "why a document is near a target or far from it", gg__nag_cmd_explain},
+        {"cluster", "group documents by their neurons and compare with known labels", gg__nag_cmd_cluster},
+        {"deactivate", "write an action file that switches a target's neurons off", gg__nag_cmd_deactivate},
     };
     return gg_verbs_run("nag",
                         "golgi nag - choose training text by the neurons it excites (Neuron-Activated Graphs, arXiv 2604.15706).\n\n"
@@ -69,4 +73,12 @@ gg_status gg__nag_command_line(gg_str *out, const char *name, int argc, char **a
         gg_str_puts(out, plain ? "" : "'");
     }
     return out->failed ? GG_ENOMEM : GG_OK;
+}
+
+gg_status gg__nag_print_json(gg_context *ctx, json_t *j)
+{
+    const bool ok = j && json_dumpf(j, stdout, JSON_INDENT(2)) == 0;
+    json_decref(j);
+    putchar('\n');
+    return ok ? GG_OK : gg_fail(ctx, GG_EIO, "the summary could not be written");
 }

@@ -12,6 +12,7 @@ int gg__nag_cmd_select(int argc, char **argv);
 int gg__nag_cmd_show(int argc, char **argv);
 int gg__nag_cmd_cluster(int argc, char **argv);
 int gg__nag_cmd_deactivate(int argc, char **argv);
+int gg__nag_cmd_explain(int argc, char **argv);
 
 /* --- options that several verbs have: where they are kept, and their lines in a table ------------------------------------ */
 typedef struct gg__nag_run_words { /* of what runs a model */
@@ -75,6 +76,8 @@ gg_status gg__nag_report(const gg__nag_chapter *chapter, int n_chapters, const c
 
 /* "golgi nag select --model M ..." as it could be typed again. */
 gg_status gg__nag_command_line(gg_str *out, const char *name, int argc, char **argv);
+/* The result of a command as JSON on standard output; takes j over (NULL: out of memory). */
+gg_status gg__nag_print_json(gg_context *ctx, json_t *j);
 /* "42,103" into out, which is returned */
 const char *gg__nag_count_text(char out[32], int64_t n);
 #endif

@@ -3,14 +3,6 @@
 #include "systems/nag/cmd.h"
 #include "base/work.h"
 
-static gg_status print_json(gg_context *ctx, json_t *j)
-{
-    const bool ok = j && json_dumpf(j, stdout, JSON_INDENT(2)) == 0;
-    json_decref(j);
-    putchar('\n');
-    return ok ? GG_OK : gg_fail(ctx, GG_EIO, "the summary could not be written");
-}
-
 static gg_status write_report(const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story, const char *folder, double start, int argc,
                               char **argv)
 {
@@ -87,7 +79,7 @@ int gg__nag_cmd_rank(int argc, char **argv)
         if (report)
             s = write_report(r, &o, &story, report, start, argc, argv);
         if (s == GG_OK && c.json && strcmp(output, "-") != 0)
-            s = print_json(ctx, gg__nag_tell_json(r, &o, &story));
+            s = gg__nag_print_json(ctx, gg__nag_tell_json(r, &o, &story));
         else if (s == GG_OK && !c.quiet) {
             gg__nag_tell(stderr, r, &o, &story);
             if (report)
@@ -121,7 +113,8 @@ int gg__nag_cmd_merge(int argc, char **argv)
     gg_nag_merge_result r;
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_nag_merge(&r, ctx, output, input.at, input.n, deduplicate)) == GG_OK) {
         if (c.json && strcmp(output, "-") != 0)
-            s = print_json(ctx, json_pack("{s:s, s:I, s:I}", "output", output, "n_rows", (json_int_t)r.n_rows, "n_duplicates", (json_int_t)r.n_duplicates));
+            s = gg__nag_print_json(
+                ctx, json_pack("{s:s, s:I, s:I}", "output", output, "n_rows", (json_int_t)r.n_rows, "n_duplicates", (json_int_t)r.n_duplicates));
         else if (!c.quiet)
             fprintf(stderr, "merged %d selections: %lld rows%s -> %s\n", input.n, (long long)r.n_rows, deduplicate ? ", each document once" : "", output);
     }
@@ -149,7 +142,7 @@ int gg__nag_cmd_slice(int argc, char **argv)
     gg_context *ctx = NULL;
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_nag_slice(&n, ctx, output, input, layers, (int)n_layers)) == GG_OK && !c.quiet) {
         if (c.json && strcmp(output, "-") != 0)
-            s = print_json(ctx, json_pack("{s:s, s:I, s:s}", "output", output, "n_documents", (json_int_t)n, "layers", layers));
+            s = gg__nag_print_json(ctx, json_pack("{s:s, s:I, s:s}", "output", output, "n_documents", (json_int_t)n, "layers", layers));
         else
             fprintf(stderr, "kept layers %s of %lld documents -> %s\n", layers, (long long)n, output);
     }

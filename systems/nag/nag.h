@@ -278,6 +278,58 @@ GG_API gg_status gg_nag_strongest(int64_t *out, const gg_nag_profile *p, int64_t
 /* The same as "zero" actions. GG_EUNSUPPORTED for k and v, whose repeated heads are one neuron. */
 GG_API gg_status gg_nag_deactivate(gg_actions *out, const gg_nag_profile *p, const gg_nag_header *h, gg_nag_type t, int64_t per_layer);
 
+/* per_layer different neurons of each layer, drawn with ctx's seed: the control of a deactivation. */
+GG_API gg_status gg_nag_deactivate_random(gg_actions *out, gg_context *ctx, const gg_nag_header *h, gg_nag_type t, int64_t per_layer);
+
+/* Why a document of the pool stands where it stands. With w the profile's weights, q the share of the pool's documents whose list holds a
+ * neuron, and L layers,
+ *     distance            = 1 - sum over the document's neurons of w / L
+ *     mean of the pool    = 1 - sum over all neurons of q w / L
+ *     mean - distance     = sum over the neurons it has of (1 - q) w / L  -  sum over those it lacks of q w / L
+ * so every neuron has a part in the difference, and the parts add up to it. */
+enum { GG_NAG_WITNESSES = 3 };
+typedef struct gg_nag_reason {
+    int layer;         /* position in header.layer */
+    int64_t neuron;
+    double gain;       /* w / L: what it brings, or would have brought, to the similarity */
+    double part;       /* of the difference to the pool's mean: (1 - q) w / L > 0, or -q w / L <= 0 */
+    double in_targets; /* share of the targets' documents whose list holds it */
+    double in_pool;    /* q */
+    int n_others;
+    int other[GG_NAG_WITNESSES]; /* positions in `like`: documents whose list holds it too, the most alike first */
+} gg_nag_reason;
+typedef struct gg_nag_alike {
+    const char *docid;
+    double similarity; /* |N(a) & N(b)| / (L K) */
+    double distance;   /* to the target */
+} gg_nag_alike;
+typedef struct gg_nag_explanation {
+    gg_context *ctx;
+    gg_nag_header header;
+    int64_t n_targets, n_pool;
+    double distance, pool_distance; /* its own; the pool's mean */
+    int64_t rank;                   /* 1: nearest; by (distance, docid) */
+    double *similarity;             /* (n_layers,) */
+    double *pool_similarity;        /* (n_layers,) mean of the pool's */
+    gg_nag_reason *has;             /* (n_has,) neurons of its lists that weigh anything, largest part first */
+    gg_nag_reason *lacks;           /* (n_lacks,) neurons that weigh something and are not in its lists, most negative part first */
+    int64_t n_has, n_lacks;
+    gg_nag_alike *like;             /* (n_like,) documents of the pool that share most neurons with it, most alike first */
+    int n_like;
+} gg_nag_explanation;
+typedef struct gg_nag_explain_options {
+    const char *const *target; int n_target; /* feature files */
+    const char *const *pool; int n_pool;
+    const char *docid;                       /* of the pool */
+    gg_nag_type type;
+    gg_nag_weights weights;
+    double power;                            /* as in gg_nag_rank_options */
+    int n_layers;                            /* for row files that do not say */
+} gg_nag_explain_options;
+/* GG_ENOENT: no such docid in the pool. Two passes over the pool's features. */
+GG_API gg_status gg_nag_explain(gg_nag_explanation **out, gg_context *ctx, const gg_nag_explain_options *o);
+GG_API void gg_nag_explanation_free(gg_nag_explanation *e);
+
 /* --- the program --------------------------------------------------------------------------------------------------------------- */
 int gg_nag_main(int argc, char **argv);
 int gg_nag_reproduce(int argc, char **argv);

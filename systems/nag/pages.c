@@ -153,6 +153,7 @@ void gg__nag_picked_free(gg__nag_picked *p)
     gg_drop(ctx, (void *)(uintptr_t)p->set.f.docid);
     gg_drop(ctx, p->there);
     gg_nag_counts_free(p->counts);
+    gg_arena_free(&p->arena);
     *p = (gg__nag_picked){0};
 }
 
@@ -169,7 +170,8 @@ static gg_status begin_picking(gg__nag_picked *p, const gg_nag_header *h, int s,
     p->there = gg_new(ctx, bool, wanted->n);
     if (!docid || !p->set.f.index[0] || !p->there)
         return GG_ENOMEM;
-    memcpy(docid, wanted->at, sizeof *docid * (size_t)wanted->n);
+    for (int64_t i = 0; i < wanted->n; i++)
+        docid[i] = wanted->at[i];
     return gg_nag_counts_create(&p->counts, ctx, h->n_layers, site->top_k, site->width);
 }
 
@@ -189,7 +191,7 @@ static void keep_wanted(gg__nag_picked *p, const gg_nag_features *f, int s, cons
 
 gg_status gg__nag_pick(gg__nag_picked *out, gg_context *ctx, const char *const *paths, int n_paths, int n_layers, gg_nag_type t, const gg__docids *wanted)
 {
-    *out = (gg__nag_picked){.set = {.ctx = ctx}};
+    *out = (gg__nag_picked){.set = {.ctx = ctx}, .arena = {.ctx = ctx}};
     gg_status st = GG_OK;
     for (int p = 0; p < n_paths && st == GG_OK; p++) {
         gg_nag_reader *r = NULL;
@@ -216,6 +218,139 @@ gg_status gg__nag_pick(gg__nag_picked *out, gg_context *ctx, const char *const *
     return st;
 }
 
+typedef struct drawer { /* of docids at positions */
+    bool (*passes)(void *user, const char *docid);
+    void *user;
+    int64_t n;            /* that passed */
+    const int64_t *drawn; /* rising; NULL: only counting */
+    int64_t n_drawn, at;
+    gg__docids ids;
+    gg_arena arena;
+} drawer;
+
+static gg_status go_through(drawer *d, gg_context *ctx, const char *const *paths, int n_paths, int n_layers)
+{
+    d->n = d->at = 0;
+    for (int p = 0; p < n_paths; p++) {
+        gg_nag_reader *r = NULL;
+        gg_nag_features f;
+        gg_status st = gg_nag_reader_open(&r, ctx, paths[p], n_layers);
+        while (st == GG_OK && (st = gg_nag_reader_next(r, &f)) == GG_OK)
+            for (int64_t i = 0; i < f.n && st == GG_OK; i++) {
+                if (d->passes && !d->passes(d->user, f.docid[i]))
+                    continue;
+                if (d->drawn && d->at < d->n_drawn && d->drawn[d->at] == d->n) {
+                    int64_t found;
+                    char *copy = gg_arena_strndup(&d->arena, f.docid[i], strlen(f.docid[i]));
+                    st = copy ? gg__docids_add(&d->ids, copy, &found) : GG_ENOMEM;
+                    d->at++;
+                }
+                d->n++;
+            }
+        gg_nag_reader_close(r);
+        if (st != GG_END)
+            return st;
+    }
+    return GG_OK;
+}
+
+gg_status gg__nag_sample(gg__nag_picked *out, int64_t *n_passed, gg_context *ctx, const char *const *paths, int n_paths, int n_layers, gg_nag_type t,
+                         int64_t most, bool (*passes)(void *user, const char *docid), void *user)
+{
+    drawer d = {.passes = passes, .user = user, .ids = {.ctx = ctx}, .arena = {.ctx = ctx}};
+    int64_t *drawn = NULL;
+    *out = (gg__nag_picked){0};
+    gg_status st = go_through(&d, ctx, paths, n_paths, n_layers);
+    *n_passed = d.n;
+    if (st == GG_OK && !(drawn = gg_new(ctx, int64_t, most < d.n ? most : d.n)))
+        st = GG_ENOMEM;
+    if (st == GG_OK) {
+        d.drawn = drawn;
+        d.n_drawn = gg__nag_draw(drawn, ctx, d.n, most);
+        st = go_through(&d, ctx, paths, n_paths, n_layers);
+    }
+    if (st == GG_OK)
+        st = gg__nag_pick(out, ctx, paths, n_paths, n_layers, t, &d.ids);
+    if (st == GG_OK)
+        out->arena = d.arena;
+    else
+        gg_arena_free(&d.arena);
+    gg_drop(ctx, drawn);
+    gg__docids_free(&d.ids);
+    return st;
+}
+
+gg_status gg__nag_picked_slice(gg__nag_picked *p, const char *layers)
+{
+    gg_context *ctx = p->set.ctx;
+    gg_nag_header *h = &p->set.header;
+    gg_nag_counts *counts = p->counts;
+    bool on[GG_NAG_MAX_LAYERS] = {false};
+    GG_TRY(gg_layer_list_parse(on, ctx, layers, h->n_layers));
+    const int64_t K = h->site[0].top_k, from_size = h->n_layers * K;
+    uint32_t *index = (uint32_t *)(uintptr_t)p->set.f.index[0]; /* moved forwards in place: what is kept never overtakes what is read */
+    int kept = 0;
+    for (int l = 0; l < h->n_layers; l++)
+        kept += on[l];
+    if (!kept)
+        return gg_fail(ctx, GG_EINVAL, "\"%s\" keeps no layer of %d", layers, h->n_layers);
+    for (int64_t i = 0, to = 0; i < p->set.f.n; i++)
+        for (int l = 0; l < h->n_layers; l++)
+            if (on[l]) {
+                memmove(index + to, index + i * from_size + l * K, sizeof *index * (size_t)K);
+                to += K;
+            }
+    kept = 0;
+    for (int l = 0; l < h->n_layers; l++)
+        if (on[l]) {
+            memmove(counts->count + kept * counts->width, counts->count + l * counts->width, sizeof *counts->count * (size_t)counts->width);
+            h->layer[kept++] = h->layer[l];
+        }
+    h->n_layers = counts->n_layers = kept;
+    return GG_OK;
+}
+
+/* --- neurons -------------------------------------------------------------------------------------------------------------------- */
+static bool leads(const gg__nag_neuron *a, const gg__nag_neuron *b)
+{
+    if (a->weight != b->weight)
+        return a->weight > b->weight;
+    if (a->base != b->base)
+        return a->base < b->base;
+    return a->layer != b->layer ? a->layer < b->layer : a->index < b->index;
+}
+
+static double share_of(const gg_nag_counts *c, int layer, int64_t k)
+{
+    return c && k < c->width && c->n_documents ? (double)c->count[layer * c->width + k] / (double)c->n_documents : 0;
+}
+
+int gg__nag_heaviest(gg__nag_neuron *out, int most, const gg_nag_profile *p, const gg_nag_counts *counts, const gg_nag_counts *base)
+{
+    int n = 0;
+    for (int l = 0; l < p->n_layers; l++)
+        for (int64_t k = 0; k < p->width; k++) {
+            const double w = p->weight[l * p->width + k];
+            if (w <= 0 || (n == most && w < out[n - 1].weight))
+                continue;
+            const gg__nag_neuron x = {.layer = l, .index = k, .weight = w, .share = share_of(counts, l, k), .base = share_of(base, l, k)};
+            if (n == most && !leads(&x, &out[n - 1]))
+                continue;
+            int to = n < most ? n++ : n - 1;
+            for (; to > 0 && leads(&x, &out[to - 1]); to--)
+                out[to] = out[to - 1];
+            out[to] = x;
+        }
+    return n;
+}
+
+const char *gg__nag_neuron_name(char out[64], const gg_nag_header *h, gg_nag_type t, int layer, int64_t index)
+{
+    snprintf(out, 64, "L%d.%s[%lld]", h->layer[layer], gg_nag_type_name(t), (long long)index);
+    return out;
+}
+
+/* --- the map ---------------------------------------------------------------------------------------------------------------------- */
 gg_status gg__nag_map(double *xy, gg_context *ctx, const gg_nag_set *set, gg_nag_type t)
 {
     double *d = gg_alloc(ctx, gg_mul(set->f.n * (int64_t)sizeof *d, set->f.n));

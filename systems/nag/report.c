@@ -358,46 +358,6 @@ static gg_status how_far(job *j, const gg__nag_chapter *c)
 }
 
 /* --- neurons ---------------------------------------------------------------------------------------------------------------------------- */
-typedef struct used {
-    int64_t at;     /* layer * width + neuron */
-    double weight;
-    double targets; /* share of the target's documents whose list holds it */
-    double pool;
-} used;
-
-/* Larger weight first; among equals the rarer in the pool, then in order of place. */
-static bool leads(const used *a, const used *b)
-{
-    if (a->weight != b->weight)
-        return a->weight > b->weight;
-    return a->pool != b->pool ? a->pool < b->pool : a->at < b->at;
-}
-
-static double share_of(const gg_nag_counts *c, int64_t layer, int64_t k)
-{
-    return k < c->width && c->n_documents ? (double)c->count[layer * c->width + k] / (double)c->n_documents : 0;
-}
-
-static int most_used(used best[NEURONS_SHOWN], const job *j, const gg_nag_ranking *r)
-{
-    const gg_nag_profile *p = r->profile;
-    int n = 0;
-    for (int64_t l = 0; l < p->n_layers; l++)
-        for (int64_t k = 0; k < p->width; k++) {
-            const double w = p->weight[l * p->width + k];
-            if (w <= 0 || (n == NEURONS_SHOWN && w < best[n - 1].weight))
-                continue;
-            const used u = {.at = l * p->width + k, .weight = w, .targets = share_of(r->counts, l, k), .pool = share_of(j->pool.counts, l, k)};
-            if (n == NEURONS_SHOWN && !leads(&u, &best[n - 1]))
-                continue;
-            int to = n < NEURONS_SHOWN ? n++ : n - 1;
-            for (; to > 0 && leads(&u, &best[to - 1]); to--)
-                best[to] = best[to - 1];
-            best[to] = u;
-        }
-    return n;
-}
-
 static gg_status neurons(job *j, const gg__nag_chapter *c)
 {
     const gg_nag_ranking *r = c->r;
@@ -413,17 +373,17 @@ static gg_status neurons(job *j, const gg__nag_chapter *c)
                                                        "layer (bottom: next to the input)", "weight"),
                                "Every bright point is a neuron that many of the target's documents excite strongly."));
     }
-    used best[NEURONS_SHOWN];
-    const int n = most_used(best, j, r);
+    gg__nag_neuron best[NEURONS_SHOWN];
+    const int n = gg__nag_heaviest(best, NEURONS_SHOWN, p, r->counts, j->pool.counts);
     gg_report_table_begin(j->pages.report, "Neurons that weigh most (among equals: the rarest in the pool first)",
                           (const char *[]){"neuron", "weight", "target documents, %", "pool documents, %"}, (const bool[]){false, true, true, true}, 4);
     for (int i = 0; i < n; i++) {
         char name[64], t[3][32];
-        snprintf(name, sizeof name, "L%d.%s[%lld]", r->header.layer[best[i].at / p->width], gg_nag_type_name(c->o->type), (long long)(best[i].at % p->width));
         snprintf(t[0], 32, "%.4f", best[i].weight);
-        snprintf(t[1], 32, "%.1f", 100 * best[i].targets);
-        snprintf(t[2], 32, "%.1f", 100 * best[i].pool);
-        gg_report_table_row(j->pages.report, (const char *[]){name, t[0], t[1], t[2]});
+        snprintf(t[1], 32, "%.1f", 100 * best[i].share);
+        snprintf(t[2], 32, "%.1f", 100 * best[i].base);
+        gg_report_table_row(j->pages.report,
+                            (const char *[]){gg__nag_neuron_name(name, &r->header, c->o->type, best[i].layer, best[i].index), t[0], t[1], t[2]});
     }
     gg_report_table_end(j->pages.report);
     return GG_OK;
