@@ -16,6 +16,9 @@ typedef void (*gg__loop1)(void *y, const void *x, int64_t n, const double *f);
 /* strides of a and b in numbers: 0, 1 or any */
 typedef void (*gg__loop2)(void *y, const void *a, int64_t sa, const void *b, int64_t sb, int64_t n, const double *f);
 
+/* One step of an optimiser: values w, gradients g, state a, b, c (as many as it has), numbers of the step in p. */
+typedef void (*gg__update)(void *w, const void *g, void *a, void *b, void *c, int64_t n, const double *p);
+
 typedef struct gg__loops {
 #define GG_X(code, name) gg__loop1 name;
     GG_UNARY_MAP(GG_X) GG__UNARY_F_MAP(GG_X)
@@ -27,6 +30,7 @@ typedef struct gg__loops {
     void (*copy)(void *y, const void *x, int64_t sx, int64_t n);
     void (*fill)(void *y, double value, int64_t n);
     double (*sum)(const void *x, int64_t n);
+    double (*sum_squares)(const void *x, int64_t n);
     double (*amax)(const void *x, int64_t n);
     void (*add_to)(void *y, const void *x, int64_t n);   /* y += x */
     void (*max_to)(void *y, const void *x, int64_t n);   /* y = max(y, x) */
@@ -39,6 +43,7 @@ typedef struct gg__loops {
     void (*cross_entropy_grad)(void *dx, double d, const void *x, int64_t target, int64_t n); /* d (softmax x - one at target) */
     void (*gemm)(void *C, int64_t ldc, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch);
     bool (*all_finite)(const void *x, int64_t n);
+    gg__update sgd_plain, sgd, adam, rmsprop, adagrad, rprop;
 } gg__loops;
 
 /* isa: as in math/kernels_isa.h; NULL where this processor does not have it. f64: of GG_F64, else of GG_F32. */

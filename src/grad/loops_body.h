@@ -203,6 +203,18 @@ static double NAME(sum)(const void *px, int64_t all)
     return total;
 }
 
+static double NAME(sum_squares)(const void *px, int64_t all)
+{
+    double total = 0;
+    for (int64_t first = 0; first < all; first += 4096) {
+        const T *x = (const T *)px + first;
+        const int64_t n = all - first < 4096 ? all - first : 4096;
+        SUM_OF(s, x[at] * x[at])
+        total += (double)s;
+    }
+    return total;
+}
+
 static double NAME(amax)(const void *px, int64_t n)
 {
     const T *x = px;
@@ -321,6 +333,29 @@ static bool NAME(all_finite)(const void *px, int64_t n)
     return bad == 0;
 }
 
+/* ---- optimisers, as torch.optim has them; p as nn/optim.c fills it */
+#define UPDATE(name, ...)                                                                                     \
+    static void NAME(name)(void *pw, const void *pg, void *pa, void *pb, void *pc, int64_t n, const double *p) \
+    {                                                                                                         \
+        T *restrict w = pw, *restrict a = pa, *restrict b = pb, *restrict c = pc;                             \
+        const T *restrict g_ = pg;                                                                            \
+        (void)a, (void)b, (void)c;                                                                            \
+        __VA_ARGS__                                                                                           \
+    }
+UPDATE(sgd_plain, const T lr = (T)p[0], l2 = (T)p[1]; RANGE(w[i] -= lr * (g_[i] + l2 * w[i])))
+UPDATE(sgd, const T lr = (T)p[0], l2 = (T)p[1], momentum = (T)p[2], rest = (T)p[3]; const bool nesterov = p[4] != 0;
+       RANGE(const T g = g_[i] + l2 * w[i]; a[i] = momentum * a[i] + rest * g; w[i] -= lr * (nesterov ? g + momentum * a[i] : a[i])))
+UPDATE(adam, const T lr = (T)p[0], l2 = (T)p[1], b1 = (T)p[2], b2 = (T)p[3], eps = (T)p[4], keep = (T)p[5], unbias = (T)p[6], r1 = (T)(1 - p[2]), r2 = (T)(1 - p[3]);
+       RANGE(const T g = g_[i] + l2 * w[i]; a[i] = b1 * a[i] + r1 * g; b[i] = b2 * b[i] + r2 * g * g; w[i] = keep * w[i] - lr * a[i] / (M_(sqrt)(b[i]) * unbias + eps)))
+UPDATE(rmsprop, const T lr = (T)p[0], l2 = (T)p[1], alpha = (T)p[2], rest = (T)(1 - p[2]), eps = (T)p[3], momentum = (T)p[4], mean = p[5] != 0;
+       RANGE(const T g = g_[i] + l2 * w[i]; a[i] = alpha * a[i] + rest * g * g; b[i] = alpha * b[i] + rest * g;
+             c[i] = momentum * c[i] + g / (M_(sqrt)(a[i] - mean * b[i] * b[i]) + eps); w[i] -= lr * c[i]))
+UPDATE(adagrad, const T lr = (T)p[0], l2 = (T)p[1], eps = (T)p[2]; RANGE(const T g = g_[i] + l2 * w[i]; a[i] += g * g; w[i] -= lr * g / (M_(sqrt)(a[i]) + eps)))
+/* a: the gradient before, b: the size of the step */
+UPDATE(rprop, const bool begins = p[0] != 0; const T lr = (T)p[1], less = (T)p[2], more = (T)p[3], low = (T)p[4], high = (T)p[5];
+       RANGE(const T same = g_[i] * a[i]; T step = begins ? lr : b[i]; step *= same > 0 ? more : same < 0 ? less : 1; step = step < low ? low : step > high ? high : step;
+             const T g = same < 0 ? 0 : g_[i]; w[i] -= g > 0 ? step : g < 0 ? -step : 0; a[i] = g; b[i] = step))
+
 static const gg__loops NAME(loops) = {
 #define GG_X(code, name) .name = NAME(name),
     GG_UNARY_MAP(GG_X) GG__UNARY_F_MAP(GG_X) GG_BINARY_MAP(GG_X) GG__BINARY_F_MAP(GG_X)
@@ -328,7 +363,8 @@ static const gg__loops NAME(loops) = {
     .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to), .max_to = NAME(max_to),
     .argmax = NAME(argmax), .softmax = NAME(softmax), .softmax_grad = NAME(softmax_grad), .log_softmax = NAME(log_softmax),
     .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
-    .all_finite = NAME(all_finite),
+    .all_finite = NAME(all_finite), .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd), .adam = NAME(adam), .rmsprop = NAME(rmsprop),
+    .adagrad = NAME(adagrad), .rprop = NAME(rprop),
 };
 #undef RANGE
 #undef SAME_PLACE
@@ -336,6 +372,7 @@ static const gg__loops NAME(loops) = {
 #undef LOOP1V
 #undef LOOP2
 #undef LOOP2V
+#undef UPDATE
 #undef M_
 #undef PHI
 #undef SUM_LANES

@@ -1,0 +1,97 @@
+/* golgi/optim.h - optimisers over the parameters of a graph, and schedules of their learning rate. Floor 5.
+ *
+ *     gg_optim *o = NULL;
+ *     gg_optim_create(&o, ctx, params, &(gg_optim_options){.kind = GG_OPTIM_ADAMW, .lr = 3e-4, .weight_decay = 0.01, .clip_norm = 1});
+ *     for (int64_t step = 0; step < 1000; step++) {
+ *         gg_optim_set_lr(o, gg_schedule_at(&(gg_schedule){.kind = GG_SCHEDULE_COSINE, .lr = 3e-4, .warmup = 100, .steps = 1000}, step));
+ *         gg_graph_run(g);                 // fills the gradients
+ *         gg_optim_step(o);                // one pass over values, gradients and state
+ *     }
+ *     gg_optim_free(o);
+ *
+ * Each update is PyTorch's of the same name (torch.optim), term by term. A step allocates nothing. Frozen parameters stay as they are; those with
+ * GG_PARAM_NO_DECAY are spared weight decay. Errors: GG_EINVAL with the option and its range; GG_ENAN when clipping finds no finite norm.
+ */
+#ifndef GOLGI_OPTIM_H
+#define GOLGI_OPTIM_H
+#include <golgi/grad.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* code, name, blocks of state */
+#define GG_OPTIM_MAP(X) \
+    X(SGD, sgd, 1) X(ADAM, adam, 2) X(ADAMW, adamw, 2) X(RMSPROP, rmsprop, 3) X(ADAGRAD, adagrad, 1) X(RPROP, rprop, 2)
+typedef enum gg_optim_kind {
+#define GG_X(code, name, blocks) GG_OPTIM_##code,
+    GG_OPTIM_MAP(GG_X)
+#undef GG_X
+    GG_OPTIMS
+} gg_optim_kind;
+GG_API const char *gg_optim_name(gg_optim_kind k); /* "adamw" */
+
+/* A zero reads as the default, as in PyTorch; so a true zero of beta, alpha or eps cannot be asked for. */
+typedef struct gg_optim_options {
+    gg_optim_kind kind;
+    double lr;            /* learning rate; default 1e-3 (rmsprop, adagrad, rprop: 1e-2) */
+    double momentum;      /* sgd, rmsprop; 0: none */
+    double dampening;     /* sgd */
+    bool nesterov;        /* sgd */
+    double beta1, beta2;  /* adam, adamw: 0.9, 0.999 */
+    double alpha;         /* rmsprop: 0.99 */
+    bool centered;        /* rmsprop: variance instead of mean square */
+    double eps;           /* 1e-8 (adagrad 1e-10) */
+    double weight_decay;  /* adamw: decoupled, w (1 - lr wd); all others: wd w is added to the gradient (L2) */
+    double lr_decay;      /* adagrad: lr / (1 + (t - 1) lr_decay) */
+    double eta_minus, eta_plus, step_min, step_max; /* rprop: 0.5, 1.2, 1e-6, 50 */
+    double clip_norm;     /* largest L2 norm of all gradients together; 0: any */
+    double clip_value;    /* largest |gradient|; 0: any */
+} gg_optim_options;
+
+typedef struct gg_optim gg_optim;
+/* params outlives it. Freed by gg_optim_free. */
+GG_API gg_status gg_optim_create(gg_optim **out, gg_context *ctx, gg_params *params, const gg_optim_options *options);
+GG_API void gg_optim_free(gg_optim *o);
+GG_API gg_status gg_optim_step(gg_optim *o);
+GG_API void gg_optim_set_lr(gg_optim *o, double lr);
+GG_API double gg_optim_lr(const gg_optim *o);
+GG_API double gg_optim_norm(const gg_optim *o); /* of the gradients at the last step, before clipping; NaN unless clip_norm is on */
+/* For checkpoints: the steps made, and the blocks of state, each of gg_params_extent numbers of the parameters' format. */
+GG_API int64_t gg_optim_steps(const gg_optim *o);
+GG_API void gg_optim_set_steps(gg_optim *o, int64_t steps);
+GG_API int gg_optim_blocks(const gg_optim *o);
+GG_API void *gg_optim_block(gg_optim *o, int i);
+
+/* --- schedules: the learning rate as a function of the step, 0 the first ------------------------------------------------------------ */
+#define GG_SCHEDULE_MAP(X) X(CONSTANT, constant) X(STEP, step) X(EXPONENTIAL, exponential) X(COSINE, cosine) X(ONE_CYCLE, one_cycle) X(PLATEAU, plateau)
+typedef enum gg_schedule_kind {
+#define GG_X(code, name) GG_SCHEDULE_##code,
+    GG_SCHEDULE_MAP(GG_X)
+#undef GG_X
+    GG_SCHEDULES
+} gg_schedule_kind;
+GG_API const char *gg_schedule_name(gg_schedule_kind k);
+
+typedef struct gg_schedule {
+    gg_schedule_kind kind;
+    double lr;          /* the peak */
+    double lr_min;      /* cosine, plateau: the lowest. one_cycle: the last (0: lr / 25e4) */
+    int64_t warmup;     /* steps of linear rise before all else: lr (step + 1) / warmup */
+    int64_t steps;      /* cosine, one_cycle: the whole, warm-up included. step, exponential: between two decays (0 reads as 1) */
+    double gamma;       /* step, exponential, plateau: the factor of a decay (0 reads as 0.1; exponential 0.99) */
+    double rise;        /* one_cycle: part of the steps that rise (0 reads as 0.3), from lr / 25, both ways along a cosine */
+    int64_t patience;   /* plateau: looks without a better value before a decay (0 reads as 10) */
+    double threshold;   /* plateau: relative gain that counts as better (0 reads as 1e-4) */
+    /* plateau's memory, zero at the start; part of a checkpoint */
+    double best, factor;
+    int64_t looks;
+} gg_schedule;
+GG_API double gg_schedule_at(const gg_schedule *s, int64_t step);
+/* plateau: tells it the watched value (lower is better), once an epoch. Others: nothing. */
+GG_API void gg_schedule_look(gg_schedule *s, double value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,194 @@
+/* Optimisers. Owns their state: blocks of the shape of the parameters' own, so that an update is one loop over all of them.
+ *
+ * Neighbouring parameters with the same flags are one range: a net without exceptions is updated in a single call. The loops are those of the
+ * graph's number format and instruction set (grad/loops.h). The norm of the gradients is summed in double, range by range.
+ * Formulas: torch.optim's documentation of SGD, Adam, AdamW, RMSprop, Adagrad, Rprop.
+ */
+#include <golgi/optim.h>
+#include "base/memory.h"
+#include "grad/loops.h"
+#include <math.h>
+
+typedef struct range {
+    int64_t first, n;
+    bool decays;
+} range;
+
+struct gg_optim {
+    gg_context *ctx;
+    gg_params *params;
+    gg_optim_options o;
+    const gg__loops *loops;
+    int64_t steps;
+    double norm;
+    int n_blocks, n_ranges;
+    void *block[3];
+    range *range; /* (n_ranges,) */
+};
+
+static const struct {
+    const char *name;
+    int blocks;
+} kinds[GG_OPTIMS] = {
+#define GG_X(code, name, blocks) {#name, blocks},
+    GG_OPTIM_MAP(GG_X)
+#undef GG_X
+};
+
+const char *gg_optim_name(gg_optim_kind k) { return kinds[k].name; }
+
+static double or_else(double x, double otherwise) { return x == 0 ? otherwise : x; }
+
+static gg_optim_options with_defaults(gg_optim_options o)
+{
+    o.lr = or_else(o.lr, o.kind == GG_OPTIM_RMSPROP || o.kind == GG_OPTIM_ADAGRAD || o.kind == GG_OPTIM_RPROP ? 1e-2 : 1e-3);
+    o.beta1 = or_else(o.beta1, 0.9);
+    o.beta2 = or_else(o.beta2, 0.999);
+    o.alpha = or_else(o.alpha, 0.99);
+    o.eps = or_else(o.eps, o.kind == GG_OPTIM_ADAGRAD ? 1e-10 : 1e-8);
+    o.eta_minus = or_else(o.eta_minus, 0.5);
+    o.eta_plus = or_else(o.eta_plus, 1.2);
+    o.step_min = or_else(o.step_min, 1e-6);
+    o.step_max = or_else(o.step_max, 50);
+    return o;
+}
+
+static gg_status check(gg_context *ctx, const gg_optim_options *o)
+{
+    const struct {
+        const char *name;
+        double value, low, high; /* low <= value < high */
+    } list[] = {{"lr", o->lr, 0, INFINITY}, {"momentum", o->momentum, 0, 1}, {"dampening", o->dampening, 0, 1 + 1e-12}, {"beta1", o->beta1, 0, 1}, {"beta2", o->beta2, 0, 1},
+                {"alpha", o->alpha, 0, 1}, {"eps", o->eps, 0, INFINITY}, {"weight_decay", o->weight_decay, 0, INFINITY}, {"lr_decay", o->lr_decay, 0, INFINITY},
+                {"eta_minus", o->eta_minus, 0, 1}, {"eta_plus", o->eta_plus, 1, INFINITY}, {"clip_norm", o->clip_norm, 0, INFINITY}, {"clip_value", o->clip_value, 0, INFINITY}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        if (!(list[i].value >= list[i].low && list[i].value < list[i].high))
+            return gg_fail(ctx, GG_EINVAL, "%s: %s is %g, it must be at least %g and below %g", gg_optim_name(o->kind), list[i].name, list[i].value, list[i].low, list[i].high);
+    if (o->nesterov && (o->momentum == 0 || o->dampening != 0))
+        return gg_fail(ctx, GG_EINVAL, "sgd: nesterov needs momentum, and no dampening");
+    return GG_OK;
+}
+
+static gg_status find_ranges(gg_optim *o)
+{
+    const int n = gg_params_count(o->params);
+    if (!(o->range = gg_new(o->ctx, range, n)))
+        return GG_ENOMEM;
+    for (int i = 0; i < n; i++) {
+        const unsigned flags = gg_params_flags(o->params, i);
+        const int64_t first = gg_params_offset(o->params, i), end = i + 1 < n ? gg_params_offset(o->params, i + 1) : gg_params_extent(o->params);
+        const bool decays = !(flags & GG_PARAM_NO_DECAY) || o->o.weight_decay == 0;
+        range *last = o->n_ranges ? &o->range[o->n_ranges - 1] : NULL;
+        if (flags & GG_PARAM_FROZEN)
+            continue;
+        if (last && last->first + last->n == first && last->decays == decays)
+            last->n = end - last->first;
+        else
+            o->range[o->n_ranges++] = (range){first, end - first, decays};
+    }
+    return GG_OK;
+}
+
+gg_status gg_optim_create(gg_optim **out, gg_context *ctx, gg_params *params, const gg_optim_options *options)
+{
+    const gg_optim_options all = with_defaults(*options);
+    GG_TRY(check(ctx, &all));
+    gg_optim *o = gg_new(ctx, gg_optim, 1);
+    if (!o)
+        return GG_ENOMEM;
+    const bool f64 = gg_params_dtype(params) == GG_F64;
+    *o = (gg_optim){.ctx = ctx, .params = params, .o = all, .loops = gg__loops_best(f64), .norm = NAN, .n_blocks = kinds[all.kind].blocks};
+    gg_status s = gg_params_value(params, -1) ? find_ranges(o) : GG_ENOMEM;
+    for (int i = 0; i < o->n_blocks && s == GG_OK; i++)
+        if (!(o->block[i] = gg_alloc(ctx, gg_mul(gg_params_extent(params), f64 ? 8 : 4))))
+            s = GG_ENOMEM;
+    if (s != GG_OK) {
+        gg_optim_free(o);
+        return s;
+    }
+    *out = o;
+    return GG_OK;
+}
+
+void gg_optim_free(gg_optim *o)
+{
+    if (!o)
+        return;
+    for (int i = 0; i < o->n_blocks; i++)
+        gg_drop(o->ctx, o->block[i]);
+    gg_drop(o->ctx, o->range);
+    gg_drop(o->ctx, o);
+}
+
+static void *at(const gg_optim *o, void *block, int64_t i) { return block ? (char *)block + i * (gg_params_dtype(o->params) == GG_F64 ? 8 : 4) : NULL; }
+
+static gg_status clip(gg_optim *o)
+{
+    double factor = 1;
+    if (o->o.clip_norm > 0) {
+        double sum = 0;
+        for (int i = 0; i < o->n_ranges; i++)
+            sum += o->loops->sum_squares(at(o, gg_params_gradient(o->params, -1), o->range[i].first), o->range[i].n);
+        o->norm = sqrt(sum);
+        if (!isfinite(o->norm))
+            return gg_fail(o->ctx, GG_ENAN, "%s, step %lld: the norm of the gradients is not finite", gg_optim_name(o->o.kind), (long long)o->steps + 1);
+        factor = o->norm > o->o.clip_norm ? o->o.clip_norm / (o->norm + 1e-6) : 1;
+    }
+    for (int i = 0; i < o->n_ranges; i++) {
+        void *g = at(o, gg_params_gradient(o->params, -1), o->range[i].first);
+        if (factor != 1)
+            o->loops->scale(g, g, o->range[i].n, &factor);
+        if (o->o.clip_value > 0)
+            o->loops->clip(g, g, o->range[i].n, (const double[]){-o->o.clip_value, o->o.clip_value});
+    }
+    return GG_OK;
+}
+
+/* The numbers that a step's loop needs, in the order in which loops_body.h reads them. */
+static gg__update loop_of(const gg_optim *o, double c[8], bool decays)
+{
+    const gg_optim_options *p = &o->o;
+    const double t = (double)o->steps, l2 = decays && p->kind != GG_OPTIM_ADAMW ? p->weight_decay : 0;
+    switch (p->kind) {
+    case GG_OPTIM_SGD:
+        memcpy(c, (const double[]){p->lr, l2, p->momentum, o->steps == 1 ? 1 : 1 - p->dampening, p->nesterov}, 5 * sizeof *c);
+        return p->momentum == 0 ? o->loops->sgd_plain : o->loops->sgd;
+    case GG_OPTIM_ADAM:
+    case GG_OPTIM_ADAMW: {
+        const double keep = p->kind == GG_OPTIM_ADAMW && decays ? 1 - p->lr * p->weight_decay : 1;
+        memcpy(c, (const double[]){p->lr / (1 - pow(p->beta1, t)), l2, p->beta1, p->beta2, p->eps, keep, 1 / sqrt(1 - pow(p->beta2, t))}, 7 * sizeof *c);
+        return o->loops->adam;
+    }
+    case GG_OPTIM_RMSPROP:
+        memcpy(c, (const double[]){p->lr, l2, p->alpha, p->eps, p->momentum, p->centered}, 6 * sizeof *c);
+        return o->loops->rmsprop;
+    case GG_OPTIM_ADAGRAD:
+        memcpy(c, (const double[]){p->lr / (1 + (t - 1) * p->lr_decay), l2, p->eps}, 3 * sizeof *c);
+        return o->loops->adagrad;
+    default:
+        memcpy(c, (const double[]){o->steps == 1, p->lr, p->eta_minus, p->eta_plus, p->step_min, p->step_max}, 6 * sizeof *c);
+        return o->loops->rprop;
+    }
+}
+
+gg_status gg_optim_step(gg_optim *o)
+{
+    GG_TRY(clip(o));
+    o->steps++;
+    for (int i = 0; i < o->n_ranges; i++) {
+        const range *r = &o->range[i];
+        double c[8];
+        const gg__update update = loop_of(o, c, r->decays);
+        update(at(o, gg_params_value(o->params, -1), r->first), at(o, gg_params_gradient(o->params, -1), r->first), at(o, o->block[0], r->first), at(o, o->block[1], r->first),
+               at(o, o->block[2], r->first), r->n, c);
+    }
+    return GG_OK;
+}
+
+void gg_optim_set_lr(gg_optim *o, double lr) { o->o.lr = lr; }
+double gg_optim_lr(const gg_optim *o) { return o->o.lr; }
+double gg_optim_norm(const gg_optim *o) { return o->norm; }
+int64_t gg_optim_steps(const gg_optim *o) { return o->steps; }
+void gg_optim_set_steps(gg_optim *o, int64_t steps) { o->steps = steps; }
+int gg_optim_blocks(const gg_optim *o) { return o->n_blocks; }
+void *gg_optim_block(gg_optim *o, int i) { return o->block[i]; }
