@@ -33,6 +33,8 @@ enum {
 /* GG_ENOENT no tokenizer there, GG_EUNSUPPORTED an unknown kind or pre-tokenizer (its name is in the message), GG_EFORMAT. */
 GG_API gg_status gg_tokenizer_open(gg_tokenizer **out, gg_context *ctx, const gg_tensors *model);
 GG_API gg_status gg_tokenizer_open_json(gg_tokenizer **out, gg_context *ctx, const char *path); /* a tokenizer.json */
+/* By path alone: a GGUF file, with or without weights and of whatever family, a model's folder, or a tokenizer.json. */
+GG_API gg_status gg_tokenizer_open_path(gg_tokenizer **out, gg_context *ctx, const char *path);
 GG_API void gg_tokenizer_free(gg_tokenizer *t);
 GG_API const char *gg_tokenizer_kind(const gg_tokenizer *t); /* "bpe smollm", "spm", "unigram", "wordpiece" */
 

@@ -3,6 +3,7 @@
  * A bounded encode starts with a window of a few bytes for each id wanted and doubles it until the ids are there, so that it reads
  * little of a long document. The stages promise that ids from a window are those from the whole text. */
 #include "text/text.h"
+#include "base/file.h"
 #include "base/utf8.h"
 #include <stdlib.h>
 
@@ -148,6 +149,25 @@ gg_status gg_tokenizer_open(gg_tokenizer **out, gg_context *ctx, const gg_tensor
     }
     *out = t;
     return GG_OK;
+}
+
+gg_status gg_tokenizer_open_path(gg_tokenizer **out, gg_context *ctx, const char *path)
+{
+    static const char name[] = "tokenizer.json";
+    const size_t n = strlen(path), k = sizeof name - 1;
+    if (n >= k && !strcmp(path + n - k, name))
+        return gg_tokenizer_open_json(out, ctx, path);
+    gg_str inside = {.ctx = ctx};
+    gg_str_printf(&inside, "%s%s%s", path, n && path[n - 1] == '/' ? "" : "/", name);
+    gg_tensors *m = NULL;
+    gg_status s = inside.failed ? GG_ENOMEM : GG_OK;
+    if (s == GG_OK && gg_file_exists(inside.data)) /* the folder need not hold weights */
+        s = gg_tokenizer_open_json(out, ctx, inside.data);
+    else if (s == GG_OK && (s = gg_tensors_open(&m, ctx, path)) == GG_OK)
+        s = gg_tokenizer_open(out, ctx, m);
+    gg_tensors_free(m);
+    gg_str_free(&inside);
+    return s;
 }
 
 void gg_tokenizer_free(gg_tokenizer *t)
