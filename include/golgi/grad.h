@@ -142,6 +142,24 @@ GG_API gg_var *gg_var_logsumexp(gg_var *x); /* (...,) */
 /* -log softmax(x)[target], x (..., C), target (...) int32 -> (...); 0 where the target is `ignore`. Targets outside [0, C) fail the run. */
 GG_API gg_var *gg_var_cross_entropy(gg_var *x, gg_var *target, int64_t ignore);
 
+/* weight, bias: of the last axis. (Ba et al. 2016; Zhang & Sennrich 2019) */
+GG_API gg_var *gg_var_layer_norm(gg_var *x, gg_var *weight, gg_var *bias, double eps);
+GG_API gg_var *gg_var_rms_norm(gg_var *x, gg_var *weight, double eps);
+
+typedef struct gg_attention_options {
+    bool causal;
+    int64_t window;   /* causal only: keys a query sees, its own included; 0: all before it */
+    double scale;     /* 0: 1 / sqrt(d) */
+    gg_var *key_mask; /* (B, S), 0: nobody sees this key; NULL: none */
+} gg_attention_options;
+/* q (B, T, H, d), k and v (B, S, K, d) with K a divisor of H (grouped heads) -> (B, T, H, d). Causal: query i sees keys up to i + S - T. Memory is
+ * linear in T. options may be NULL. */
+GG_API gg_var *gg_var_attention(gg_var *q, gg_var *k, gg_var *v, const gg_attention_options *options);
+/* Rotary positions, half-split pairs: x (B, T, heads, d), the first n_rot of d rotate (0: all), positions first, first + 1, ... */
+GG_API gg_var *gg_var_rope(gg_var *x, double base, int64_t n_rot, int64_t first);
+/* Zeroes each number with probability p while the graph is training (gg_graph_set_training), scaling the rest by 1 / (1 - p). */
+GG_API gg_var *gg_var_dropout(gg_var *x, double p);
+
 /* --- loops over time ---------------------------------------------------------------------------------------------------------------------- */
 /* Records one step in `body`, a graph of its own: next[i] (n_carry) from carry and in, out (n_out) what it gives at this time. Values of the graph
  * around it come in through gg_graph_capture, parameters through gg_graph_param(body, ...). Failing returns are told by gg_graph_plan. */
@@ -165,6 +183,8 @@ GG_API gg_status gg_graph_plan(gg_graph *g, gg_var *const *keep, int n);
 GG_API gg_status gg_graph_run(gg_graph *g);
 /* The same, looking at every result: GG_ENAN names the operation and its shape. */
 GG_API gg_status gg_graph_run_checked(gg_graph *g);
+/* training: dropout draws, from seed and the number of the run. A new graph is not training. */
+GG_API void gg_graph_set_training(gg_graph *g, bool training, uint64_t seed);
 GG_API void *gg_var_data(gg_var *v);      /* inputs and constants always, others after planning when kept */
 GG_API double gg_var_item(const gg_var *v); /* of a scalar that was kept */
 GG_API size_t gg_graph_arena_bytes(const gg_graph *g);

@@ -12,6 +12,16 @@ static void accumulate(gg_var **d, gg_var *more)
         *d = *d ? gg_var_add(*d, more) : more;
 }
 
+/* Through a chain that computes the same: for what has no rule of its own, above all the gradients of large operations. */
+void gg__gradient_composite(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d)
+{
+    gg_var *same = gg__operation_of(v->op)->composite(v), **wrt = gg__graph_alloc(v->g, gg_mul(v->n_in, sizeof *wrt));
+    for (int i = 0; i < v->n_in && wrt; i++)
+        wrt[i] = wanted[i] ? v->in[i] : NULL;
+    if (same && wrt)
+        gg__gradients(d_in, same, d, wrt, v->n_in);
+}
+
 static void flow(gg_graph *g, gg_var **d, const bool *needed, gg_var *v)
 {
     const gg__operation *op = gg__operation_of(v->op);

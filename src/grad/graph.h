@@ -26,6 +26,7 @@ typedef enum gg__op {
     GG__OP_PERMUTE, GG__OP_BROADCAST, GG__OP_SLICE, /* strided reads */
     GG__OP_PAD, GG__OP_CONCAT, GG__OP_GATHER, GG__OP_SCATTER_ADD,
     GG__OP_SOFTMAX, GG__OP_SOFTMAX_GRAD, GG__OP_LOG_SOFTMAX, GG__OP_LOG_SOFTMAX_GRAD, GG__OP_LOGSUMEXP, GG__OP_CROSS_ENTROPY, GG__OP_CROSS_ENTROPY_GRAD,
+    GG__OP_NORM, GG__OP_NORM_DX, GG__OP_NORM_DW, GG__OP_ATTENTION, GG__OP_ATTENTION_GRAD, GG__OP_ROPE, GG__OP_DROPOUT,
     GG__OP_SCAN, GG__OP_SCAN_GRAD, GG__OP_SCAN_OUT, /* scan.c */
     GG__OP_STORE, /* of a gradient to its parameter's place */
     GG__OPS
@@ -79,7 +80,8 @@ struct gg_graph {
     size_t scratch_bytes; /* a worker */
     gg_var **step;        /* (n_steps,) in order */
     int n_steps;
-    uint64_t n_runs;
+    uint64_t n_runs, seed;
+    bool training;
 };
 
 /* What an operation is. kernel NULL: nothing is computed. gradient: d_in[i] = what flows to input i when d
@@ -89,6 +91,7 @@ typedef struct gg__operation {
     bool elementwise; /* may write over an input of its own size that nobody needs any more */
     gg_status (*kernel)(gg_var *v);
     void (*gradient)(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d);
+    gg_var *(*composite)(gg_var *v); /* v again, from its inputs and simpler operations: gg__gradient_composite goes through it */
 } gg__operation;
 const gg__operation *gg__operation_of(gg__op op);
 
@@ -138,6 +141,7 @@ gg_status gg__plan_begin(gg_graph *g, gg_var *const *keep, int n);
 gg_status gg__plan_end(gg_graph *g);
 gg_status gg__scan_plan(gg_var *v);
 void gg__scan_release(gg_var *v);
+gg_graph *gg__scan_body(const gg_var *v);
 /* d: (nodes,) what flows to each. Does anything flow to the results of this loop? */
 bool gg__scan_flows(const gg_var *v, gg_var *const *d);
 void gg__gradient_scan(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *const *d);
@@ -173,6 +177,14 @@ GG__KERNEL(logsumexp); GG__GRADIENT(logsumexp);
 GG__KERNEL(cross_entropy); GG__GRADIENT(cross_entropy);
 GG__KERNEL(cross_entropy_grad); GG__GRADIENT(cross_entropy_grad);
 GG__KERNEL(store);
+GG__KERNEL(norm); GG__GRADIENT(norm);
+GG__KERNEL(norm_dx); gg_var *gg__composite_norm_dx(gg_var *v);
+GG__KERNEL(norm_dw); gg_var *gg__composite_norm_dw(gg_var *v);
+GG__KERNEL(attention); GG__GRADIENT(attention);
+GG__KERNEL(attention_grad); gg_var *gg__composite_attention_grad(gg_var *v);
+GG__KERNEL(rope); GG__GRADIENT(rope);
+GG__KERNEL(dropout); GG__GRADIENT(dropout);
+GG__GRADIENT(composite);
 GG__KERNEL(scan);
 GG__KERNEL(scan_grad);
 GG__GRADIENT(scan_out);

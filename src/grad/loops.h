@@ -42,6 +42,12 @@ typedef struct gg__loops {
     double (*logsumexp)(const void *x, int64_t n);
     void (*cross_entropy_grad)(void *dx, double d, const void *x, int64_t target, int64_t n); /* d (softmax x - one at target) */
     void (*gemm)(void *C, int64_t ldc, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch);
+    /* rows of norm.c and attention.c; layer: subtract the mean */
+    void (*norm)(void *y, const void *x, const void *w, const void *b, int64_t n, double eps, bool layer);
+    void (*norm_dx)(void *dx, const void *x, const void *w, const void *d, int64_t n, double eps, bool layer);
+    void (*norm_dw)(void *dw, const void *x, const void *d, int64_t n, double eps, bool layer); /* dw += */
+    void (*attention_ds)(void *dp, const void *p, int64_t n, const void *d, const void *o, int64_t width, double scale); /* dp = scale p (dp - d . o) */
+    void (*rotate)(void *y, const void *x, const double *c, const double *s, double sign, int64_t half, int64_t n);
     bool (*all_finite)(const void *x, int64_t n);
     gg__update sgd_plain, sgd, adam, rmsprop, adagrad, rprop;
 } gg__loops;

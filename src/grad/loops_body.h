@@ -333,6 +333,70 @@ static bool NAME(all_finite)(const void *px, int64_t n)
     return bad == 0;
 }
 
+/* ---- normalisation, attention, rotation */
+static void NAME(moments)(T *mean, T *r, const T *x, int64_t n, double eps, bool layer)
+{
+    *mean = 0;
+    if (layer) {
+        SUM_OF(s, x[at])
+        *mean = s / (T)n;
+    }
+    const T m = *mean;
+    SUM_OF(square, (x[at] - m) * (x[at] - m))
+    *r = 1 / M_(sqrt)(square / (T)n + (T)eps);
+}
+
+static void NAME(norm)(void *py, const void *px, const void *pw, const void *pb, int64_t n, double eps, bool layer)
+{
+    T *y = py, m, r;
+    const T *x = px, *w = pw, *b = pb;
+    NAME(moments)(&m, &r, x, n, eps, layer);
+    if (b)
+        RANGE(y[i] = (x[i] - m) * r * w[i] + b[i])
+    else
+        RANGE(y[i] = (x[i] - m) * r * w[i])
+}
+
+static void NAME(norm_dx)(void *pdx, const void *px, const void *pw, const void *pd, int64_t n, double eps, bool layer)
+{
+    T *dx = pdx, m, r;
+    const T *x = px, *w = pw, *d = pd;
+    NAME(moments)(&m, &r, x, n, eps, layer);
+    SUM_OF(g, d[at] * w[at])
+    SUM_OF(gh, d[at] * w[at] * ((x[at] - m) * r))
+    const T mean_g = layer ? g / (T)n : 0, mean_gh = gh / (T)n;
+    RANGE(dx[i] = r * (d[i] * w[i] - mean_g - (x[i] - m) * r * mean_gh))
+}
+
+static void NAME(norm_dw)(void *pdw, const void *px, const void *pd, int64_t n, double eps, bool layer)
+{
+    T *dw = pdw, m, r;
+    const T *x = px, *d = pd;
+    NAME(moments)(&m, &r, x, n, eps, layer);
+    RANGE(dw[i] += d[i] * ((x[i] - m) * r))
+}
+
+static void NAME(attention_ds)(void *pdp, const void *pp, int64_t all, const void *pd, const void *po, int64_t n, double scale)
+{
+    T *dp = pdp, own;
+    const T *p = pp, *d = pd, *o = po;
+    {
+        SUM_OF(s, d[at] * o[at])
+        own = s;
+    }
+    n = all;
+    RANGE(dp[i] = p[i] * (dp[i] - own) * (T)scale)
+}
+
+static void NAME(rotate)(void *py, const void *px, const double *c, const double *s, double sign, int64_t n, int64_t all)
+{
+    T *y = py;
+    const T *x = px;
+    RANGE(const T a = x[i], b = x[i + n], cos_ = (T)c[i], sin_ = (T)(sign * s[i]); y[i] = a * cos_ - b * sin_; y[i + n] = a * sin_ + b * cos_)
+    if (y != x && all > 2 * n)
+        memcpy(y + 2 * n, x + 2 * n, (size_t)(all - 2 * n) * sizeof(T));
+}
+
 /* ---- optimisers, as torch.optim has them; p as nn/optim.c fills it */
 #define UPDATE(name, ...)                                                                                     \
     static void NAME(name)(void *pw, const void *pg, void *pa, void *pb, void *pc, int64_t n, const double *p) \
@@ -363,7 +427,8 @@ static const gg__loops NAME(loops) = {
     .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to), .max_to = NAME(max_to),
     .argmax = NAME(argmax), .softmax = NAME(softmax), .softmax_grad = NAME(softmax_grad), .log_softmax = NAME(log_softmax),
     .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
-    .all_finite = NAME(all_finite), .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd), .adam = NAME(adam), .rmsprop = NAME(rmsprop),
+    .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),
+    .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd), .adam = NAME(adam), .rmsprop = NAME(rmsprop),
     .adagrad = NAME(adagrad), .rprop = NAME(rprop),
 };
 #undef RANGE

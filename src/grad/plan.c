@@ -225,6 +225,15 @@ gg_status gg_graph_run_checked(gg_graph *g)
     return GG_OK;
 }
 
+void gg_graph_set_training(gg_graph *g, bool training, uint64_t seed)
+{
+    g->training = training;
+    g->seed = seed;
+    for (int32_t k = 0; k < g->n; k++)
+        if (g->node[k]->op == GG__OP_SCAN)
+            gg_graph_set_training(gg__scan_body(g->node[k]), training, seed + (uint64_t)k + 1);
+}
+
 void *gg_var_data(gg_var *v) { return v->data; }
 
 double gg_var_item(const gg_var *v)

@@ -518,6 +518,8 @@ gg_status gg__run_scan_grad(gg_var *v)
     return GG_OK;
 }
 
+gg_graph *gg__scan_body(const gg_var *v) { return scan_of(v)->body; }
+
 void gg__scan_release(gg_var *v)
 {
     scan *s = scan_of(v);

@@ -61,6 +61,14 @@ CASE(f_log_softmax, gg_var_log_softmax(A))
 CASE(f_logsumexp, gg_var_logsumexp(A))
 CASE(f_cross_entropy, gg_var_cross_entropy(A, in->index, -100))
 CASE(f_cross_entropy_ignoring, gg_var_cross_entropy(A, in->index, 2))
+CASE(f_layer_norm, gg_var_layer_norm(A, B, C, 1e-5))
+CASE(f_rms_norm, gg_var_rms_norm(A, B, 1e-5))
+CASE(f_attention, gg_var_attention(A, B, C, NULL))
+CASE(f_attention_causal, gg_var_attention(A, B, C, &(gg_attention_options){.causal = true, .scale = 0.7}))
+CASE(f_attention_window, gg_var_attention(A, B, C, &(gg_attention_options){.causal = true, .window = 2}))
+CASE(f_attention_masked, gg_var_attention(A, B, C, &(gg_attention_options){.key_mask = gg_graph_constant(in->g, GG_SHAPE(2, 3), (const double[]){1, 0, 1, 0, 0, 1})}))
+CASE(f_rope, gg_var_rope(A, 100, 0, 3))
+CASE(f_rope_part, gg_var_rope(A, 10000, 4, 0))
 CASE(f_shared, gg_var_mul(gg_var_add(gg_var_tanh(A), A), gg_var_tanh(A)))
 CASE(f_stop, gg_var_mul(gg_var_exp(A), gg_var_stop_gradient(gg_graph_fill(in->g, GG_SCALAR, 3))))
 
@@ -84,7 +92,14 @@ static const gradient_case cases[] = {
     TWO(f_permute, GG_SHAPE(3, 4, 5), GG_SHAPE(5, 3, 4)), TWO(f_transpose, GG_SHAPE(2, 3, 4), GG_SHAPE(4, 3)), TWO(f_broadcast, GG_SHAPE(4, 1), GG_SHAPE(3, 4, 5)), THREE(f_slice),
     TWO(f_pad, GG_SHAPE(3, 2), GG_SHAPE(3, 5)), TWO(f_concat, GG_SHAPE(2, 3, 2), GG_SHAPE(2, 1, 2)), {"f_gather", f_gather, {GG_SHAPE(5, 3)}, 1, false},
     {"f_scatter", f_scatter, {GG_SHAPE(6, 2)}, 1, false}, THREE(f_softmax), THREE(f_log_softmax), THREE(f_logsumexp), {"f_cross_entropy", f_cross_entropy, {GG_SHAPE(6, 5)}, 1, false},
-    {"f_cross_entropy_ignoring", f_cross_entropy_ignoring, {GG_SHAPE(6, 5)}, 1, false},
+    {"f_layer_norm", f_layer_norm, {GG_SHAPE(3, 2, 7), GG_SHAPE(7), GG_SHAPE(7)}, 3, false}, TWO(f_rms_norm, GG_SHAPE(5, 7), GG_SHAPE(7)),
+    {"f_attention", f_attention, {GG_SHAPE(2, 4, 2, 3), GG_SHAPE(2, 3, 2, 3), GG_SHAPE(2, 3, 2, 3)}, 3, false},
+    {"f_attention", f_attention, {GG_SHAPE(1, 3, 4, 2), GG_SHAPE(1, 5, 2, 2), GG_SHAPE(1, 5, 2, 2)}, 3, false},
+    {"f_attention_causal", f_attention_causal, {GG_SHAPE(2, 4, 2, 3), GG_SHAPE(2, 4, 1, 3), GG_SHAPE(2, 4, 1, 3)}, 3, false},
+    {"f_attention_causal", f_attention_causal, {GG_SHAPE(1, 4, 1, 3), GG_SHAPE(1, 2, 1, 3), GG_SHAPE(1, 2, 1, 3)}, 3, false},
+    {"f_attention_window", f_attention_window, {GG_SHAPE(1, 5, 2, 3), GG_SHAPE(1, 5, 2, 3), GG_SHAPE(1, 5, 2, 3)}, 3, false},
+    {"f_attention_masked", f_attention_masked, {GG_SHAPE(2, 2, 2, 3), GG_SHAPE(2, 3, 2, 3), GG_SHAPE(2, 3, 2, 3)}, 3, false},
+    {"f_rope", f_rope, {GG_SHAPE(2, 3, 2, 4)}, 1, false}, {"f_rope_part", f_rope_part, {GG_SHAPE(1, 3, 2, 6)}, 1, false}, {"f_cross_entropy_ignoring", f_cross_entropy_ignoring, {GG_SHAPE(6, 5)}, 1, false},
 };
 
 /* order 1: loss = sum w f(x);  order 2: loss = sum of u_i d loss / d x_i, whose gradient has all second derivatives in it. */
