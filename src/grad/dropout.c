@@ -6,8 +6,6 @@
 #include "grad/graph.h"
 #include <Random123/philox.h>
 
-static inline int64_t width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
-
 gg_var *gg_var_dropout(gg_var *x, double p)
 {
     if (!x)
