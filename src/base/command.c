@@ -6,6 +6,7 @@
  */
 #include "base/command.h"
 #include "base/context.h"
+#include "base/event.h"
 #include "base/memory.h"
 #include <argp.h>
 #include <ctype.h>
@@ -17,7 +18,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { FIRST_KEY = 0x1000, KEY_HELP = 0x0fff }; /* beyond the characters, so argp sees no short options */
+enum { FIRST_KEY = 0x1000, KEY_HELP = 0x0fff, N_MACHINE = 6 }; /* beyond the characters, so argp sees no short options */
 
 typedef struct entry {
     const gg_option *o;
@@ -36,7 +37,10 @@ typedef struct gg_command_state {
     int next;       /* index in argv after what was understood */
     bool help;
     gg_status status;
-    gg_option machine[5];
+    gg_option machine[N_MACHINE];
+    double start; /* gg_time() */
+    char *said;   /* what gg_command_say_begin collects, with --log-json */
+    size_t n_said;
     struct sigaction before[2];
     bool handlers;
 } state;
@@ -237,6 +241,44 @@ static void put_short_help(FILE *f, state *st)
     fprintf(f, "\n  golgi help %s      shows all options\n", st->c->name);
 }
 
+/* ---- events ---- */
+
+static void end_event(state *st, int code, gg_status s, const char *text)
+{
+    gg_str e = {.ctx = st->own};
+    gg__event_begin(&e, st->c->name, "end");
+    gg__event_number(&e, "exit", code);
+    gg__event_number(&e, "seconds", gg_time() - st->start);
+    if (s != GG_OK) {
+        gg__event_text(&e, "status", gg_status_name(s));
+        gg__event_text(&e, "text", text);
+    }
+    gg__event_end(&e);
+}
+
+FILE *gg_command_say_begin(gg_command *c)
+{
+    FILE *f = c->log_json ? open_memstream(&c->state->said, &c->state->n_said) : NULL;
+    return f ? f : stderr;
+}
+
+void gg_command_say_end(gg_command *c, FILE *f)
+{
+    state *st = c->state;
+    if (f == stderr)
+        return;
+    if (fclose(f) == 0) {
+        gg_str e = {.ctx = st->own};
+        while (st->n_said > 0 && st->said[st->n_said - 1] == '\n')
+            st->said[--st->n_said] = 0;
+        gg__event_begin(&e, c->name, "said");
+        gg__event_text(&e, "text", st->said);
+        gg__event_end(&e);
+    }
+    free(st->said);
+    st->said = NULL;
+}
+
 /* ---- mistakes ---- */
 
 static gg_status mistake(state *st, const char *format, ...) GG_PRINTF(2, 3);
@@ -244,12 +286,15 @@ static gg_status mistake(state *st, const char *format, ...)
 {
     if (st->status != GG_OK)
         return st->status; /* one is enough */
-    fprintf(stderr, "golgi: %s: ", st->c->name);
+    char text[2048];
     va_list ap;
     va_start(ap, format);
-    vfprintf(stderr, format, ap);
+    vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    if (st->c->log_json)
+        end_event(st, 2, GG_EINVAL, text);
+    else
+        fprintf(stderr, "golgi: %s: %s\n", st->c->name, text);
     return st->status = GG_EINVAL;
 }
 
@@ -487,31 +532,32 @@ static gg_status state_create(gg_command *c)
     gg_context *own = NULL;
     GG_TRY(gg_context_create(&own, &(gg_context_options){.n_threads = 1}));
     state *st = gg_new(own, state, 1);
-    entry *entries = gg_new(own, entry, c->n_options + 5);
+    entry *entries = gg_new(own, entry, c->n_options + N_MACHINE);
     if (!st || !entries) {
         gg_drop(own, st);
         gg_drop(own, entries);
         gg_context_free(own);
         return GG_ENOMEM;
     }
-    *st = (state){.own = own, .c = c, .entries = entries, .next = 1};
+    *st = (state){.own = own, .c = c, .entries = entries, .next = 1, .start = gg_time()};
     c->state = st;
     const char *group = "Options";
     for (int i = 0; i < c->n_options; i++) {
         group = c->options[i].group ? c->options[i].group : group;
         st->entries[st->n_entries++] = (entry){.o = &c->options[i], .group = group};
     }
-    const gg_option machine[5] = {
+    const gg_option machine[N_MACHINE] = {
         {.name = "threads", .type = GG_OPT_INT, .value = &c->threads, .arg = "N", .min = 0, .max = 4096,
          .doc = "worker threads; 0: all processors this process may use"},
         {.name = "seed", .type = GG_OPT_INT, .value = &c->seed, .arg = "N", .doc = "seed of everything random"},
         {.name = "json", .type = GG_OPT_FLAG, .value = &c->json, .doc = "print results as JSON, with all their digits"},
+        {.name = "log-json", .type = GG_OPT_FLAG, .value = &c->log_json, .doc = "progress, warnings and failures on standard error as JSON, one object a line"},
         {.name = "quiet", .type = GG_OPT_FLAG, .value = &c->quiet, .doc = "no progress, warnings only"},
         {.name = "verbose", .type = GG_OPT_FLAG, .value = &c->verbose, .doc = "say more of what is done"},
     };
     memcpy(st->machine, machine, sizeof machine);
     const int n_own = st->n_entries;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < N_MACHINE; i++) {
         bool taken = false;
         for (int j = 0; j < n_own; j++)
             taken |= st->entries[j].o->name && strcmp(st->entries[j].o->name, machine[i].name) == 0;
@@ -582,6 +628,8 @@ gg_status gg_command_parse(gg_command *c, int argc, char **argv)
         fprintf(stderr, "golgi: %s: out of memory\n", c->name);
         return GG_EINVAL;
     }
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) /* known before the first mistake */
+        c->log_json |= strcmp(argv[i], "--log-json") == 0;
     const gg_status s = parse(c->state, argc, argv);
     if (s != GG_OK)
         state_free(c);
@@ -608,7 +656,15 @@ static void on_log(void *user, gg_log_level level, const char *text)
     const gg_command *c = st->c;
     if (level > (c->verbose ? GG_LOG_DEBUG : c->quiet ? GG_LOG_WARNING : GG_LOG_INFO))
         return;
-    static const char *const words[] = {"error: ", "warning: ", "", ""};
+    static const char *const words[] = {"error: ", "warning: ", "", ""}, *const levels[] = {"error", "warning", "info", "debug"};
+    if (c->log_json) {
+        gg_str e = {.ctx = st->own};
+        gg__event_begin(&e, c->name, "log");
+        gg__event_text(&e, "level", levels[level]);
+        gg__event_text(&e, "text", text);
+        gg__event_end(&e);
+        return;
+    }
     gg_str line = {.ctx = st->own};
     gg_str_printf(&line, "golgi: %s: %s%s", c->name, words[level], text);
     if (!line.failed)
@@ -623,6 +679,7 @@ gg_status gg_command_context(gg_context **out, gg_command *c)
     const gg_context_options options = {.seed = (uint64_t)c->seed, .n_threads = (int)c->threads, .log = on_log, .log_user = st};
     GG_TRY(gg_context_create(out, &options));
     st->ctx = *out;
+    (*out)->events = c->log_json ? c->name : NULL;
     signal_got = 0;
     atomic_store(&signal_ctx, *out);
     struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
@@ -647,18 +704,21 @@ int gg_command_close(gg_command *c, gg_context *ctx, gg_status s)
         atomic_store(&signal_ctx, NULL);
     }
     const bool written = fflush(stdout) == 0 && !ferror(stdout);
+    char text[GG__MESSAGE_SIZE] = "";
     if (s != GG_OK) {
-        const char *text = gg_message(ctx);
-        fprintf(stderr, "golgi: %s: %s\n", c->name, *text ? text : gg_status_text(s));
+        snprintf(text, sizeof text, "%s", *gg_message(ctx) ? gg_message(ctx) : gg_status_text(s));
     } else if (!written) {
-        fprintf(stderr, "golgi: %s: standard output cannot be written: %s\n", c->name, strerror(errno));
+        snprintf(text, sizeof text, "standard output cannot be written: %s", strerror(errno));
         s = GG_EIO;
     }
+    const int code = s == GG_EINTR && signal_got ? 128 + signal_got : s == GG_OK ? 0 : 1;
+    if (c->log_json && c->state)
+        end_event(c->state, code, s, text);
+    else if (s != GG_OK)
+        fprintf(stderr, "golgi: %s: %s\n", c->name, text);
     gg_context_free(ctx);
     state_free(c);
-    if (s == GG_EINTR && signal_got)
-        return 128 + signal_got;
-    return s == GG_OK ? 0 : 1;
+    return code;
 }
 
 gg_status gg_command_progress(gg_progress **out, const gg_command *c, gg_context *ctx, const char *title, const char *unit, int64_t total)
@@ -667,9 +727,10 @@ gg_status gg_command_progress(gg_progress **out, const gg_command *c, gg_context
     if (c->quiet)
         return GG_OK;
     gg_str s = {.ctx = ctx};
-    gg_str_puts(&s, c->name);
+    if (!c->log_json) /* an event names the command already */
+        gg_str_puts(&s, c->name);
     if (title && *title)
-        gg_str_printf(&s, "  %s", title);
+        gg_str_printf(&s, "%s%s", c->log_json ? "" : "  ", title);
     const gg_status r = s.failed ? GG_ENOMEM : gg_progress_create(out, ctx, s.data, unit, total);
     gg_str_free(&s);
     return r;

@@ -4,6 +4,7 @@
 #define GG_BASE_COMMAND_H
 #include <golgi/base.h>
 #include "base/work.h"
+#include <stdio.h>
 
 typedef struct gg_texts {
     int n;
@@ -38,9 +39,9 @@ typedef struct gg_command {
     const char *notes;    /* shown after the options; may be NULL */
     const gg_option *options;
     int n_options;
-    /* filled by the machine options that every command has: --threads N --quiet --verbose --json --seed N */
+    /* filled by the machine options that every command has: --threads N --quiet --verbose --json --log-json --seed N */
     int64_t threads, seed;
-    bool quiet, verbose, json;
+    bool quiet, verbose, json, log_json;
     struct gg_command_state *state; /* private */
 } gg_command;
 
@@ -54,6 +55,10 @@ gg_status gg_command_context(gg_context **out, gg_command *c);
 int gg_command_close(gg_command *c, gg_context *ctx, gg_status s);
 /* Progress for the command; NULL (and GG_OK) when quiet. */
 gg_status gg_command_progress(gg_progress **out, const gg_command *c, gg_context *ctx, const char *title, const char *unit, int64_t total);
+
+/* The stream for what a command tells a person on standard error, and its end: with --log-json the text becomes one event. */
+FILE *gg_command_say_begin(gg_command *c);
+void gg_command_say_end(gg_command *c, FILE *f);
 
 typedef struct gg_verb {
     const char *name;    /* "rank" */

@@ -22,6 +22,7 @@ struct gg_context {
     atomic_size_t bytes, peak;
     _Atomic int64_t allocations;
     atomic_int stopped;
+    const char *events;    /* --log-json: the command's name; NULL: text for a person */
     gg_progress *progress; /* the line that stands on the terminal, if any; guarded by log_lock */
     char message[GG__MESSAGE_SIZE];
 };

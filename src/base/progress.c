@@ -1,13 +1,17 @@
-/* The progress line, on standard error: rewritten in place on a terminal ten times a second, a line every ten seconds elsewhere.
+/* The progress line, on standard error: rewritten in place on a terminal ten times a second, a line every ten seconds elsewhere; with --log-json an
+ * object every five, and one at the end.
  *
  *     title  [=====>     ]  48 %   4,812 of 10,000 docs   11.2 docs/s   7 m 43 s left   note
  * The rate is that of the whole run; a rate that hops about helps nobody.
  */
 #include "base/context.h"
+#include "base/event.h"
 #include "base/memory.h"
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#define EVENT_SECONDS 5.0
 
 struct gg_progress {
     gg_context *ctx;
@@ -110,9 +114,33 @@ static size_t cut(const char *text, size_t width)
     return i;
 }
 
+static void draw_event(const gg_progress *p, double now)
+{
+    gg_str s = {.ctx = p->ctx};
+    const double spent = now - p->start, rate = spent > 0 ? (double)p->done / spent : 0;
+    gg__event_begin(&s, p->ctx->events, "progress");
+    gg__event_text(&s, "title", p->title);
+    gg__event_number(&s, "done", (double)p->done);
+    if (p->total > 0)
+        gg__event_number(&s, "total", (double)p->total);
+    gg__event_text(&s, "unit", p->unit);
+    gg__event_number(&s, "seconds", spent);
+    gg__event_number(&s, "per_second", rate);
+    if (p->total > 0 && rate > 0)
+        gg__event_number(&s, "seconds_left", p->total > p->done ? (double)(p->total - p->done) / rate : 0);
+    if (p->note[0])
+        gg__event_text(&s, "note", p->note);
+    gg__event_end(&s);
+}
+
 /* With the lock held. A line that cannot be made for want of memory is left out. */
 static void draw(gg_progress *p, double now)
 {
+    p->drawn = now;
+    if (p->ctx->events) {
+        draw_event(p, now);
+        return;
+    }
     gg_str s = {.ctx = p->ctx};
     put_line(&s, p, now);
     if (!s.failed) {
@@ -127,7 +155,6 @@ static void draw(gg_progress *p, double now)
         }
     }
     gg_str_free(&s);
-    p->drawn = now;
 }
 
 void gg_progress_add(gg_progress *p, int64_t units)
@@ -137,7 +164,7 @@ void gg_progress_add(gg_progress *p, int64_t units)
     const double now = gg_time();
     pthread_mutex_lock(&p->lock);
     p->done += units;
-    if (now - p->drawn >= (p->terminal ? 0.1 : 10.0))
+    if (now - p->drawn >= (p->ctx->events ? EVENT_SECONDS : p->terminal ? 0.1 : 10.0))
         draw(p, now);
     pthread_mutex_unlock(&p->lock);
 }
@@ -171,6 +198,8 @@ void gg_progress_free(gg_progress *p)
     if (p->ctx->progress == p)
         p->ctx->progress = NULL;
     pthread_mutex_unlock(&p->ctx->log_lock);
+    if (p->ctx->events && p->done > 0)
+        draw_event(p, gg_time()); /* how it ended */
     if (p->shown) {
         fputs("\r\033[K", stderr);
         fflush(stderr);

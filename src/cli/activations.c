@@ -262,9 +262,11 @@ int gg_cli_activations(int argc, char **argv)
         job.out = NULL;
     }
     if (s == GG_OK && !c.quiet) {
-        fprintf(stderr, "wrote the activity of %lld documents, %lld tokens -> %s\n", (long long)r.n_documents, (long long)r.n_tokens, output);
+        FILE *to = gg_command_say_begin(&c);
+        fprintf(to, "wrote the activity of %lld documents, %lld tokens -> %s\n", (long long)r.n_documents, (long long)r.n_tokens, output);
         if (d && gg_documents_empty(d))
-            fprintf(stderr, "skipped %lld empty documents: %s\n", (long long)gg_documents_empty(d), gg_documents_empty_list(d));
+            fprintf(to, "skipped %lld empty documents: %s\n", (long long)gg_documents_empty(d), gg_documents_empty_list(d));
+        gg_command_say_end(&c, to);
     }
 end:
     gg_tensors_writer_discard(job.out);

@@ -73,10 +73,12 @@ int gg_cli_score(int argc, char **argv)
         sink.out = NULL;
     }
     if (s == GG_OK && !c.quiet) {
-        fprintf(stderr, "scored %lld documents, %lld tokens: mean %.4f nats a token -> %s\n", (long long)r.n_documents, (long long)r.n_tokens,
+        FILE *to = gg_command_say_begin(&c);
+        fprintf(to, "scored %lld documents, %lld tokens: mean %.4f nats a token -> %s\n", (long long)r.n_documents, (long long)r.n_tokens,
                 sink.n_predicted ? sink.sum_nll / (double)sink.n_predicted : (double)NAN, output);
         if (gg_documents_empty(d))
-            fprintf(stderr, "skipped %lld empty documents: %s\n", (long long)gg_documents_empty(d), gg_documents_empty_list(d));
+            fprintf(to, "skipped %lld empty documents: %s\n", (long long)gg_documents_empty(d), gg_documents_empty_list(d));
+        gg_command_say_end(&c, to);
     }
 end:
     gg_rows_writer_discard(sink.out);

@@ -2,25 +2,25 @@
 #include <stdio.h>
 #include "systems/nag/cmd.h"
 
-static void say(const gg_nag_extract_result *r, const gg_nag_header *h, const char *output)
+static void say(FILE *to, const gg_nag_extract_result *r, const gg_nag_header *h, const char *output)
 {
     char a[32], b[32];
-    fprintf(stderr, "extracted %s documents, %s tokens: ", gg__nag_count_text(a, r->n_documents), gg__nag_count_text(b, r->n_tokens));
+    fprintf(to, "extracted %s documents, %s tokens: ", gg__nag_count_text(a, r->n_documents), gg__nag_count_text(b, r->n_tokens));
     for (int s = 0; s < h->n_sites; s++)
-        fprintf(stderr, "%s%s K %lld", s ? ", " : "", gg_nag_type_name(h->site[s].type), (long long)h->site[s].top_k);
-    fprintf(stderr, ", %d layers, %s", h->n_layers, h->dtype);
+        fprintf(to, "%s%s K %lld", s ? ", " : "", gg_nag_type_name(h->site[s].type), (long long)h->site[s].top_k);
+    fprintf(to, ", %d layers, %s", h->n_layers, h->dtype);
     const int64_t ran = r->n_documents - r->n_reused;
     if (ran > 0 && r->seconds > 0)
-        fprintf(stderr, "; %.1f s, %.1f docs/s", r->seconds, (double)ran / r->seconds);
-    fprintf(stderr, " -> %s\n", output);
+        fprintf(to, "; %.1f s, %.1f docs/s", r->seconds, (double)ran / r->seconds);
+    fprintf(to, " -> %s\n", output);
     if (r->n_reused)
-        fprintf(stderr, "  %s of them were kept from an earlier run\n", gg__nag_count_text(a, r->n_reused));
+        fprintf(to, "  %s of them were kept from an earlier run\n", gg__nag_count_text(a, r->n_reused));
     if (r->n_cut)
-        fprintf(stderr, "  %s were longer than %lld tokens and were cut there\n", gg__nag_count_text(a, r->n_cut), (long long)h->max_tokens);
+        fprintf(to, "  %s were longer than %lld tokens and were cut there\n", gg__nag_count_text(a, r->n_cut), (long long)h->max_tokens);
     if (r->n_empty)
-        fprintf(stderr, "  %s empty document%s skipped: %s\n", gg__nag_count_text(a, r->n_empty), r->n_empty == 1 ? " was" : "s were", r->empty);
+        fprintf(to, "  %s empty document%s skipped: %s\n", gg__nag_count_text(a, r->n_empty), r->n_empty == 1 ? " was" : "s were", r->empty);
     if (r->n_repaired)
-        fprintf(stderr, "  %s places were not UTF-8 and became U+FFFD\n", gg__nag_count_text(a, r->n_repaired));
+        fprintf(to, "  %s places were not UTF-8 and became U+FFFD\n", gg__nag_count_text(a, r->n_repaired));
 }
 
 static json_t *as_json(const gg_nag_extract_result *r, const gg_nag_header *h, const char *output)
@@ -78,8 +78,11 @@ int gg__nag_cmd_extract(int argc, char **argv)
     }
     gg_progress_free(p);
     if (s == GG_OK && (s = gg_nag_header_of(&h, ctx, m, &o)) == GG_OK) {
-        if (!c.quiet && !c.json)
-            say(&r, &h, output);
+        if (!c.quiet && !c.json) {
+            FILE *to = gg_command_say_begin(&c);
+            say(to, &r, &h, output);
+            gg_command_say_end(&c, to);
+        }
         if (c.json && strcmp(output, "-") != 0) {
             json_t *j = as_json(&r, &h, output);
             if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) != 0)

@@ -81,9 +81,11 @@ int gg__nag_cmd_rank(int argc, char **argv)
         if (s == GG_OK && c.json && strcmp(output, "-") != 0)
             s = gg__nag_print_json(ctx, gg__nag_tell_json(r, &o, &story));
         else if (s == GG_OK && !c.quiet) {
-            gg__nag_tell(stderr, r, &o, &story);
+            FILE *to = gg_command_say_begin(&c);
+            gg__nag_tell(to, r, &o, &story);
             if (report)
-                fprintf(stderr, "\n%s/report.html\n", report);
+                fprintf(to, "\n%s/report.html\n", report);
+            gg_command_say_end(&c, to);
         }
     }
     gg_nag_ranking_free(r);
@@ -115,8 +117,11 @@ int gg__nag_cmd_merge(int argc, char **argv)
         if (c.json && strcmp(output, "-") != 0)
             s = gg__nag_print_json(
                 ctx, json_pack("{s:s, s:I, s:I}", "output", output, "n_rows", (json_int_t)r.n_rows, "n_duplicates", (json_int_t)r.n_duplicates));
-        else if (!c.quiet)
-            fprintf(stderr, "merged %d selections: %lld rows%s -> %s\n", input.n, (long long)r.n_rows, deduplicate ? ", each document once" : "", output);
+        else if (!c.quiet) {
+            FILE *to = gg_command_say_begin(&c);
+            fprintf(to, "merged %d selections: %lld rows%s -> %s\n", input.n, (long long)r.n_rows, deduplicate ? ", each document once" : "", output);
+            gg_command_say_end(&c, to);
+        }
     }
     return gg_command_close(&c, ctx, s);
 }
@@ -143,8 +148,11 @@ int gg__nag_cmd_slice(int argc, char **argv)
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_nag_slice(&n, ctx, output, input, layers, (int)n_layers)) == GG_OK && !c.quiet) {
         if (c.json && strcmp(output, "-") != 0)
             s = gg__nag_print_json(ctx, json_pack("{s:s, s:I, s:s}", "output", output, "n_documents", (json_int_t)n, "layers", layers));
-        else
-            fprintf(stderr, "kept layers %s of %lld documents -> %s\n", layers, (long long)n, output);
+        else {
+            FILE *to = gg_command_say_begin(&c);
+            fprintf(to, "kept layers %s of %lld documents -> %s\n", layers, (long long)n, output);
+            gg_command_say_end(&c, to);
+        }
     }
     return gg_command_close(&c, ctx, s);
 }

@@ -188,8 +188,11 @@ static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const 
     if (path->failed)
         return GG_ENOMEM;
     if (key[0] && is_done(j, path->data, &n)) {
-        if (!j->c->quiet && !j->c->json)
-            fprintf(stderr, "features of the %s%s%s (%s documents) found in %s\n", what, name[0] ? " " : "", name, gg__nag_count_text(count, n), path->data);
+        if (!j->c->quiet && !j->c->json) {
+            FILE *to = gg_command_say_begin(j->c);
+            fprintf(to, "features of the %s%s%s (%s documents) found in %s\n", what, name[0] ? " " : "", name, gg__nag_count_text(count, n), path->data);
+            gg_command_say_end(j->c, to);
+        }
         return GG_OK;
     }
     gg_progress *p = NULL;
@@ -206,8 +209,10 @@ static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const 
     j->n_run += r.n_documents - r.n_reused;
     j->run_seconds += r.seconds;
     if (!j->c->quiet && !j->c->json && (r.n_empty || r.n_reused || r.n_repaired)) {
-        fprintf(stderr, "%s: %lld empty documents skipped%s%s, %lld kept from an earlier run, %lld places repaired to U+FFFD\n", title, (long long)r.n_empty,
+        FILE *to = gg_command_say_begin(j->c);
+        fprintf(to, "%s: %lld empty documents skipped%s%s, %lld kept from an earlier run, %lld places repaired to U+FFFD\n", title, (long long)r.n_empty,
                 r.n_empty ? ": " : "", r.empty, (long long)r.n_reused, (long long)r.n_repaired);
+        gg_command_say_end(j->c, to);
     }
     return GG_OK;
 }
