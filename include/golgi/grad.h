@@ -146,6 +146,25 @@ GG_API gg_var *gg_var_cross_entropy(gg_var *x, gg_var *target, int64_t ignore);
 GG_API gg_var *gg_var_layer_norm(gg_var *x, gg_var *weight, gg_var *bias, double eps);
 GG_API gg_var *gg_var_rms_norm(gg_var *x, gg_var *weight, double eps);
 
+/* Each by axis (H, W); of conv1d the first. Zero reads as 1, but for padding: 0. */
+typedef struct gg_conv_options {
+    int64_t stride[2], padding[2], dilation[2], groups;
+    int64_t output_padding[2]; /* conv_transpose2d */
+    bool causal;               /* conv1d: padded before only, by what makes y as long as x at stride 1 */
+} gg_conv_options;
+/* Cross-correlation: x (N, C, H, W), w (O, C / groups, kh, kw) -> (N, O, H', W'). conv1d: x (N, C, T), w (O, C / groups, k). Transposed: x (N, C, H, W),
+ * w (C, O / groups, kh, kw), the gradient of conv2d with respect to its input. A bias is an addition of (O, 1, 1). options may be NULL. */
+GG_API gg_var *gg_var_conv2d(gg_var *x, gg_var *w, const gg_conv_options *options);
+GG_API gg_var *gg_var_conv1d(gg_var *x, gg_var *w, const gg_conv_options *options);
+GG_API gg_var *gg_var_conv_transpose2d(gg_var *x, gg_var *w, const gg_conv_options *options);
+typedef struct gg_pool_options {
+    int64_t size[2], stride[2], padding[2]; /* stride 0: the size. Padding at most half the size */
+    bool count_padding;                     /* avg: padding counts as zeros (torch's default does) */
+} gg_pool_options;
+/* Over the last two axes. The gradient of max goes to the first largest of a window. */
+GG_API gg_var *gg_var_max_pool2d(gg_var *x, const gg_pool_options *options);
+GG_API gg_var *gg_var_avg_pool2d(gg_var *x, const gg_pool_options *options);
+
 typedef struct gg_attention_options {
     bool causal;
     int64_t window;   /* causal only: keys a query sees, its own included; 0: all before it */

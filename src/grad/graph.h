@@ -27,6 +27,7 @@ typedef enum gg__op {
     GG__OP_PAD, GG__OP_CONCAT, GG__OP_GATHER, GG__OP_SCATTER_ADD,
     GG__OP_SOFTMAX, GG__OP_SOFTMAX_GRAD, GG__OP_LOG_SOFTMAX, GG__OP_LOG_SOFTMAX_GRAD, GG__OP_LOGSUMEXP, GG__OP_CROSS_ENTROPY, GG__OP_CROSS_ENTROPY_GRAD,
     GG__OP_NORM, GG__OP_NORM_DX, GG__OP_NORM_DW, GG__OP_ATTENTION, GG__OP_ATTENTION_GRAD, GG__OP_ROPE, GG__OP_DROPOUT,
+    GG__OP_CONV, GG__OP_CONV_DX, GG__OP_CONV_DW, GG__OP_MAX_POOL, GG__OP_MAX_POOL_GRAD, GG__OP_MAX_POOL_PICK, GG__OP_AVG_POOL, GG__OP_AVG_POOL_GRAD,
     GG__OP_SCAN, GG__OP_SCAN_GRAD, GG__OP_SCAN_OUT, /* scan.c */
     GG__OP_STORE, /* of a gradient to its parameter's place */
     GG__OPS
@@ -48,6 +49,7 @@ struct gg_var {
     gg__loop1 loop1;   /* of elementwise operations */
     gg__loop2 loop2;
     void *plan;        /* the operation's own, made while recording, in the graph's arena */
+    void *parts;       /* sums of fixed parts of its work */
     size_t scratch_bytes; /* that its kernel needs for each worker */
     bool no_gradient;  /* what comes in does not go back (stop_gradient) */
     const char *name;  /* of inputs and parameters */
@@ -184,6 +186,10 @@ GG__KERNEL(attention); GG__GRADIENT(attention);
 GG__KERNEL(attention_grad); gg_var *gg__composite_attention_grad(gg_var *v);
 GG__KERNEL(rope); GG__GRADIENT(rope);
 GG__KERNEL(dropout); GG__GRADIENT(dropout);
+GG__KERNEL(conv); GG__GRADIENT(conv);
+GG__KERNEL(conv_dx); GG__GRADIENT(conv_dx);
+GG__KERNEL(conv_dw); GG__GRADIENT(conv_dw);
+GG__KERNEL(pool); GG__GRADIENT(max_pool); GG__GRADIENT(max_pool_grad); GG__GRADIENT(max_pool_pick); GG__GRADIENT(avg_pool); GG__GRADIENT(avg_pool_grad);
 GG__GRADIENT(composite);
 GG__KERNEL(scan);
 GG__KERNEL(scan_grad);

@@ -231,6 +231,13 @@ static void NAME(add_to)(void *py, const void *px, int64_t n)
     RANGE(y[i] += x[i])
 }
 
+static void NAME(add_strided)(void *py, int64_t sy, const void *px, int64_t n)
+{
+    T *y = py;
+    const T *x = px;
+    RANGE(y[i * sy] += x[i])
+}
+
 static void NAME(max_to)(void *py, const void *px, int64_t n)
 {
     T *y = py;
@@ -424,7 +431,7 @@ static const gg__loops NAME(loops) = {
 #define GG_X(code, name) .name = NAME(name),
     GG_UNARY_MAP(GG_X) GG__UNARY_F_MAP(GG_X) GG_BINARY_MAP(GG_X) GG__BINARY_F_MAP(GG_X)
 #undef GG_X
-    .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to), .max_to = NAME(max_to),
+    .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to), .max_to = NAME(max_to), .add_strided = NAME(add_strided),
     .argmax = NAME(argmax), .softmax = NAME(softmax), .softmax_grad = NAME(softmax_grad), .log_softmax = NAME(log_softmax),
     .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
     .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),

@@ -69,6 +69,15 @@ CASE(f_attention_window, gg_var_attention(A, B, C, &(gg_attention_options){.caus
 CASE(f_attention_masked, gg_var_attention(A, B, C, &(gg_attention_options){.key_mask = gg_graph_constant(in->g, GG_SHAPE(2, 3), (const double[]){1, 0, 1, 0, 0, 1})}))
 CASE(f_rope, gg_var_rope(A, 100, 0, 3))
 CASE(f_rope_part, gg_var_rope(A, 10000, 4, 0))
+CASE(f_conv, gg_var_conv2d(A, B, NULL))
+CASE(f_conv_strided, gg_var_conv2d(A, B, &(gg_conv_options){.stride = {2, 1}, .padding = {1, 2}, .dilation = {1, 2}}))
+CASE(f_conv_groups, gg_var_conv2d(A, B, &(gg_conv_options){.padding = {1, 1}, .groups = 2}))
+CASE(f_conv1d, gg_var_conv1d(A, B, &(gg_conv_options){.stride = {2}, .padding = {1}}))
+CASE(f_conv1d_causal, gg_var_conv1d(A, B, &(gg_conv_options){.dilation = {2}, .causal = true}))
+CASE(f_conv_transpose, gg_var_conv_transpose2d(A, B, &(gg_conv_options){.stride = {2, 2}, .padding = {1, 0}, .output_padding = {1, 0}}))
+CASE(f_max_pool, gg_var_max_pool2d(A, &(gg_pool_options){.size = {2, 3}, .stride = {2, 1}, .padding = {1, 0}}))
+CASE(f_avg_pool, gg_var_avg_pool2d(A, &(gg_pool_options){.size = {2, 2}, .stride = {1, 2}, .padding = {1, 1}}))
+CASE(f_avg_pool_counting, gg_var_square(gg_var_avg_pool2d(A, &(gg_pool_options){.size = {2, 2}, .padding = {1, 1}, .count_padding = true})))
 CASE(f_shared, gg_var_mul(gg_var_add(gg_var_tanh(A), A), gg_var_tanh(A)))
 CASE(f_stop, gg_var_mul(gg_var_exp(A), gg_var_stop_gradient(gg_graph_fill(in->g, GG_SCALAR, 3))))
 
@@ -99,7 +108,11 @@ static const gradient_case cases[] = {
     {"f_attention_causal", f_attention_causal, {GG_SHAPE(1, 4, 1, 3), GG_SHAPE(1, 2, 1, 3), GG_SHAPE(1, 2, 1, 3)}, 3, false},
     {"f_attention_window", f_attention_window, {GG_SHAPE(1, 5, 2, 3), GG_SHAPE(1, 5, 2, 3), GG_SHAPE(1, 5, 2, 3)}, 3, false},
     {"f_attention_masked", f_attention_masked, {GG_SHAPE(2, 2, 2, 3), GG_SHAPE(2, 3, 2, 3), GG_SHAPE(2, 3, 2, 3)}, 3, false},
-    {"f_rope", f_rope, {GG_SHAPE(2, 3, 2, 4)}, 1, false}, {"f_rope_part", f_rope_part, {GG_SHAPE(1, 3, 2, 6)}, 1, false}, {"f_cross_entropy_ignoring", f_cross_entropy_ignoring, {GG_SHAPE(6, 5)}, 1, false},
+    {"f_rope", f_rope, {GG_SHAPE(2, 3, 2, 4)}, 1, false}, {"f_rope_part", f_rope_part, {GG_SHAPE(1, 3, 2, 6)}, 1, false},
+    TWO(f_conv, GG_SHAPE(2, 3, 5, 4), GG_SHAPE(4, 3, 3, 2)), TWO(f_conv_strided, GG_SHAPE(2, 2, 5, 6), GG_SHAPE(3, 2, 3, 2)), TWO(f_conv_groups, GG_SHAPE(2, 4, 3, 3), GG_SHAPE(2, 2, 3, 3)),
+    TWO(f_conv1d, GG_SHAPE(2, 3, 7), GG_SHAPE(2, 3, 3)), TWO(f_conv1d_causal, GG_SHAPE(9, 2, 6), GG_SHAPE(3, 2, 3)), TWO(f_conv_transpose, GG_SHAPE(2, 3, 3, 2), GG_SHAPE(3, 2, 3, 3)),
+    {"f_max_pool", f_max_pool, {GG_SHAPE(2, 2, 5, 6)}, 1, false}, {"f_avg_pool", f_avg_pool, {GG_SHAPE(2, 5, 4)}, 1, false}, {"f_avg_pool_counting", f_avg_pool_counting, {GG_SHAPE(2, 4, 4)}, 1, false},
+    {"f_cross_entropy_ignoring", f_cross_entropy_ignoring, {GG_SHAPE(6, 5)}, 1, false},
 };
 
 /* order 1: loss = sum w f(x);  order 2: loss = sum of u_i d loss / d x_i, whose gradient has all second derivatives in it. */
