@@ -179,6 +179,12 @@ GG_API gg_var *gg_var_rope(gg_var *x, double base, int64_t n_rot, int64_t first)
 /* Zeroes each number with probability p while the graph is training (gg_graph_set_training), scaling the rest by 1 / (1 - p). */
 GG_API gg_var *gg_var_dropout(gg_var *x, double p);
 
+/* Gates of recurrent cells, in PyTorch's order. LSTM: a (B, 4 H) the sums of i, f, g, o before their functions, c (B, H) -> the new c; hidden: a and the
+ * new c -> h. GRU: x, y (B, 3 H) the sums of r, z, n from input and state, h (B, H) -> the new h. */
+GG_API gg_var *gg_var_lstm_cell(gg_var *a, gg_var *c);
+GG_API gg_var *gg_var_lstm_hidden(gg_var *a, gg_var *c);
+GG_API gg_var *gg_var_gru_cell(gg_var *x, gg_var *y, gg_var *h);
+
 /* --- loops over time ---------------------------------------------------------------------------------------------------------------------- */
 /* Records one step in `body`, a graph of its own: next[i] (n_carry) from carry and in, out (n_out) what it gives at this time. Values of the graph
  * around it come in through gg_graph_capture, parameters through gg_graph_param(body, ...). Failing returns are told by gg_graph_plan. */

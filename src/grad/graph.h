@@ -28,6 +28,8 @@ typedef enum gg__op {
     GG__OP_SOFTMAX, GG__OP_SOFTMAX_GRAD, GG__OP_LOG_SOFTMAX, GG__OP_LOG_SOFTMAX_GRAD, GG__OP_LOGSUMEXP, GG__OP_CROSS_ENTROPY, GG__OP_CROSS_ENTROPY_GRAD,
     GG__OP_NORM, GG__OP_NORM_DX, GG__OP_NORM_DW, GG__OP_ATTENTION, GG__OP_ATTENTION_GRAD, GG__OP_ROPE, GG__OP_DROPOUT,
     GG__OP_CONV, GG__OP_CONV_DX, GG__OP_CONV_DW, GG__OP_MAX_POOL, GG__OP_MAX_POOL_GRAD, GG__OP_MAX_POOL_PICK, GG__OP_AVG_POOL, GG__OP_AVG_POOL_GRAD,
+    GG__OP_LSTM_CELL, GG__OP_LSTM_CELL_DA, GG__OP_LSTM_CELL_DC, GG__OP_LSTM_HIDDEN, GG__OP_LSTM_HIDDEN_DA, GG__OP_LSTM_HIDDEN_DC,
+    GG__OP_GRU_CELL, GG__OP_GRU_CELL_DX, GG__OP_GRU_CELL_DY, GG__OP_GRU_CELL_DH,
     GG__OP_SCAN, GG__OP_SCAN_GRAD, GG__OP_SCAN_OUT, /* scan.c */
     GG__OP_STORE, /* of a gradient to its parameter's place */
     GG__OPS
@@ -190,6 +192,7 @@ GG__KERNEL(conv); GG__GRADIENT(conv);
 GG__KERNEL(conv_dx); GG__GRADIENT(conv_dx);
 GG__KERNEL(conv_dw); GG__GRADIENT(conv_dw);
 GG__KERNEL(pool); GG__GRADIENT(max_pool); GG__GRADIENT(max_pool_grad); GG__GRADIENT(max_pool_pick); GG__GRADIENT(avg_pool); GG__GRADIENT(avg_pool_grad);
+GG__KERNEL(cell); GG__GRADIENT(lstm_cell); GG__GRADIENT(lstm_hidden); GG__GRADIENT(gru_cell); gg_var *gg__composite_cell(gg_var *v);
 GG__GRADIENT(composite);
 GG__KERNEL(scan);
 GG__KERNEL(scan_grad);

@@ -19,6 +19,8 @@ typedef void (*gg__loop2)(void *y, const void *a, int64_t sa, const void *b, int
 /* One step of an optimiser: values w, gradients g, state a, b, c (as many as it has), numbers of the step in p. */
 typedef void (*gg__update)(void *w, const void *g, void *a, void *b, void *c, int64_t n, const double *p);
 
+typedef void (*gg__cell)(void *y, const void *a, const void *b, const void *c, const void *d, int64_t n);
+
 typedef struct gg__loops {
 #define GG_X(code, name) gg__loop1 name;
     GG_UNARY_MAP(GG_X) GG__UNARY_F_MAP(GG_X)
@@ -49,6 +51,8 @@ typedef struct gg__loops {
     void (*norm_dw)(void *dw, const void *x, const void *d, int64_t n, double eps, bool layer); /* dw += */
     void (*attention_ds)(void *dp, const void *p, int64_t n, const void *d, const void *o, int64_t width, double scale); /* dp = scale p (dp - d . o) */
     void (*rotate)(void *y, const void *x, const double *c, const double *s, double sign, int64_t half, int64_t n);
+    /* a row of cell.c, n numbers of state; arguments in the order of the operation's inputs */
+    gg__cell lstm_cell, lstm_cell_da, lstm_cell_dc, lstm_hidden, lstm_hidden_da, lstm_hidden_dc, gru_cell, gru_cell_dx, gru_cell_dy, gru_cell_dh;
     bool (*all_finite)(const void *x, int64_t n);
     gg__update sgd_plain, sgd, adam, rmsprop, adagrad, rprop;
 } gg__loops;

@@ -404,6 +404,59 @@ static void NAME(rotate)(void *py, const void *px, const double *c, const double
         memcpy(y + 2 * n, x + 2 * n, (size_t)(all - 2 * n) * sizeof(T));
 }
 
+/* ---- gates of recurrent cells: in vectors of LANES_; the last vector of a row lies over the one before, so results are written twice and not summed */
+#if F64
+#define V_ double
+#define LANES_ 1
+#define AT(p) ((p)[j])
+#define PUT(p, x) ((p)[j] = (x))
+#define SIG(x) (1 / (1 + exp(-(x))))
+#define TANH(x) tanh(x)
+#else
+#define V_ vf
+#define LANES_ W
+#define AT(p) (m == W ? load((p) + j) : load_part((p) + j, m, 0))
+#define PUT(p, x) (m == W ? store((p) + j, (x)) : store_part((p) + j, (x), m))
+#define SIG(x) v_sigmoid(x)
+#define TANH(x) v_tanh(x)
+#endif
+#define CELL(name, ...)                                                                                                   \
+    static void NAME(name)(void *py, const void *pa, const void *pb, const void *pc, const void *pd, int64_t n)           \
+    {                                                                                                                     \
+        T *y = py;                                                                                                        \
+        const T *a = pa, *b = pb, *c = pc, *d = pd;                                                                       \
+        (void)b, (void)c, (void)d;                                                                                        \
+        for (int64_t j = 0; j < n; j += LANES_) {                                                                         \
+            const int64_t m = n < LANES_ ? n : LANES_;                                                                    \
+            (void)m;                                                                                                      \
+            if (j + LANES_ > n && n > LANES_)                                                                             \
+                j = n - LANES_;                                                                                           \
+            __VA_ARGS__                                                                                                   \
+        }                                                                                                                 \
+    }
+/* a: gates, b: c */
+CELL(lstm_cell, PUT(y, SIG(AT(a + n)) * AT(b) + SIG(AT(a)) * TANH(AT(a + 2 * n)));)
+/* a: gates, b: c, c: d */
+CELL(lstm_cell_da, const V_ i = SIG(AT(a)), f = SIG(AT(a + n)), g = TANH(AT(a + 2 * n)), u = AT(c); PUT(y, u * g * (i * (1 - i))); PUT(y + n, u * AT(b) * (f * (1 - f)));
+     PUT(y + 2 * n, u * i * (1 - g * g)); PUT(y + 3 * n, u * 0);)
+/* a: gates, b: d */
+CELL(lstm_cell_dc, PUT(y, AT(b) * SIG(AT(a + n)));)
+CELL(lstm_hidden, PUT(y, SIG(AT(a + 3 * n)) * TANH(AT(b)));)
+CELL(lstm_hidden_da, const V_ o = SIG(AT(a + 3 * n)), u = AT(c), none = u * 0; PUT(y, none); PUT(y + n, none); PUT(y + 2 * n, none); PUT(y + 3 * n, u * TANH(AT(b)) * (o * (1 - o)));)
+CELL(lstm_hidden_dc, const V_ t = TANH(AT(b)); PUT(y, AT(c) * SIG(AT(a + 3 * n)) * (1 - t * t));)
+/* a: x, b: y, c: h, d: d */
+CELL(gru_cell, const V_ r = SIG(AT(a) + AT(b)), z = SIG(AT(a + n) + AT(b + n)), t = TANH(AT(a + 2 * n) + r * AT(b + 2 * n)); PUT(y, t + z * (AT(c) - t));)
+#define GRU_BACK(last)                                                                                                                                        \
+    const V_ r = SIG(AT(a) + AT(b)), z = SIG(AT(a + n) + AT(b + n)), yn = AT(b + 2 * n), t = TANH(AT(a + 2 * n) + r * yn), u = AT(d);                          \
+    const V_ dn = u * (1 - z) * (1 - t * t);                                                                                                                  \
+    PUT(y, dn * yn * (r * (1 - r)));                                                                                                                          \
+    PUT(y + n, u * (AT(c) - t) * (z * (1 - z)));                                                                                                              \
+    PUT(y + 2 * n, last);
+CELL(gru_cell_dx, GRU_BACK(dn))
+CELL(gru_cell_dy, GRU_BACK(dn * r))
+/* c: d */
+CELL(gru_cell_dh, PUT(y, AT(c) * SIG(AT(a + n) + AT(b + n)));)
+
 /* ---- optimisers, as torch.optim has them; p as nn/optim.c fills it */
 #define UPDATE(name, ...)                                                                                     \
     static void NAME(name)(void *pw, const void *pg, void *pa, void *pb, void *pc, int64_t n, const double *p) \
@@ -434,7 +487,9 @@ static const gg__loops NAME(loops) = {
     .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to), .max_to = NAME(max_to), .add_strided = NAME(add_strided),
     .argmax = NAME(argmax), .softmax = NAME(softmax), .softmax_grad = NAME(softmax_grad), .log_softmax = NAME(log_softmax),
     .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
-    .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),
+    .lstm_cell = NAME(lstm_cell), .lstm_cell_da = NAME(lstm_cell_da), .lstm_cell_dc = NAME(lstm_cell_dc), .lstm_hidden = NAME(lstm_hidden),
+    .lstm_hidden_da = NAME(lstm_hidden_da), .lstm_hidden_dc = NAME(lstm_hidden_dc), .gru_cell = NAME(gru_cell), .gru_cell_dx = NAME(gru_cell_dx), .gru_cell_dy = NAME(gru_cell_dy),
+    .gru_cell_dh = NAME(gru_cell_dh), .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),
     .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd), .adam = NAME(adam), .rmsprop = NAME(rmsprop),
     .adagrad = NAME(adagrad), .rprop = NAME(rprop),
 };
@@ -445,6 +500,14 @@ static const gg__loops NAME(loops) = {
 #undef LOOP2
 #undef LOOP2V
 #undef UPDATE
+#undef V_
+#undef LANES_
+#undef AT
+#undef PUT
+#undef SIG
+#undef TANH
+#undef CELL
+#undef GRU_BACK
 #undef M_
 #undef PHI
 #undef SUM_LANES

@@ -78,6 +78,9 @@ CASE(f_conv_transpose, gg_var_conv_transpose2d(A, B, &(gg_conv_options){.stride 
 CASE(f_max_pool, gg_var_max_pool2d(A, &(gg_pool_options){.size = {2, 3}, .stride = {2, 1}, .padding = {1, 0}}))
 CASE(f_avg_pool, gg_var_avg_pool2d(A, &(gg_pool_options){.size = {2, 2}, .stride = {1, 2}, .padding = {1, 1}}))
 CASE(f_avg_pool_counting, gg_var_square(gg_var_avg_pool2d(A, &(gg_pool_options){.size = {2, 2}, .padding = {1, 1}, .count_padding = true})))
+CASE(f_lstm_cell, gg_var_lstm_cell(A, B))
+CASE(f_lstm_hidden, gg_var_lstm_hidden(A, B))
+CASE(f_gru_cell, gg_var_gru_cell(A, B, C))
 CASE(f_shared, gg_var_mul(gg_var_add(gg_var_tanh(A), A), gg_var_tanh(A)))
 CASE(f_stop, gg_var_mul(gg_var_exp(A), gg_var_stop_gradient(gg_graph_fill(in->g, GG_SCALAR, 3))))
 
@@ -111,6 +114,7 @@ static const gradient_case cases[] = {
     {"f_rope", f_rope, {GG_SHAPE(2, 3, 2, 4)}, 1, false}, {"f_rope_part", f_rope_part, {GG_SHAPE(1, 3, 2, 6)}, 1, false},
     TWO(f_conv, GG_SHAPE(2, 3, 5, 4), GG_SHAPE(4, 3, 3, 2)), TWO(f_conv_strided, GG_SHAPE(2, 2, 5, 6), GG_SHAPE(3, 2, 3, 2)), TWO(f_conv_groups, GG_SHAPE(2, 4, 3, 3), GG_SHAPE(2, 2, 3, 3)),
     TWO(f_conv1d, GG_SHAPE(2, 3, 7), GG_SHAPE(2, 3, 3)), TWO(f_conv1d_causal, GG_SHAPE(9, 2, 6), GG_SHAPE(3, 2, 3)), TWO(f_conv_transpose, GG_SHAPE(2, 3, 3, 2), GG_SHAPE(3, 2, 3, 3)),
+    TWO(f_lstm_cell, GG_SHAPE(3, 20), GG_SHAPE(3, 5)), TWO(f_lstm_hidden, GG_SHAPE(3, 20), GG_SHAPE(3, 5)), {"f_gru_cell", f_gru_cell, {GG_SHAPE(2, 12), GG_SHAPE(2, 12), GG_SHAPE(2, 4)}, 3, false},
     {"f_max_pool", f_max_pool, {GG_SHAPE(2, 2, 5, 6)}, 1, false}, {"f_avg_pool", f_avg_pool, {GG_SHAPE(2, 5, 4)}, 1, false}, {"f_avg_pool_counting", f_avg_pool_counting, {GG_SHAPE(2, 4, 4)}, 1, false},
     {"f_cross_entropy_ignoring", f_cross_entropy_ignoring, {GG_SHAPE(6, 5)}, 1, false},
 };
