@@ -8,6 +8,7 @@
 #include <golgi/grad.h>
 #include <golgi/listener.h>
 #include <golgi/model.h>
+#include <golgi/nn.h>
 #include <golgi/optim.h>
 #include <golgi/rows.h>
 #include <golgi/site.h>

@@ -157,6 +157,10 @@ void gg__split(gg_var *v, int64_t n, int64_t cost, gg__range body);
 static inline void *gg__scratch(const gg_var *v, int worker) { return v->g->scratch + (size_t)worker * v->g->scratch_bytes; }
 void *gg__param_place(gg_var *v, bool gradient);
 
+/* How a parameter begins: kept here for the layers (nn), which say what the kinds mean. False: it was added without. */
+void gg__params_set_init(gg_params *p, int i, int kind, double bound);
+bool gg__params_init_of(const gg_params *p, int i, int *kind, double *bound);
+
 /* --- kernels and gradient rules, a file a kind of operation; operations.c lists them */
 #define GG__KERNEL(name) gg_status gg__run_##name(gg_var *v)
 #define GG__GRADIENT(name) void gg__gradient_##name(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d)

@@ -10,6 +10,8 @@ typedef struct param {
     gg_shape shape;
     unsigned flags;
     int64_t n, offset;
+    int init; /* for nn: 0 none, else 1 + its kind */
+    double bound;
 } param;
 
 struct gg_params {
@@ -122,4 +124,17 @@ void gg_params_zero_gradient(gg_params *p)
 {
     if (p->gradient)
         memset(p->gradient, 0, (size_t)(p->extent * width(p)));
+}
+
+void gg__params_set_init(gg_params *p, int i, int kind, double bound)
+{
+    p->at[i].init = 1 + kind;
+    p->at[i].bound = bound;
+}
+
+bool gg__params_init_of(const gg_params *p, int i, int *kind, double *bound)
+{
+    *kind = p->at[i].init - 1;
+    *bound = p->at[i].bound;
+    return p->at[i].init > 0;
 }

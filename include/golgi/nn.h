@@ -1,0 +1,101 @@
+/* golgi/nn.h - layers: parameters with names and initial values, recorded into a graph. Floor 5.
+ *
+ *     gg_params *p = NULL;  gg_graph *g = NULL;  gg_optim *o = NULL;                   // XOR in ten lines
+ *     gg_params_create(&p, ctx, GG_F32);
+ *     gg_graph_create(&g, ctx, NULL);
+ *     gg_nn nn = {g, p};
+ *     gg_var *x = gg_graph_input(g, "x", GG_SHAPE(4, 2)), *t = gg_graph_input(g, "t", GG_SHAPE(4, 1));
+ *     gg_var *h = gg_var_tanh(gg_nn_linear(&nn, "fc1", x, 8, true));
+ *     gg_var *loss = gg_var_mean(gg_nn_bce_logits(gg_nn_linear(&nn, "fc2", h, 1, true), t), GG_ALL_AXES, false);
+ *     gg_graph_backward(loss);
+ *     gg_graph_plan(g, &loss, 1);
+ *     gg_nn_init(p, 1);
+ *     gg_optim_create(&o, ctx, p, &(gg_optim_options){.kind = GG_OPTIM_ADAM, .lr = 0.05});
+ *     memcpy(gg_var_data(x), (float[]){0, 0, 0, 1, 1, 0, 1, 1}, 32);
+ *     memcpy(gg_var_data(t), (float[]){0, 1, 1, 0}, 16);
+ *     for (int i = 0; i < 300; i++) { gg_graph_run(g); gg_optim_step(o); }
+ *
+ * A layer's parameters are called NAME.weight, NAME.bias, ... as in PyTorch, with its shapes. They are added when the first graph uses them and found
+ * again by later graphs (another batch, evaluation): a net is a function that records it. gg_nn_init gives all parameters PyTorch's initial
+ * distributions (each from its own stream of random numbers: an added layer changes no other).
+ * Mistakes come back from gg_graph_plan, as those of all recording.
+ */
+#ifndef GOLGI_NN_H
+#define GOLGI_NN_H
+#include <golgi/grad.h>
+#include <golgi/optim.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gg_nn {
+    gg_graph *graph;
+    gg_params *params;
+    const char *prefix; /* before every name: "block0." ; NULL: none */
+} gg_nn;
+
+/* Initial values of every parameter that a layer has added, from seed. Called once all graphs are recorded (or again, to begin anew). */
+GG_API gg_status gg_nn_init(gg_params *p, uint64_t seed);
+/* A parameter of one's own: found, or added with initial values uniform in [-bound, bound] (normal of sd `bound` when normal), or `bound` everywhere
+ * (constant). */
+typedef enum gg_init { GG_INIT_CONSTANT, GG_INIT_UNIFORM, GG_INIT_NORMAL } gg_init;
+GG_API gg_var *gg_nn_param(const gg_nn *n, const char *name, gg_shape shape, gg_init init, double bound, unsigned flags);
+
+/* (..., K) -> (..., n_out). weight (n_out, K), bias (n_out,), both uniform in 1 / sqrt(K). */
+GG_API gg_var *gg_nn_linear(const gg_nn *n, const char *name, gg_var *x, int64_t n_out, bool bias);
+/* x (N, C, H, W), kernel (kh, kw); x (N, C, T), kernel. Uniform in 1 / sqrt(C / groups kh kw). options may be NULL. */
+GG_API gg_var *gg_nn_conv2d(const gg_nn *n, const char *name, gg_var *x, int64_t n_out, int64_t kh, int64_t kw, bool bias, const gg_conv_options *options);
+GG_API gg_var *gg_nn_conv1d(const gg_nn *n, const char *name, gg_var *x, int64_t n_out, int64_t k, bool bias, const gg_conv_options *options);
+/* index (...) int32 in [0, n_rows) -> (..., width); weight (n_rows, width) normal of sd 1. */
+GG_API gg_var *gg_nn_embedding(const gg_nn *n, const char *name, gg_var *index, int64_t n_rows, int64_t width);
+/* Over the last axis; weight 1, bias 0, spared weight decay. eps 0: 1e-5 (rms: 1e-6). */
+GG_API gg_var *gg_nn_layer_norm(const gg_nn *n, const char *name, gg_var *x, double eps);
+GG_API gg_var *gg_nn_rms_norm(const gg_nn *n, const char *name, gg_var *x, double eps);
+
+/* Recurrent layers, time first: x (T, B, K) -> (T, B, H); *last (may be NULL) the state after the last step, (B, H). h0, c0 may be NULL: zeros.
+ * weight_ih_l0 (gates H, K), weight_hh_l0 (gates H, H), bias_ih_l0, bias_hh_l0 (gates H,), uniform in 1 / sqrt(H). truncate: see gg_var_scan. */
+typedef struct gg_rnn_options {
+    gg_var *h0, *c0;
+    bool relu;        /* rnn: max(0, .) instead of tanh */
+    int64_t truncate;
+} gg_rnn_options;
+GG_API gg_var *gg_nn_rnn(const gg_nn *n, const char *name, gg_var *x, int64_t H, gg_var **last, const gg_rnn_options *options);
+GG_API gg_var *gg_nn_lstm(const gg_nn *n, const char *name, gg_var *x, int64_t H, gg_var **last, const gg_rnn_options *options);
+GG_API gg_var *gg_nn_gru(const gg_nn *n, const char *name, gg_var *x, int64_t H, gg_var **last, const gg_rnn_options *options);
+/* Continuous time, Euler steps of `alpha` = dt / tau in (0, 1]: u' = (1 - alpha) u + alpha (W r + W_in x + b), r = tanh u (relu: max(0, u)). Gives r.
+ * weight_ih_l0 (H, K), weight_hh_l0 (H, H), bias_l0 (H,). */
+GG_API gg_var *gg_nn_ctrnn(const gg_nn *n, const char *name, gg_var *x, int64_t H, double alpha, gg_var **last, const gg_rnn_options *options);
+
+/* A pre-norm transformer block on x (B, T, d_model): x + attention(norm x), then x + mlp(norm x). */
+typedef struct gg_block_options {
+    int64_t n_heads, n_kv_heads; /* kv 0: n_heads */
+    int64_t d_ff;
+    bool causal;
+    int64_t window;
+    double rope_base;   /* 0: no rotary positions */
+    bool rms;           /* RMS norms, no biases, gated SiLU (Llama); else layer norms, biases, GELU (GPT-2) */
+    double dropout, eps;
+    gg_var *key_mask;   /* (B, T) or NULL */
+} gg_block_options;
+GG_API gg_var *gg_nn_block(const gg_nn *n, const char *name, gg_var *x, const gg_block_options *options);
+
+/* --- losses, elementwise: take their mean. p: logits or predictions; t: of the same shape ----------------------------------------------- */
+GG_API gg_var *gg_nn_mse(gg_var *p, gg_var *t);
+GG_API gg_var *gg_nn_mae(gg_var *p, gg_var *t);
+GG_API gg_var *gg_nn_huber(gg_var *p, gg_var *t, double delta);
+GG_API gg_var *gg_nn_bce_logits(gg_var *logits, gg_var *t);
+/* p in (0, 1): logarithms are cut at -100, as in PyTorch. */
+GG_API gg_var *gg_nn_bce(gg_var *p, gg_var *t);
+/* sum over the last axis of t (log t - log_p); t = 0 gives 0. */
+GG_API gg_var *gg_nn_kl(gg_var *log_p, gg_var *t);
+/* Cross-entropy with a distribution t (..., C), or an index with the rest spread: smoothing in [0, 1). -> (...). */
+GG_API gg_var *gg_nn_soft_cross_entropy(gg_var *logits, gg_var *t);
+GG_API gg_var *gg_nn_smooth_cross_entropy(gg_var *logits, gg_var *index, double smoothing);
+/* Each class weighed: sum w[t] l / sum w[t], a scalar; weight (C,). */
+GG_API gg_var *gg_nn_weighted_cross_entropy(gg_var *logits, gg_var *index, gg_var *weight);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
