@@ -35,7 +35,7 @@ endif
 CPPFLAGS += -Iinclude -Isrc -I. -D_GNU_SOURCE $(ARROW_CFLAGS)
 CFLAGS   := -std=c17 $(OPT) $(WARN) -fvisibility=hidden -fno-math-errno -ffp-contract=off -pthread
 CXXFLAGS := -std=c++20 $(OPT) -Wall -Wextra -Werror -fvisibility=hidden -pthread
-LDLIBS   := -Wl,--as-needed -ldnnl -llapacke -lopenblas -ljansson -lpcre2-8 -lutf8proc -lzstd -lz -lcrypto -lgomp $(ARROW_LIBS) -lm -pthread
+LDLIBS   := -Wl,--as-needed -ldnnl -llapacke -lopenblas -ljansson -lpcre2-8 -lutf8proc -lzstd -lz -lcrypto -lgomp $(ARROW_LIBS) $(MPI_LIBS) -lm -pthread
 
 LIB_SRC := $(filter-out src/cli/%,$(wildcard src/*/*.c systems/*/*.c))
 CXX_SRC := $(if $(ARROW_LIBS),$(wildcard src/io/*_arrow.cc))
@@ -67,8 +67,9 @@ $B/%.o: %.cc
 	@echo "  c++   $<"
 	$Q$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
-# Objects that look for Arrow follow the configuration.
-$(filter $B/src/io/%,$(LIB_OBJ)): $(wildcard config.mk)
+# Objects that look for Arrow or MPI follow the configuration.
+$(filter $B/src/io/% $B/src/base/ranks.o,$(LIB_OBJ)): $(wildcard config.mk)
+$B/src/base/ranks.o: CPPFLAGS += $(MPI_CFLAGS)
 
 $B/tests/%: tests/%.c $B/libgolgi.a
 	@mkdir -p $(@D)

@@ -11,6 +11,7 @@ int gg_nag_main(int argc, char **argv)
         {"extract", "run a model over documents and keep each one's most excited neurons", gg__nag_cmd_extract},
         {"rank", "order a pool by its distance to a target and choose within a token budget", gg__nag_cmd_rank},
         {"merge", "join the selections of several targets", gg__nag_cmd_merge},
+        {"merge-shards", "join features that many processes extracted", gg__nag_cmd_merge_shards},
         {"slice", "keep some layers of features", gg__nag_cmd_slice},
         {"show", "what a feature file holds, and the neurons that its documents use most", gg__nag_cmd_show},
         {"explain", "why a document is near a target or far from it", gg__nag_cmd_explain},
@@ -40,6 +41,17 @@ gg_status gg__nag_extract_options_of(gg_nag_extract_options *o, gg_context *ctx,
 gg_documents_options gg__nag_documents_options_of(const gg__nag_run_words *w)
 {
     return (gg_documents_options){.text_column = w->text_column, .id_column = w->id_column, .token_column = w->token_column, .strict = w->strict};
+}
+
+gg_status gg__nag_inputs(gg_parts *files, const char ***paths, gg_context *ctx, gg_texts words)
+{
+    *paths = NULL;
+    GG_TRY(gg_parts_list(files, ctx, words.at, words.n));
+    if (!(*paths = gg_new(ctx, const char *, files->n)))
+        return GG_ENOMEM;
+    for (int64_t i = 0; i < files->n; i++)
+        (*paths)[i] = files->at[i].path;
+    return files->n <= INT32_MAX ? GG_OK : gg_fail(ctx, GG_EUNSUPPORTED, "%lld files", (long long)files->n);
 }
 
 gg_status gg__nag_type_parse(gg_nag_type *out, gg_context *ctx, const char *text)

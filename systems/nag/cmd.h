@@ -3,10 +3,12 @@
 #define GOLGI_NAG_CMD_H
 #include "systems/nag/pages.h"
 #include "base/command.h"
+#include "io/parts.h"
 
 int gg__nag_cmd_extract(int argc, char **argv);
 int gg__nag_cmd_rank(int argc, char **argv);
 int gg__nag_cmd_merge(int argc, char **argv);
+int gg__nag_cmd_merge_shards(int argc, char **argv);
 int gg__nag_cmd_slice(int argc, char **argv);
 int gg__nag_cmd_select(int argc, char **argv);
 int gg__nag_cmd_show(int argc, char **argv);
@@ -41,6 +43,24 @@ typedef struct gg__nag_run_words { /* of what runs a model */
 gg_status gg__nag_open_model(gg_model **m, gg_actions **actions, gg_context *ctx, const gg__nag_run_words *w);
 gg_status gg__nag_extract_options_of(gg_nag_extract_options *o, gg_context *ctx, const gg__nag_run_words *w, const gg_actions *actions);
 gg_documents_options gg__nag_documents_options_of(const gg__nag_run_words *w);
+
+/* The files that words mean: folders stand for the files of rows in them. *paths: (files->n,) borrows from files; freed by gg_drop. */
+gg_status gg__nag_inputs(gg_parts *files, const char ***paths, gg_context *ctx, gg_texts words);
+
+/* --- extraction in units (cmd_shards.c) -------------------------------------------------------------------------------------- */
+typedef struct gg__nag_shard_words {
+    const char *shard, *unit_size;
+    bool mpi;
+} gg__nag_shard_words;
+typedef struct gg__nag_shard {
+    bool units; /* into a folder; else the rest says nothing */
+    bool mpi;
+    int32_t shard, n_shards;
+    int64_t unit_bytes;
+} gg__nag_shard;
+gg_status gg__nag_shard_parse(gg__nag_shard *out, gg_context *ctx, const gg__nag_shard_words *w, const char *output);
+gg_status gg__nag_extract_units(gg_command *c, gg_context *ctx, const gg__nag_run_words *w, const gg__nag_shard *shard, const gg_nag_source *source, const char *folder,
+                                const gg_nag_extract_options *o);
 
 /* One type by name. */
 gg_status gg__nag_type_parse(gg_nag_type *out, gg_context *ctx, const char *text);

@@ -169,6 +169,48 @@ GG_API gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx
  * be read twice. */
 GG_API gg_status gg_nag_key(char key[17], gg_context *ctx, const gg_nag_header *h, const gg_nag_source *documents);
 
+/* --- a large input in shards -------------------------------------------------------------------------------------------------- */
+/* The input (files and folders of files) cut into units of about unit_bytes, numbered in its order; features of unit i go to FOLDER/%08d.nag, so a
+ * folder of units, sorted by name, is the input's order. Any number of processes on any number of machines may work on one folder.
+ *
+ *     gg_nag_plan_open(&p, ctx, m, &source, "features/", 64 << 20, &o);
+ *     gg_nag_plan_run_shard(&r, p, 3, 16);             // what is done is passed over; whatever stops this, the same call goes on
+ *     gg_nag_plan_close(p);
+ *     gg_nag_merge_shards(&n, ctx, "pool.nag", (const char *[]){"features/"}, 1, false);    // the bytes that one process would have written
+ */
+typedef struct gg_nag_plan gg_nag_plan;
+/* m, o->actions and o->progress live longer than the plan; source need not. GG_EMISMATCH: the folder holds units of other options or another input; the
+ * message says what differs. GG_EUNSUPPORTED: standard input, o->scores. */
+GG_API gg_status gg_nag_plan_open(gg_nag_plan **out, gg_context *ctx, gg_model *m, const gg_nag_source *source, const char *folder, int64_t unit_bytes,
+                                  const gg_nag_extract_options *o);
+GG_API void gg_nag_plan_close(gg_nag_plan *p);
+GG_API int64_t gg_nag_plan_units(const gg_nag_plan *p);
+/* How many units there would be; needs no model. */
+GG_API gg_status gg_nag_plan_count(int64_t *n, gg_context *ctx, const gg_nag_source *source, int64_t unit_bytes);
+/* shard: (units,) which of n_shards does a unit: even shares by bytes, always the same. */
+GG_API gg_status gg_nag_plan_assign(int32_t *shard, const gg_nag_plan *p, int32_t n_shards);
+/* Unit i. A finished one costs the reading of its input (n_reused = n_documents). GG_EBUSY names the process that is at it. */
+GG_API gg_status gg_nag_plan_run(gg_nag_extract_result *out, gg_nag_plan *p, int64_t i);
+typedef struct gg_nag_shard_result {
+    gg_nag_extract_result sum;
+    int64_t n_units;  /* of the whole input */
+    int64_t n_mine;   /* of this shard */
+    int64_t n_done;   /* of them: are there now */
+    int64_t n_before; /* of them: were there before, or hold no document */
+    int64_t n_busy;   /* of them: being made by others */
+} gg_nag_shard_result;
+/* The units of one shard, 0 .. n_shards - 1. GG_EBUSY in the end when some were in other hands. */
+GG_API gg_status gg_nag_plan_run_shard(gg_nag_shard_result *out, gg_nag_plan *p, int32_t shard, int32_t n_shards);
+
+typedef struct gg_nag_merge_shards_result {
+    int64_t n_documents, n_units;
+    int64_t n_missing; /* units of the whole that were not among the inputs */
+} gg_nag_merge_shards_result;
+/* Units (files, or folders of them) as one .nag in the input's order, whatever the order and grouping of the arguments; a unit given twice counts once.
+ * When all are there the result is, byte for byte, what one process would have written. When some are missing: GG_EMISMATCH with their
+ * numbers, or, with `partial`, a file that can be merged again. A docid in two units is GG_EFORMAT with both. */
+GG_API gg_status gg_nag_merge_shards(gg_nag_merge_shards_result *out, gg_context *ctx, const char *path, const char *const *inputs, int n_inputs, bool partial);
+
 /* --- profile ----------------------------------------------------------------------------------------------------------- */
 /* How often each neuron is in the lists of some documents. */
 typedef struct gg_nag_counts {
