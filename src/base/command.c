@@ -41,7 +41,7 @@ typedef struct gg_command_state {
     double start; /* gg_time() */
     char *said;   /* what gg_command_say_begin collects, with --log-json */
     size_t n_said;
-    struct sigaction before[2];
+    struct sigaction before[3];
     bool handlers;
 } state;
 
@@ -688,6 +688,7 @@ gg_status gg_command_context(gg_context **out, gg_command *c)
     sigaddset(&act.sa_mask, SIGTERM);
     sigaction(SIGINT, &act, &st->before[0]);
     sigaction(SIGTERM, &act, &st->before[1]);
+    sigaction(SIGPIPE, &act, &st->before[2]); /* the write that met it fails, and all is tidied up */
     /* a shell starts background jobs with SIGINT ignored; leave it so */
     if (st->before[0].sa_handler == SIG_IGN)
         sigaction(SIGINT, &st->before[0], NULL);
@@ -701,9 +702,11 @@ int gg_command_close(gg_command *c, gg_context *ctx, gg_status s)
     if (c->state && c->state->handlers) {
         sigaction(SIGINT, &c->state->before[0], NULL);
         sigaction(SIGTERM, &c->state->before[1], NULL);
+        sigaction(SIGPIPE, &c->state->before[2], NULL);
         atomic_store(&signal_ctx, NULL);
     }
     const bool written = fflush(stdout) == 0 && !ferror(stdout);
+    const bool unread = s != GG_OK && signal_got == SIGPIPE; /* who reads our output has had enough: `--output - | head`, the end of any filter */
     char text[GG__MESSAGE_SIZE] = "";
     if (s != GG_OK) {
         snprintf(text, sizeof text, "%s", *gg_message(ctx) ? gg_message(ctx) : gg_status_text(s));
@@ -711,10 +714,10 @@ int gg_command_close(gg_command *c, gg_context *ctx, gg_status s)
         snprintf(text, sizeof text, "standard output cannot be written: %s", strerror(errno));
         s = GG_EIO;
     }
-    const int code = s == GG_EINTR && signal_got ? 128 + signal_got : s == GG_OK ? 0 : 1;
+    const int code = unread || (s == GG_EINTR && signal_got) ? 128 + signal_got : s == GG_OK ? 0 : 1;
     if (c->log_json && c->state)
         end_event(c->state, code, s, text);
-    else if (s != GG_OK)
+    else if (s != GG_OK && !unread)
         fprintf(stderr, "golgi: %s: %s\n", c->name, text);
     gg_context_free(ctx);
     state_free(c);

@@ -51,7 +51,7 @@ gg_status gg_command_parse(gg_command *c, int argc, char **argv);
 /* The context of this command: threads, seed, log to standard error ("golgi: nag rank: warning: ..."), SIGINT/SIGTERM stop it. */
 gg_status gg_command_context(gg_context **out, gg_command *c);
 /* Prints "golgi: NAME: message" for a failure; returns the exit code: 0 for GG_OK, 130 or 143 when a signal stopped it (what was kept is for the
- * caller to say), else 1. Frees the context and what parsing made. */
+ * caller to say), 141 and no word when nobody reads its output any more, else 1. Frees the context and what parsing made. */
 int gg_command_close(gg_command *c, gg_context *ctx, gg_status s);
 /* Progress for the command; NULL (and GG_OK) when quiet. */
 gg_status gg_command_progress(gg_progress **out, const gg_command *c, gg_context *ctx, const char *title, const char *unit, int64_t total);

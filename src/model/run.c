@@ -6,7 +6,8 @@
  *
  * What a group holds depends on the input alone, and groups are numbered as they are taken. A failure belongs to its group's number:
  * groups before it are handed over, it and those after are not, and the lowest number's message is reported. So a run that fails or
- * is stopped leaves the same clean prefix as a run over that many documents.
+ * is stopped leaves the same clean prefix as a run over that many documents. A pipe whose other end is slow makes small groups: a document never
+ * waits for one that was not written yet.
  */
 #include "model/model.h"
 #include "base/memory.h"
@@ -159,6 +160,8 @@ static gg_status take_documents(runner *r, job *j)
             return s;
         j->g.n_documents++;
         tokens += guess_tokens(r, d);
+        if (!gg_documents_ready(r->documents)) /* a pipe that stalls: what is here goes on its way */
+            break;
     }
     return s;
 }

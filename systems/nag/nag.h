@@ -196,7 +196,7 @@ typedef struct gg_nag_shard_result {
     int64_t n_units;  /* of the whole input */
     int64_t n_mine;   /* of this shard */
     int64_t n_done;   /* of them: are there now */
-    int64_t n_before; /* of them: were there before, or hold no document */
+    int64_t n_before; /* of them: needed no work: were there, or lacked their last step, or hold no document */
     int64_t n_busy;   /* of them: being made by others */
 } gg_nag_shard_result;
 /* The units of one shard, 0 .. n_shards - 1. GG_EBUSY in the end when some were in other hands. */

@@ -1,0 +1,311 @@
+/* Work shared between processes, run as a person or a scheduler would: shards by word and by Slurm's variables, SIGKILL at any moment, two
+ * at one output; and the program as one piece of a pipe. */
+#include "cli/program.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { N_DOCS = 60, KILLS = 6 };
+#else
+enum { N_DOCS = 300, KILLS = 20 };
+#endif
+
+static char *D;
+static struct said s;
+
+static int prepare(void **state)
+{
+    (void)state;
+    static const char *const sentence[] = {"And God said, Let there be light: and there was light. ", "The earth was without form, and void; ",
+                                           "int main(void) { return 0; } ", "Caf\xc3\xa9, na\xc3\xafve, 12345. "};
+    D = make_folder();
+    char path[200];
+    snprintf(path, sizeof path, "%s/pool.jsonl", D);
+    FILE *f = fopen(path, "w");
+    for (int i = 0; i < N_DOCS; i++) {
+        fprintf(f, "{\"docid\": \"d%03d\", \"doc\": \"", i);
+        for (int j = 0; j <= i % 19; j++)
+            fputs(sentence[(i + j * j) % 4], f);
+        fputs("\"}\n", f);
+    }
+    return fclose(f);
+}
+
+static int tidy(void **state)
+{
+    (void)state;
+    remove_folder(D);
+    return 0;
+}
+
+#define must(words)                                                   \
+    do {                                                              \
+        run_line(&s, D, words);                                       \
+        if (s.code)                                                   \
+            fail_msg("%s: exit code %d: %s", words, s.code, s.err);   \
+    } while (0)
+
+#define refuses(words, exit_code, part)                                                                 \
+    do {                                                                                                \
+        run_line(&s, D, words);                                                                         \
+        if (s.code != (exit_code) || !strstr(s.err, (part)))                                            \
+            fail_msg("%s: exit code %d (not %d): %s", words, s.code, exit_code, s.err);                 \
+    } while (0)
+
+#define EXTRACT "$G nag extract --model $M --dtype f32 --threads 2 --quiet "
+#define SAME(a, b) "cmp $D/" a " $D/" b
+
+static void one_run(void)
+{
+    if (!present(D, "one.nag"))
+        must(EXTRACT "--input $D/pool.jsonl --output $D/one.nag");
+}
+
+static int64_t fact(const char *name)
+{
+    json_t *j = json_loads(s.out, 0, NULL);
+    const int64_t x = json_integer_value(json_object_get(j, name));
+    if (!json_is_integer(json_object_get(j, name)))
+        fail_msg("no %s in %s", name, s.out);
+    json_decref(j);
+    return x;
+}
+
+static int count_units(const char *name)
+{
+    char path[300];
+    int n = 0;
+    snprintf(path, sizeof path, "%s/%s", D, name);
+    DIR *dir = opendir(path);
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        n += strlen(e->d_name) == 12 && strcmp(e->d_name + 8, ".nag") == 0;
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* --- shards -------------------------------------------------------------------------------------------------------------------------- */
+static void shards_by_word_and_by_array_fill_one_folder(void **state)
+{
+    (void)state;
+    one_run();
+    must("for i in 2 0 1; do " EXTRACT "--input $D/pool.jsonl --output $D/words/ --unit-size 4k --shard $i/3 || exit 1; done");
+    must("$G nag merge-shards $D/words --output $D/words.nag && " SAME("words.nag", "one.nag"));
+    assert_true(strstr(s.err, "joined "));
+    must("for i in 9 5 7 11; do SLURM_ARRAY_TASK_ID=$i SLURM_ARRAY_TASK_MIN=5 SLURM_ARRAY_TASK_STEP=2 SLURM_ARRAY_TASK_COUNT=4 " EXTRACT
+         "--input $D/pool.jsonl --output $D/array/ --unit-size 4k || exit 1; done");
+    must("$G nag merge-shards $D/array/*.nag --output $D/array.nag --json && " SAME("array.nag", "one.nag"));
+    assert_int_equal(fact("n_documents"), N_DOCS);
+    assert_int_equal(fact("n_missing"), 0);
+    must("SLURM_ARRAY_TASK_ID=0 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=2 " EXTRACT "--input $D/pool.jsonl --output $D/mine.nag && " SAME("mine.nag", "one.nag"));
+    must(EXTRACT "--input $D/pool.jsonl --output $D/array --unit-size 4k --json"); /* all is there; one task again does what is missing */
+    assert_int_equal(fact("n_before"), fact("n_units"));
+    refuses("SLURM_ARRAY_TASK_ID=7 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=3 " EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k", 1,
+            "the numbers have gaps");
+    refuses(EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k --top-k 7", 1, "--top-k: 10 there, 7 now");
+    refuses("rm $D/array/00000001.nag; $G nag merge-shards $D/array --output $D/x.nag", 1, "1 of ");
+    must("$G nag merge-shards $D/array --output $D/part.nag --partial && $G nag merge-shards $D/part.nag $D/words --output $D/x.nag && " SAME("x.nag", "one.nag"));
+    assert_true(strstr(s.err, "1 units are still missing"));
+}
+
+static void words_that_make_no_sense_are_told(void **state)
+{
+    (void)state;
+    const char *const shards[] = {"4/4", "-1/4", "1", "1/", "1/0", "x/2", "1/2/3"};
+    for (size_t i = 0; i < sizeof shards / sizeof *shards; i++) {
+        char line[300];
+        snprintf(line, sizeof line, EXTRACT "--input $D/pool.jsonl --output $D/w/ --shard=%s", shards[i]);
+        refuses(line, 1, "i/N is expected");
+    }
+    refuses(EXTRACT "--input $D/pool.jsonl --output $D/w.nag --shard 0/2", 1, "units need a folder");
+    refuses(EXTRACT "--input $D/pool.jsonl --output - --shard 0/2", 1, "units need a folder");
+    refuses(EXTRACT "--input $D/pool.jsonl --output $D/w.nag --unit-size 64M", 1, "units, which need a folder");
+    refuses(EXTRACT "--input $D/pool.jsonl --output $D/w/ --unit-size 64X", 1, "as 64M or 1G");
+    refuses(EXTRACT "--input $D/pool.jsonl --output $D/w/ --unit-size 0", 1, "as 64M or 1G");
+    refuses(EXTRACT "--input $D/pool.jsonl --output $D/w/ --shard 0/2 --mpi", 1, "give one");
+    refuses(EXTRACT "--input - --output $D/w/", 1, "standard input cannot be cut");
+    assert_false(present(D, "w"));
+}
+
+static void a_folder_of_files_is_one_input(void **state)
+{
+    (void)state;
+    one_run();
+    must("mkdir $D/files && head -50 $D/pool.jsonl >$D/files/a.jsonl && tail -n +51 $D/pool.jsonl | gzip >$D/files/b.jsonl.gz && touch $D/files/_SUCCESS");
+    must(EXTRACT "--input $D/files --output $D/files.nag && " SAME("files.nag", "one.nag"));
+    must(EXTRACT "--input $D/files/ --output $D/files-units/ && $G nag merge-shards $D/files-units --output $D/files2.nag && " SAME("files2.nag", "one.nag"));
+    assert_int_equal(count_units("files-units"), 2);
+}
+
+/* --- killed, and two at once ------------------------------------------------------------------------------------------------------------ */
+static void killed_at_any_moment_no_finished_unit_is_made_again(void **state)
+{
+    (void)state;
+    one_run();
+    int there = 0, killed = 0;
+    for (int i = 0; i < KILLS; i++) {
+        char line[400];
+        snprintf(line, sizeof line, "timeout -s KILL 0.%03d " EXTRACT "--input $D/pool.jsonl --output $D/killed/ --unit-size 6k", 15 + i * 37 % 90);
+        run_line(&s, D, line);
+        killed += s.code == 137 || s.code == 124;
+        const int now = count_units("killed");
+        assert_true(now >= there);
+        there = now;
+    }
+    assert_true(killed > 0);
+    must(EXTRACT "--input $D/pool.jsonl --output $D/killed/ --unit-size 6k --json");
+    const int64_t before = fact("n_before"); /* what was there was kept; the last one begun may lack its name only */
+    assert_true(before == there || before == there + 1);
+    assert_int_equal(fact("n_done"), fact("n_units"));
+    must("$G nag merge-shards $D/killed --output $D/killed.nag && " SAME("killed.nag", "one.nag"));
+    must("test -z \"$(find $D/killed -name '.*.tmp' -o -name '*.lock' -o -name '*.parts')\""); /* the dead left nothing */
+}
+
+static void two_at_one_folder_share_it_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    one_run();
+    run_line(&s, D, "for i in 1 2 3; do " EXTRACT "--input $D/pool.jsonl --output $D/both/ --unit-size 4k 2>$D/both.$i.err & done; wait");
+    must("for i in 1 2 3; do test ! -s $D/both.$i.err || grep -q 'are being made by others .*is writing it' $D/both.$i.err || exit 1; done");
+    must(EXTRACT "--input $D/pool.jsonl --output $D/both/ --unit-size 4k && $G nag merge-shards $D/both --output $D/both.nag && " SAME("both.nag", "one.nag"));
+}
+
+static void the_second_at_one_file_is_refused_with_the_holders_id(void **state)
+{
+    (void)state;
+    one_run();
+    must("mkfifo $D/slow.jsonl && exec 8<>$D/slow.jsonl && head -3 $D/pool.jsonl >&8 && { " EXTRACT "--input $D/slow.jsonl --output $D/held.nag 8<&- & } && holder=$! && "
+         "for i in $(seq 300); do grep -qs process $D/held.nag.lock && break; sleep 0.05; done; "
+         EXTRACT "--input $D/pool.jsonl --output $D/held.nag 2>$D/second.err; test $? = 1 && grep -q \"process $holder on $(uname -n) is writing it\" $D/second.err && "
+         "kill -KILL $holder; wait $holder; exec 8<&-; " EXTRACT "--input $D/pool.jsonl --output $D/held.nag && " SAME("held.nag", "one.nag"));
+    assert_false(present(D, "held.nag.lock"));
+}
+
+/* --- a pipe ------------------------------------------------------------------------------------------------------------------------------- */
+typedef struct filter {
+    pid_t pid;
+    int to, from;
+} filter;
+
+static filter start_filter(void)
+{
+    int in[2], out[2];
+    assert_int_equal(pipe(in), 0);
+    assert_int_equal(pipe(out), 0);
+    filter f = {.pid = fork(), .to = in[1], .from = out[0]};
+    if (f.pid == 0) {
+        dup2(in[0], 0);
+        dup2(out[1], 1);
+        for (int i = 3; i < 64; i++)
+            close(i);
+        execl(golgi(), "golgi", "nag", "extract", "--model", TINY, "--dtype", "f32", "--threads", "2", "--quiet", "--input", "-", "--output", "-", (char *)NULL);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    return f;
+}
+
+/* A line, waited for at most a minute. */
+static void read_line(char *line, size_t n, int fd)
+{
+    size_t got = 0;
+    while (got == 0 || line[got - 1] != '\n') {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, 60000) != 1 || got + 1 == n)
+            fail_msg("no line came");
+        const ssize_t r = read(fd, line + got, 1);
+        if (r <= 0)
+            fail_msg("the output ended");
+        got++;
+    }
+    line[got] = 0;
+}
+
+static void each_line_is_answered_before_the_next_is_written(void **state)
+{
+    (void)state;
+    filter f = start_filter();
+    char line[1 << 14], docid[32];
+    for (int i = 0; i < 30; i++) {
+        const int n = snprintf(line, sizeof line, "{\"docid\": \"d%d\", \"doc\": \"text number %d\"}\n", i, i);
+        const int half = i % 3 ? n : n / 2; /* a line may come in pieces */
+        assert_int_equal(write(f.to, line, (size_t)half), half);
+        assert_int_equal(write(f.to, line + half, (size_t)(n - half)), n - half);
+        read_line(line, sizeof line, f.from);
+        snprintf(docid, sizeof docid, "{\"docid\":\"d%d\",", i);
+        assert_int_equal(strncmp(line, docid, strlen(docid)), 0);
+    }
+    close(f.to);
+    int code;
+    assert_int_equal(waitpid(f.pid, &code, 0), f.pid);
+    assert_int_equal(code, 0);
+    assert_int_equal(read(f.from, line, 1), 0);
+    close(f.from);
+}
+
+static void an_idle_pipe_can_be_stopped(void **state)
+{
+    (void)state;
+    filter f = start_filter();
+    char line[1 << 14] = "{\"docid\": \"d\", \"doc\": \"text\"}\n";
+    assert_int_equal(write(f.to, line, strlen(line)), (ssize_t)strlen(line));
+    read_line(line, sizeof line, f.from);
+    kill(f.pid, SIGTERM);
+    int code;
+    assert_int_equal(waitpid(f.pid, &code, 0), f.pid);
+    assert_true(WIFEXITED(code));
+    assert_int_equal(WEXITSTATUS(code), 143);
+    close(f.to);
+    close(f.from);
+}
+
+static void a_pipe_gives_the_lines_that_a_file_would_have(void **state)
+{
+    (void)state;
+    must(EXTRACT "--input $D/pool.jsonl --output $D/file.jsonl");
+    must("cat $D/pool.jsonl | " EXTRACT "--input - --output - >$D/pipe.jsonl && " SAME("pipe.jsonl", "file.jsonl"));
+    must("while read -r l; do echo \"$l\"; done <$D/pool.jsonl | " EXTRACT "--input - --output - | cat >$D/pipe.jsonl && " SAME("pipe.jsonl", "file.jsonl"));
+    must("split -n l/4 $D/pool.jsonl $D/piece. && for p in $D/piece.*; do " EXTRACT "--input - --output - <$p >$p.out & done; wait; cat $D/piece.*.out >$D/pieces.jsonl; "
+         SAME("pieces.jsonl", "file.jsonl"));
+}
+
+static void when_nobody_reads_any_more_it_ends_without_a_word(void **state)
+{
+    (void)state;
+    for (int ignored = 0; ignored < 2; ignored++) { /* a JVM starts its children with SIGPIPE ignored */
+        char line[600];
+        snprintf(line, sizeof line, "%s bash -c '(while cat \"$1/pool.jsonl\" | sed \"s/d[0-9]/x$RANDOM-$RANDOM-&/\"; do :; done) 2>/dev/null | "
+                 "$2 nag extract --model $3 --dtype f32 --quiet --input - --output - 2>$1/gone.err | head -2 >/dev/null; echo ${PIPESTATUS[1]}' - $D $G $M",
+                 ignored ? "trap '' PIPE;" : "");
+        must(line);
+        assert_string_equal(s.out, "141\n");
+        must("test ! -s $D/gone.err");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shards_by_word_and_by_array_fill_one_folder),
+        cmocka_unit_test(words_that_make_no_sense_are_told),
+        cmocka_unit_test(a_folder_of_files_is_one_input),
+        cmocka_unit_test(killed_at_any_moment_no_finished_unit_is_made_again),
+        cmocka_unit_test(two_at_one_folder_share_it_and_nothing_is_lost),
+        cmocka_unit_test(the_second_at_one_file_is_refused_with_the_holders_id),
+        cmocka_unit_test(each_line_is_answered_before_the_next_is_written),
+        cmocka_unit_test(an_idle_pipe_can_be_stopped),
+        cmocka_unit_test(a_pipe_gives_the_lines_that_a_file_would_have),
+        cmocka_unit_test(when_nobody_reads_any_more_it_ends_without_a_word),
+    };
+    return cmocka_run_group_tests_name("shards", tests, prepare, tidy);
+}
