@@ -66,10 +66,12 @@ static gg_status shard_of_array(gg__nag_shard *out, gg_context *ctx)
 gg_status gg__nag_shard_parse(gg__nag_shard *out, gg_context *ctx, const gg__nag_shard_words *w, const char *output)
 {
     const size_t n = strlen(output);
-    const bool folder = n > 0 && (output[n - 1] == '/' || gg_file_is_folder(output));
+    const bool folder = n > 0 && output[n - 1] == '/';
     *out = (gg__nag_shard){.units = folder || w->shard || w->mpi, .mpi = w->mpi, .n_shards = 1, .unit_bytes = UNIT_BYTES};
-    if (out->units && !folder && (strcmp(output, "-") == 0 || strchr(output + (strrchr(output, '/') ? strrchr(output, '/') - output : 0), '.')))
+    if (out->units && !folder && !gg_file_is_folder(output) && (strcmp(output, "-") == 0 || strchr(output + (strrchr(output, '/') ? strrchr(output, '/') - output : 0), '.')))
         return gg_fail(ctx, GG_EINVAL, "--output %s: units need a folder; write it %s/", output, strcmp(output, "-") == 0 ? "features" : output);
+    if (!out->units && gg_file_is_folder(output))
+        return gg_fail(ctx, GG_EINVAL, "%s is a folder. Name a file, or, for a folder of units, write it %s/", output, output);
     if (w->unit_size && !out->units)
         return gg_fail(ctx, GG_EINVAL, "--unit-size is of units, which need a folder: --output %s/", output);
     if (w->unit_size)

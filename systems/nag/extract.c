@@ -10,6 +10,7 @@
  */
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
+#include "base/input.h"
 #include "base/lock.h"
 #include "base/work.h"
 #include "io/parts.h"
@@ -239,6 +240,37 @@ static void remove_units(units *u)
         first += n;
     }
     gg_file_remove(u->ctx, u->folder); /* fails, rightly, while something is in it */
+}
+
+void gg__nag_tidy(gg_context *ctx, const char *path)
+{
+    gg_str name = {.ctx = ctx};
+    gg_lock *lock = NULL;
+    gg_folder f = {0};
+    gg_str_printf(&name, "%s.lock", path);
+    bool left = !name.failed && gg_file_exists(name.data);
+    name.len = 0;
+    gg_str_printf(&name, "%s.parts", path);
+    left = !name.failed && (left || gg_file_exists(name.data));
+    if (left && gg_lock_take(&lock, ctx, path) == GG_OK) {
+        gg_lock_sweep(ctx, path);
+        gg_lock_sweep_folder(ctx, name.data);
+        const size_t n = name.len;
+        if (gg_file_is_folder(name.data) && gg_folder_names(&f, ctx, name.data) == GG_OK)
+            for (int64_t i = 0; i < f.n; i++) {
+                name.len = n;
+                gg_str_printf(&name, "/%s", f.paths[i]);
+                if (!name.failed && gg__nag_is_binary(name.data))
+                    gg_file_remove(ctx, name.data);
+            }
+        gg_folder_free(&f, ctx);
+        if (!name.failed) {
+            name.data[n] = 0;
+            gg_file_remove(ctx, name.data);
+        }
+    }
+    gg_lock_free(lock);
+    gg_str_free(&name);
 }
 
 /* --- the whole ------------------------------------------------------------------------------------------------------------------ */

@@ -55,6 +55,8 @@ gg_status gg__nag_key_of(char key[17], gg_context *ctx, const gg_nag_header *h, 
 /* gg_nag_extract_file for who holds the lock; key: of the work beside the output, "" none. */
 gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, const char *key, json_t *units,
                                const gg_nag_extract_options *o);
+/* Removes what a process left that died right after PATH was whole: its lock, the work beside it. */
+void gg__nag_tidy(gg_context *ctx, const char *path);
 /* GG_OK when features of both belong to one run: same model, options and cut; else GG_EMISMATCH with all that differs. */
 gg_status gg__nag_units_match(gg_context *ctx, const char *path, const gg_nag_header *there, const json_t *units_there, const gg_nag_header *now,
                               const json_t *units_now, const char *advice);

@@ -280,6 +280,9 @@ gg_status gg_nag_plan_run(gg_nag_extract_result *out, gg_nag_plan *p, int64_t i)
             st = is_done(&done, &n_documents, p, i, path.data, input); /* by who held the lock until now */
     }
     if (st == GG_OK && done) {
+        gg_lock_free(lock);
+        lock = NULL;
+        gg__nag_tidy(ctx, path.data);
         out->n_documents = out->n_reused = n_documents;
         gg_progress_add(p->o.progress, n_documents);
     } else if (st == GG_OK) {

@@ -107,7 +107,7 @@ static void shards_by_word_and_by_array_fill_one_folder(void **state)
     assert_int_equal(fact("n_documents"), N_DOCS);
     assert_int_equal(fact("n_missing"), 0);
     must("SLURM_ARRAY_TASK_ID=0 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=2 " EXTRACT "--input $D/pool.jsonl --output $D/mine.nag && " SAME("mine.nag", "one.nag"));
-    must(EXTRACT "--input $D/pool.jsonl --output $D/array --unit-size 4k --json"); /* all is there; one task again does what is missing */
+    must(EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k --json"); /* all is there; one task again does what is missing */
     assert_int_equal(fact("n_before"), fact("n_units"));
     refuses("SLURM_ARRAY_TASK_ID=7 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=3 " EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k", 1,
             "the numbers have gaps");
@@ -129,6 +129,7 @@ static void words_that_make_no_sense_are_told(void **state)
     refuses(EXTRACT "--input $D/pool.jsonl --output $D/w.nag --shard 0/2", 1, "units need a folder");
     refuses(EXTRACT "--input $D/pool.jsonl --output - --shard 0/2", 1, "units need a folder");
     refuses(EXTRACT "--input $D/pool.jsonl --output $D/w.nag --unit-size 64M", 1, "units, which need a folder");
+    refuses("mkdir $D/there; " EXTRACT "--input $D/pool.jsonl --output $D/there", 1, "for a folder of units, write it ");
     refuses(EXTRACT "--input $D/pool.jsonl --output $D/w/ --unit-size 64X", 1, "as 64M or 1G");
     refuses(EXTRACT "--input $D/pool.jsonl --output $D/w/ --unit-size 0", 1, "as 64M or 1G");
     refuses(EXTRACT "--input $D/pool.jsonl --output $D/w/ --shard 0/2 --mpi", 1, "give one");
