@@ -1,4 +1,4 @@
-/* The four plots: shares, distributions, a heat map, a map of points. Owns what they look like; gnuplot.c owns how they are drawn.
+/* The five plots: shares, distributions, a heat map, a map of points, curves. Owns what they look like; gnuplot.c owns how they are drawn.
  *
  * Colours of classes are Okabe & Ito's (2008), told apart with any kind of colour vision, but for their yellow, which is lost on white;
  * the eighth class starts over with open shapes, and every class has its own shape or its own row, so that no plot leans on colour alone.
@@ -501,5 +501,54 @@ gg_status gg_plot_map(gg_context *ctx, const char *path, const char *title, cons
     gg_str_puts(&s, "\n");
     s.failed = s.failed || plot.failed;
     gg_str_free(&plot);
+    return finish(ctx, path, title, &s, height);
+}
+
+/* ---- curves ---- */
+
+static gg_status check_curves(gg_context *ctx, const char *path, const gg_plot_series *series, int n_series, const gg_plot_axis *x, const gg_plot_axis *y)
+{
+    if (n_series < 1)
+        return gg_fail(ctx, GG_EINVAL, "%s: curves of %d series: at least one is needed", path, n_series);
+    for (int c = 0; c < n_series; c++) {
+        if (series[c].n < 1)
+            return gg_fail(ctx, GG_EINVAL, "%s: series %d has %lld points: at least one is needed", path, c, (long long)series[c].n);
+        for (int64_t i = 0; i < series[c].n; i++) {
+            const double px = series[c].x[i], py = series[c].y[i];
+            if (!isfinite(px) || !isfinite(py))
+                return gg_fail(ctx, GG_ENAN, "%s: point %lld of series %d is not a finite number", path, (long long)i, c);
+            if ((x->log && px <= 0) || (y->log && py <= 0))
+                return gg_fail(ctx, GG_EINVAL, "%s: point %lld of series %d is (%g, %g): a logarithmic axis takes numbers above 0", path, (long long)i, c, px, py);
+        }
+    }
+    return GG_OK;
+}
+
+gg_status gg_plot_curves(gg_context *ctx, const char *path, const char *title, const gg_plot_series *series, int n_series, const gg_plot_axis *x, const gg_plot_axis *y)
+{
+    GG_TRY(check_curves(ctx, path, series, n_series, x, y));
+    gg_str s = {.ctx = ctx};
+    const int height = 400 + begin(&s, title, n_series > 1, 400);
+    axis(&s, "xlabel", x->label);
+    axis(&s, "ylabel", y->label);
+    gg_str_puts(&s, "set grid back lt 1 lc rgb '" GG__FAINT "' lw 1\nset offsets graph 0.03, graph 0.03, graph 0.03, graph 0.03\n");
+    gg_str_printf(&s, "%s%s", x->log ? "set logscale x\n" : "", y->log ? "set logscale y\n" : "");
+    for (int c = 0; c < n_series; c++) {
+        gg_str_printf(&s, "$d%d << EOD\n", c);
+        for (int64_t i = 0; i < series[c].n; i++)
+            gg_str_printf(&s, "%.9g %.9g\n", series[c].x[i], series[c].y[i]);
+        gg_str_puts(&s, "EOD\n");
+    }
+    gg_str_puts(&s, "plot ");
+    for (int c = 0; c < n_series; c++) {
+        gg_str_printf(&s, "%s$d%d with %s pt %d ps 1 lw 1.5 lc rgb '%s' ", c ? ", " : "", c, series[c].line ? "linespoints" : "points", shape_of(c), colour_of(c));
+        if (n_series > 1 && series[c].name) {
+            gg_str_puts(&s, "title ");
+            gg__gnuplot_quote(&s, series[c].name, NAME_LENGTH);
+        } else {
+            gg_str_puts(&s, "notitle");
+        }
+    }
+    gg_str_puts(&s, "\n");
     return finish(ctx, path, title, &s, height);
 }

@@ -32,6 +32,18 @@ gg_status gg_plot_heat(gg_context *ctx, const char *path, const char *title, con
 /* Points (n, 2) coloured and shaped by class; one unit is as long on both axes. */
 gg_status gg_plot_map(gg_context *ctx, const char *path, const char *title, const double *xy, const int32_t *label, int64_t n,
                       const char *const *class_name, int n_classes, const char *x_label, const char *y_label);
+/* Series of points; with `line` they are joined in their order. Names make the legend when there are several series. A logarithmic axis takes numbers above 0. */
+typedef struct gg_plot_series {
+    const char *name;
+    const double *x, *y; /* (n,) */
+    int64_t n;
+    bool line;
+} gg_plot_series;
+typedef struct gg_plot_axis {
+    const char *label;
+    bool log;
+} gg_plot_axis;
+gg_status gg_plot_curves(gg_context *ctx, const char *path, const char *title, const gg_plot_series *series, int n_series, const gg_plot_axis *x, const gg_plot_axis *y);
 
 /* An HTML report, in reading order: headline (the answer, one sentence), sections with figures and tables, facts ("How this was made").
  * Everything is escaped here. Want of memory in a function without status is told by commit. */
