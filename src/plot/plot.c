@@ -524,6 +524,38 @@ static gg_status check_curves(gg_context *ctx, const char *path, const gg_plot_s
     return GG_OK;
 }
 
+/* A range around all points, and on a logarithmic axis marks at 1, 2, 5 times powers of ten: a decade may be more than is shown. */
+static void range(gg_str *s, char which, const gg_plot_axis *a, const gg_plot_series *series, int n_series)
+{
+    double low = INFINITY, high = -INFINITY;
+    for (int c = 0; c < n_series; c++)
+        for (int64_t i = 0; i < series[c].n; i++) {
+            const double v = which == 'x' ? series[c].x[i] : series[c].y[i];
+            low = fmin(low, v);
+            high = fmax(high, v);
+        }
+    if (!a->log) {
+        const double pad = high > low ? 0.05 * (high - low) : fabs(high) + 1;
+        gg_str_printf(s, "set %crange [%.9g:%.9g]\n", which, low - pad, high + pad);
+        return;
+    }
+    const double factor = fmax(pow(high / low, 0.06), 1.1);
+    low /= factor;
+    high *= factor;
+    gg_str_printf(s, "set logscale %c\nset %crange [%.9g:%.9g]\nset %ctics (", which, which, low, high, which);
+    const bool every = log10(high / low) < 4;
+    const char *comma = "";
+    for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++)
+        for (int k = 0; k < 3; k++) {
+            const double at = (k == 0 ? 1 : k == 1 ? 2 : 5) * pow(10, e);
+            if (at < low || at > high || (k && !every))
+                continue;
+            gg_str_printf(s, "%s'%g' %.9g", comma, at, at);
+            comma = ", ";
+        }
+    gg_str_puts(s, ")\n");
+}
+
 gg_status gg_plot_curves(gg_context *ctx, const char *path, const char *title, const gg_plot_series *series, int n_series, const gg_plot_axis *x, const gg_plot_axis *y)
 {
     GG_TRY(check_curves(ctx, path, series, n_series, x, y));
@@ -531,8 +563,9 @@ gg_status gg_plot_curves(gg_context *ctx, const char *path, const char *title, c
     const int height = 400 + begin(&s, title, n_series > 1, 400);
     axis(&s, "xlabel", x->label);
     axis(&s, "ylabel", y->label);
-    gg_str_puts(&s, "set grid back lt 1 lc rgb '" GG__FAINT "' lw 1\nset offsets graph 0.03, graph 0.03, graph 0.03, graph 0.03\n");
-    gg_str_printf(&s, "%s%s", x->log ? "set logscale x\n" : "", y->log ? "set logscale y\n" : "");
+    gg_str_puts(&s, "set grid back lt 1 lc rgb '" GG__FAINT "' lw 1\n");
+    range(&s, 'x', x, series, n_series);
+    range(&s, 'y', y, series, n_series);
     for (int c = 0; c < n_series; c++) {
         gg_str_printf(&s, "$d%d << EOD\n", c);
         for (int64_t i = 0; i < series[c].n; i++)

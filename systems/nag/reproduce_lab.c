@@ -259,7 +259,7 @@ static gg_status load_features(int64_t *n, gg__lab *lab)
         return GG_OK;
     gg_status s = gg__lab_work_path(&path, lab, "final.npy");
     if (s == GG_OK && gg_file_exists(path.data) && gg_tensors_open(&t, lab->ctx, path.data) == GG_OK) {
-        const gg_tensor *x = gg_tensors_find(t, "x");
+        const gg_tensor *x = gg_tensors_count(t) == 1 ? gg_tensors_at(t, 0) : NULL;
         if (x && x->dtype == GG_F32 && x->n_dims == 2 && x->shape[1] == lab->d_model && set->header.n_layers == lab->header.n_layers &&
             set->header.site[0].top_k == GG__LAB_K && set->f.n <= lab->n) {
             *n = set->f.n < x->shape[0] ? set->f.n : x->shape[0];

@@ -145,7 +145,7 @@ gg_status gg__nag_lab_contrast(gg__lab *lab)
             m[k] += mean[k * S + seed] / (double)S;
     snprintf(about, sizeof about, "%d targets of each of %d domains drawn anew for each seed; the other documents ranked for each, K = %d", TARGETS, lab->n_labels, K);
     GG_TRY(gg_claims_part(lab->claims, "contrast", about));
-    snprintf(note, sizeof note, "half of what an order by chance leaves would be 0.5; precision at n %.3f where chance gives %.3f", m[FREQUENCY], chance);
+    snprintf(note, sizeof note, "an order by chance has half of them there; precision at n %.3f, by chance %.3f", m[FREQUENCY], chance);
     GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "the targets' domain stands in the first half of the ranking: share of its documents there", .paper = "1 (demo, 5 of 20 texts)",
                                                   .over = "seeds", .bound = 0.95, .note = note}, half, S));
     char gained[160];
