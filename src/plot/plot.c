@@ -515,8 +515,8 @@ static gg_status check_curves(gg_context *ctx, const char *path, const gg_plot_s
             return gg_fail(ctx, GG_EINVAL, "%s: series %d has %lld points: at least one is needed", path, c, (long long)series[c].n);
         for (int64_t i = 0; i < series[c].n; i++) {
             const double px = series[c].x[i], py = series[c].y[i];
-            if (!isfinite(px) || !isfinite(py))
-                return gg_fail(ctx, GG_ENAN, "%s: point %lld of series %d is not a finite number", path, (long long)i, c);
+            GG_TRY(check_number(ctx, path, "point", i, px));
+            GG_TRY(check_number(ctx, path, "point", i, py));
             if ((x->log && px <= 0) || (y->log && py <= 0))
                 return gg_fail(ctx, GG_EINVAL, "%s: point %lld of series %d is (%g, %g): a logarithmic axis takes numbers above 0", path, (long long)i, c, px, py);
         }
@@ -558,30 +558,34 @@ static void range(gg_str *s, char which, const gg_plot_axis *a, const gg_plot_se
 
 gg_status gg_plot_curves(gg_context *ctx, const char *path, const char *title, const gg_plot_series *series, int n_series, const gg_plot_axis *x, const gg_plot_axis *y)
 {
+    enum { BODY = 400, MARK = 20, BETWEEN = 28 };
     GG_TRY(check_curves(ctx, path, series, n_series, x, y));
-    gg_str s = {.ctx = ctx};
-    const int height = 400 + begin(&s, title, n_series > 1, 400);
-    axis(&s, "xlabel", x->label);
-    axis(&s, "ylabel", y->label);
+    gg_str s = {.ctx = ctx}, plot = {.ctx = ctx};
+    const int top = begin(&s, title, n_series > 1, NULL, BODY), height = BODY + top;
+    double left = 14;
+    axis(&s, "xlabel", x->label, WIDTH - 200);
+    axis(&s, "ylabel", y->label, BODY - 60);
     gg_str_puts(&s, "set grid back lt 1 lc rgb '" GG__FAINT "' lw 1\n");
     range(&s, 'x', x, series, n_series);
     range(&s, 'y', y, series, n_series);
     for (int c = 0; c < n_series; c++) {
+        char style[80];
+        snprintf(style, sizeof style, "pt %d ps dot lw 1.5 lc rgb '%s'", shape_of(c), colour_of(c));
         gg_str_printf(&s, "$d%d << EOD\n", c);
         for (int64_t i = 0; i < series[c].n; i++)
-            gg_str_printf(&s, "%.9g %.9g\n", series[c].x[i], series[c].y[i]);
+            gg_str_printf(&s, "%.17g %.17g\n", series[c].x[i], series[c].y[i]);
         gg_str_puts(&s, "EOD\n");
+        gg_str_printf(&plot, "%s$d%d with %s %s", c ? ", " : "plot ", c, series[c].line ? "linespoints" : "points", style);
+        if (n_series < 2)
+            continue;
+        gg_str_printf(&s, "set label %d ", 10 + c); /* the legend, below the title */
+        gg__gnuplot_quote(&s, series[c].name, LEGEND);
+        gg_str_printf(&s, " at screen %.5f,%.5f left point %s offset 1.3,-0.25 textcolor rgb '" GG__INK "'\n", (left + 6) / WIDTH, 1 - (top - 21.0) / height, style);
+        left += MARK + FONT * fmin(gg__gnuplot_width(series[c].name), LEGEND) + BETWEEN;
     }
-    gg_str_puts(&s, "plot ");
-    for (int c = 0; c < n_series; c++) {
-        gg_str_printf(&s, "%s$d%d with %s pt %d ps 1 lw 1.5 lc rgb '%s' ", c ? ", " : "", c, series[c].line ? "linespoints" : "points", shape_of(c), colour_of(c));
-        if (n_series > 1 && series[c].name) {
-            gg_str_puts(&s, "title ");
-            gg__gnuplot_quote(&s, series[c].name, NAME_LENGTH);
-        } else {
-            gg_str_puts(&s, "notitle");
-        }
-    }
+    gg_str_add(&s, plot.data, plot.len);
     gg_str_puts(&s, "\n");
+    s.failed = s.failed || plot.failed;
+    gg_str_free(&plot);
     return finish(ctx, path, title, &s, height);
 }

@@ -32,7 +32,7 @@ gg_status gg_plot_heat(gg_context *ctx, const char *path, const char *title, con
 /* Points (n, 2) coloured and shaped by class; one unit is as long on both axes. */
 gg_status gg_plot_map(gg_context *ctx, const char *path, const char *title, const double *xy, const int32_t *label, int64_t n,
                       const char *const *class_name, int n_classes, const char *x_label, const char *y_label);
-/* Series of points; with `line` they are joined in their order. Names make the legend when there are several series. A logarithmic axis takes numbers above 0. */
+/* Series of points; with `line` they are joined in their order. Several series have names, which make the legend. A logarithmic axis takes numbers above 0. */
 typedef struct gg_plot_series {
     const char *name;
     const double *x, *y; /* (n,) */

@@ -61,7 +61,7 @@ static void what_cannot_be_drawn_is_named(void **state)
     static const struct { gg_plot_series series; int n; const gg_plot_axis *y; gg_status is; const char *says; } table[] = {
         {{.x = x, .y = y, .n = 4}, 0, &plain, GG_EINVAL, "curves of 0 series"},
         {{.x = x, .y = y, .n = 0}, 1, &plain, GG_EINVAL, "series 0 has 0 points"},
-        {{.x = x, .y = nothing, .n = 4}, 1, &plain, GG_ENAN, "point 1 of series 0"},
+        {{.x = x, .y = nothing, .n = 4}, 1, &plain, GG_ENAN, "point 1 is not a finite number"},
         {{.x = x, .y = dark, .n = 4}, 1, &logarithmic, GG_EINVAL, "point 1 of series 0 is (0.5, 0): a logarithmic axis"},
     };
     char path[96];
