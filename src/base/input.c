@@ -110,6 +110,25 @@ gg_status gg_in_read(gg_in *in, size_t *got, void *data, size_t n)
     }
 }
 
+gg_status gg_in_read_at(gg_in *in, void *data, size_t n, uint64_t offset)
+{
+    char *to = data;
+    while (n > 0) {
+        const ssize_t r = gg__io_read_at(in->ctx, in->fd, to, n < 1 << 30 ? n : 1 << 30, offset);
+        if (r == 0)
+            return gg_fail(in->ctx, GG_EFORMAT, "%s: the file ends at byte %llu, %zu bytes too early", in->path, (unsigned long long)offset, n);
+        if (r < 0 && errno != EINTR)
+            return gg__io_fail(in->ctx, errno, "read it", in->path);
+        if (r < 0 && gg_context_stopped(in->ctx))
+            return gg_fail(in->ctx, GG_EINTR, "%s: reading was stopped", in->path);
+        const size_t got = r > 0 ? (size_t)r : 0;
+        to += got;
+        offset += got;
+        n -= got;
+    }
+    return GG_OK;
+}
+
 int64_t gg_in_size(const gg_in *in) { return in->size; }
 
 bool gg_in_ready(const gg_in *in)

@@ -10,6 +10,9 @@ gg_status gg_in_open(gg_in **out, gg_context *ctx, const char *path);
 gg_status gg_in_open_range(gg_in **out, gg_context *ctx, const char *path, int64_t from, int64_t to);
 /* Reads at most n bytes; *got = 0 only at the end. Short reads and interrupted calls are gone on with; GG_EINTR when the context was stopped. */
 gg_status gg_in_read(gg_in *in, size_t *got, void *data, size_t n);
+/* Exactly n bytes from `offset` of a regular file, leaving the place where gg_in_read reads as it is. Any thread. GG_EFORMAT when the file ends
+ * before. */
+gg_status gg_in_read_at(gg_in *in, void *data, size_t n, uint64_t offset);
 /* Bytes of the whole file, or of the range; 0 for pipes, where nobody knows. */
 int64_t gg_in_size(const gg_in *in);
 /* False when a read would have to wait: a pipe whose other end has written nothing more, and not closed it. */

@@ -48,6 +48,11 @@ ssize_t gg__io_read(gg_context *ctx, int fd, void *to, size_t n)
     return allowed(ctx, GG_IO_READ, &n) ? read(fd, to, n) : -1;
 }
 
+ssize_t gg__io_read_at(gg_context *ctx, int fd, void *to, size_t n, uint64_t offset)
+{
+    return allowed(ctx, GG_IO_READ, &n) ? pread(fd, to, n, (off_t)offset) : -1;
+}
+
 void *gg__io_map(gg_context *ctx, int fd, size_t n)
 {
     if (gg__io_ask(ctx, GG_IO_MAP) != 0)

@@ -32,6 +32,7 @@ void gg__io_set(gg_context *ctx, gg_io_hook hook); /* {0}: none */
 int gg__io_open(gg_context *ctx, const char *path, int flags, mode_t mode);
 int gg__io_fstat(gg_context *ctx, int fd, struct stat *st);
 ssize_t gg__io_read(gg_context *ctx, int fd, void *to, size_t n);
+ssize_t gg__io_read_at(gg_context *ctx, int fd, void *to, size_t n, uint64_t offset);
 void *gg__io_map(gg_context *ctx, int fd, size_t n); /* fd -1: memory of its own, else the file, to be read */
 ssize_t gg__io_write(gg_context *ctx, int fd, const void *from, size_t n, int64_t offset /* < 0: where the file stands */);
 int gg__io_fsync(gg_context *ctx, int fd);

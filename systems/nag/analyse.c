@@ -10,11 +10,6 @@
 #include "base/work.h"
 #include <stdlib.h>
 
-static inline int64_t index_at(const gg_nag_features *f, int s, int64_t j)
-{
-    return f->index_bytes == 2 ? ((const uint16_t *)f->index[s])[j] : ((const uint32_t *)f->index[s])[j];
-}
-
 static gg_status need_site(int *s, gg_context *ctx, const gg_nag_header *h, gg_nag_type t)
 {
     *s = gg_nag_header_find(h, t);
@@ -28,21 +23,21 @@ gg_status gg_nag_multi_hot(double **out, int64_t *n_columns, gg_context *ctx, co
     const int64_t L = set->header.n_layers, K = set->header.site[s].top_k, n = set->f.n;
     int64_t width = 0, used = 0;
     for (int64_t j = 0; j < n * L * K; j++)
-        width = index_at(&set->f, s, j) >= width ? index_at(&set->f, s, j) + 1 : width;
+        width = gg__nag_index(&set->f, s, j) >= width ? gg__nag_index(&set->f, s, j) + 1 : width;
     int64_t *column = gg_alloc(ctx, gg_mul(L * (int64_t)sizeof *column, width)); /* (L, width): 1 + column of the table, 0: unused */
     if (!column)
         return GG_ENOMEM;
     for (int64_t i = 0; i < n; i++)
         for (int64_t l = 0; l < L; l++)
             for (int64_t k = 0; k < K; k++) {
-                int64_t *c = &column[l * width + index_at(&set->f, s, (i * L + l) * K + k)];
+                int64_t *c = &column[l * width + gg__nag_index(&set->f, s, (i * L + l) * K + k)];
                 *c = *c ? *c : ++used;
             }
     double *x = gg_alloc(ctx, gg_mul(n * (int64_t)sizeof *x, used));
     for (int64_t i = 0; x && i < n; i++)
         for (int64_t l = 0; l < L; l++)
             for (int64_t k = 0; k < K; k++)
-                x[i * used + column[l * width + index_at(&set->f, s, (i * L + l) * K + k)] - 1] = 1;
+                x[i * used + column[l * width + gg__nag_index(&set->f, s, (i * L + l) * K + k)] - 1] = 1;
     gg_drop(ctx, column);
     if (!x)
         return GG_ENOMEM;
@@ -66,7 +61,7 @@ gg_status gg_nag_pairwise(double *out, gg_context *ctx, const gg_nag_set *set, g
     if (!sorted)
         return GG_ENOMEM;
     for (int64_t j = 0; j < n * L * K; j++)
-        sorted[j] = (uint32_t)index_at(&set->f, s, j);
+        sorted[j] = (uint32_t)gg__nag_index(&set->f, s, j);
     for (int64_t j = 0; j < n * L; j++)
         qsort(sorted + j * K, (size_t)K, sizeof *sorted, by_number);
     for (int64_t a = 0; a < n; a++) {

@@ -94,3 +94,16 @@ gg_status gg__nag_print_json(gg_context *ctx, json_t *j)
     putchar('\n');
     return ok ? GG_OK : gg_fail(ctx, GG_EIO, "the summary could not be written");
 }
+
+char *gg__nag_stem(gg_context *ctx, const char *path)
+{
+    size_t n = strlen(path), from = 0;
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    for (size_t i = 0; i < n; i++)
+        from = path[i] == '/' ? i + 1 : from;
+    const char *name = path + from;
+    if (strncmp(name, "target", 6) == 0 && (name[6] == '-' || name[6] == '_') && name[7] && name[7] != '.')
+        name += 7;
+    return gg_strndup(ctx, name, name[0] == '.' ? (size_t)(path + n - name) : strcspn(name, "./"));
+}

@@ -80,6 +80,7 @@ typedef struct gg__nag_story {
 } gg__nag_story;
 
 gg_status gg__nag_excerpts(gg__nag_story *story, const gg_nag_ranking *r, const gg_nag_rank_options *o, const char *text_column);
+gg_status gg__nag_excerpts_of(gg__nag_story *story, const gg_nag_ranking *r, gg__nag_rows *rows, const char *text_column);
 /* Share of the pool's and of the chosen tokens by label: (n_labels + 1,) the last: no label. One block: dropping *pool frees both. */
 gg_status gg__nag_shares(double **pool, double **chosen, const gg_nag_ranking *r);
 void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story);
@@ -98,6 +99,8 @@ gg_status gg__nag_report(const gg__nag_chapter *chapter, int n_chapters, const c
 gg_status gg__nag_command_line(gg_str *out, const char *name, int argc, char **argv);
 /* The result of a command as JSON on standard output; takes j over (NULL: out of memory). */
 gg_status gg__nag_print_json(gg_context *ctx, json_t *j);
+/* "data/target-scripture.jsonl.zst" -> "scripture": what a target is called. Freed by gg_drop. */
+char *gg__nag_stem(gg_context *ctx, const char *path);
 /* "42,103" into out, which is returned */
 const char *gg__nag_count_text(char out[32], int64_t n);
 #endif

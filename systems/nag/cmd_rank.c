@@ -1,95 +1,296 @@
 /* golgi nag rank, merge, slice. */
 #include <stdio.h>
+#include <stdlib.h>
 #include "systems/nag/cmd.h"
+#include "base/file.h"
 #include "base/work.h"
 
-static gg_status write_report(const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story, const char *folder, double start, int argc,
-                              char **argv)
+/* --- rank: targets by name, outputs by name -------------------------------------------------------------------------------------- */
+typedef struct ranking_words {
+    gg_context *ctx;
+    gg_command *c;
+    gg_texts target, targets, pool, payload, target_payload;
+    const char *output, *weights, *site, *text_column, *report;
+    int64_t n_layers;
+    bool all;
+    gg_nag_rank_options o;
+    gg_arena arena;
+    int n;                                       /* targets */
+    gg_nag_target one[GG_NAG_MAX_TARGETS];
+    const char *path[GG_NAG_MAX_TARGETS];        /* rows of each */
+    const char *summary[GG_NAG_MAX_TARGETS][2];  /* JSON and text of each; NULL: no files */
+    gg__nag_story story[GG_NAG_MAX_TARGETS];
+} ranking_words;
+
+static const char *text_of(ranking_words *w, const char *a, int n, const char *b, const char *c)
 {
-    gg_str command = {.ctx = r->ctx};
-    const char **input = gg_new(r->ctx, const char *, o->n_target + o->n_pool + o->n_payload);
-    gg_status st = input ? gg__nag_command_line(&command, "nag rank", argc, argv) : GG_ENOMEM;
-    int n = 0;
-    for (int i = 0; i < o->n_target && st == GG_OK; i++)
-        input[n++] = o->target[i];
-    for (int i = 0; i < o->n_pool && st == GG_OK; i++)
-        input[n++] = o->pool[i];
-    for (int i = 0; i < o->n_payload && st == GG_OK; i++)
-        input[n++] = o->payload[i];
+    gg_str s = {.ctx = w->ctx};
+    gg_str_printf(&s, "%.*s%s%s", n, a, b, c);
+    const char *kept = s.failed ? NULL : gg_arena_strndup(&w->arena, s.data, s.len);
+    gg_str_free(&s);
+    return kept;
+}
+
+/* "NAME=F", or F alone, named after the file or the folder as select does. */
+static gg_status name_target(ranking_words *w, const char *word)
+{
+    gg_nag_target *t = &w->one[w->n];
+    const char *equals = strchr(word, '='), **path = gg_arena_alloc(&w->arena, sizeof *path);
+    char *stem = equals ? gg_strndup(w->ctx, word, (size_t)(equals - word)) : gg__nag_stem(w->ctx, word);
+    t->name = stem ? gg_arena_strndup(&w->arena, stem, strlen(stem)) : NULL;
+    gg_drop(w->ctx, stem);
+    if (!path || !t->name)
+        return GG_ENOMEM;
+    if (!*t->name || strchr(t->name, '/') || t->name[0] == '.')
+        return gg_fail(w->ctx, GG_EINVAL, "--targets %s: \"%s\" cannot name a target: its files are called after it", word, t->name);
+    path[0] = equals ? equals + 1 : word;
+    for (int i = 0; i < w->n; i++)
+        if (strcmp(w->one[i].name, t->name) == 0)
+            return gg_fail(w->ctx, GG_EINVAL, "--targets: %s and %s would both be called \"%s\"; name them yourself: NAME=%s", w->one[i].path[0], path[0],
+                           t->name, path[0]);
+    t->path = path;
+    t->n_paths = 1;
+    w->n++;
+    return GG_OK;
+}
+
+static gg_status name_targets(ranking_words *w)
+{
+    if (w->target.n && w->targets.n)
+        return gg_fail(w->ctx, GG_EINVAL, "--target is one target and --targets are several: give one of the two");
+    if (!w->target.n && !w->targets.n)
+        return gg_fail(w->ctx, GG_EINVAL, "--target is missing: feature files that show what is wanted (or --targets, for several at once)");
+    if (w->targets.n > GG_NAG_MAX_TARGETS)
+        return gg_fail(w->ctx, GG_EINVAL, "--targets: %d; one pass takes at most %d", w->targets.n, GG_NAG_MAX_TARGETS);
+    for (int i = 0; i < w->targets.n; i++)
+        GG_TRY(name_target(w, w->targets.at[i]));
+    if (w->target.n) {
+        w->one[0] = (gg_nag_target){w->o.target_label ? w->o.target_label : w->o.target_filter ? w->o.target_filter : w->target.at[0], w->target.at,
+                                    w->target.n};
+        w->n = 1;
+    }
+    return GG_OK;
+}
+
+/* One target: --output is its file. Several: a folder, or a name in which {} stands for theirs. */
+static gg_status name_outputs(ranking_words *w)
+{
+    const char *place = strstr(w->output, "{}");
+    if (!w->targets.n) {
+        w->path[0] = w->output;
+        return GG_OK;
+    }
+    if (strcmp(w->output, "-") == 0)
+        return gg_fail(w->ctx, GG_EINVAL, "--output -: several targets need several files; name a folder, or a file with {} for the target's name");
+    if (!place)
+        GG_TRY(gg_file_mkdirs(w->ctx, w->output));
+    for (int i = 0; i < w->n; i++) {
+        const char *name = w->one[i].name;
+        if (place) {
+            w->path[i] = text_of(w, w->output, (int)(place - w->output), name, place + 2);
+        } else {
+            const char *stem = text_of(w, w->output, (int)strlen(w->output), "/", name);
+            for (int k = 0; k < 2 && stem; k++)
+                w->summary[i][k] = text_of(w, stem, (int)strlen(stem), k ? ".txt" : ".json", "");
+            w->path[i] = stem ? text_of(w, stem, (int)strlen(stem), ".jsonl", "") : NULL;
+        }
+        if (!w->path[i] || (!place && (!w->summary[i][0] || !w->summary[i][1])))
+            return GG_ENOMEM;
+    }
+    return GG_OK;
+}
+
+/* --- rank: what is told -------------------------------------------------------------------------------------------------------------- */
+static gg_status write_summary(ranking_words *w, int i, const gg_nag_ranking *r, const json_t *j)
+{
+    char *text = NULL;
+    size_t n = 0;
+    char *dump = json_dumps(j, JSON_INDENT(2));
+    FILE *memory = open_memstream(&text, &n);
+    gg_status st = dump && memory ? GG_OK : gg_fail(w->ctx, GG_ENOMEM, "out of memory (summary of %s)", w->one[i].name);
+    if (memory) {
+        gg__nag_tell(memory, r, &w->o, &w->story[i]);
+        fclose(memory);
+    }
     if (st == GG_OK)
-        st = gg__nag_report(&(gg__nag_chapter){.r = r, .o = o, .story = story}, 1, folder,
-                            &(gg__nag_made){.command = command.data, .input = input, .n_inputs = n, .started = start});
-    gg_drop(r->ctx, input);
+        st = gg_file_write(w->ctx, w->summary[i][0], dump, strlen(dump));
+    if (st == GG_OK)
+        st = gg_file_write(w->ctx, w->summary[i][1], text, n);
+    free(dump);
+    free(text);
+    return st;
+}
+
+/* Several targets on a line each. */
+static void tell_line(FILE *to, const ranking_words *w, int i, const gg_nag_ranking *r, int wide)
+{
+    char a[32], b[32];
+    if (i == 0)
+        fprintf(to, "  %-*s  targets      chosen    tokens  nearest  last chosen\n", wide, "target");
+    fprintf(to, "  %-*s  %7s  %10s  %6.2f %%    %.3f        %.3f   %s\n", wide, w->one[i].name, gg__nag_count_text(a, r->n_targets),
+            gg__nag_count_text(b, r->n_selected),
+            100.0 * (double)r->n_selected_tokens / (double)r->n_tokens, r->near[0].score, r->row[r->n_selected - 1].score, w->path[i]);
+}
+
+static gg_status tell(ranking_words *w, gg_nag_ranking *const *r)
+{
+    json_t *all = json_array();
+    FILE *to = !w->c->quiet && !w->c->json ? gg_command_say_begin(w->c) : NULL;
+    int wide = 6;
+    gg_status st = all ? GG_OK : gg_fail(w->ctx, GG_ENOMEM, "out of memory (summary)");
+    for (int i = 0; i < w->n; i++)
+        wide = (int)strlen(w->one[i].name) > wide ? (int)strlen(w->one[i].name) : wide;
+    for (int i = 0; i < w->n && st == GG_OK; i++) {
+        json_t *j = gg__nag_tell_json(r[i], &w->o, &w->story[i]);
+        if (!j || json_object_set_new(j, "output", json_string(w->path[i])) != 0 || json_array_append(all, j) != 0)
+            st = gg_fail(w->ctx, GG_ENOMEM, "out of memory (summary)");
+        if (st == GG_OK && w->summary[i][0])
+            st = write_summary(w, i, r[i], j);
+        json_decref(j);
+        if (st == GG_OK && to && w->n > 1)
+            tell_line(to, w, i, r[i], wide);
+        else if (st == GG_OK && to)
+            gg__nag_tell(to, r[i], &w->o, &w->story[i]);
+    }
+    if (st == GG_OK && to && w->report)
+        fprintf(to, "\n%s/report.html\n", w->report);
+    if (to)
+        gg_command_say_end(w->c, to);
+    if (st == GG_OK && w->c->json && strcmp(w->output, "-") != 0)
+        st = gg__nag_print_json(w->ctx, json_incref(w->targets.n ? all : json_array_get(all, 0)));
+    json_decref(all);
+    return st;
+}
+
+/* A chapter a target. */
+static gg_status write_report(ranking_words *w, gg_nag_ranking *const *r, double start, int argc, char **argv)
+{
+    gg_str command = {.ctx = w->ctx};
+    const char **path = gg_new(w->ctx, const char *, w->target.n + w->n + w->pool.n);
+    gg__nag_chapter *chapter = gg_new(w->ctx, gg__nag_chapter, w->n);
+    gg_nag_rank_options *single = gg_new(w->ctx, gg_nag_rank_options, w->n); /* as if each target had been ranked alone */
+    gg_status st = path && chapter && single ? gg__nag_command_line(&command, "nag rank", argc, argv) : GG_ENOMEM;
+    gg__nag_files features = {0};
+    int n = 0;
+    for (int t = 0; t < w->n && st == GG_OK; t++) {
+        single[t] = w->o;
+        st = gg__nag_paths(single[t].target, &single[t].n_target, w->ctx, (gg_texts){w->one[t].n_paths, (const char **)(uintptr_t)w->one[t].path}, "--target");
+        chapter[t] = (gg__nag_chapter){.r = r[t], .o = &single[t], .story = &w->story[t]};
+        for (int i = 0; i < w->one[t].n_paths; i++)
+            path[n++] = w->one[t].path[i];
+    }
+    for (int i = 0; i < w->pool.n && st == GG_OK; i++)
+        path[n++] = w->pool.at[i];
+    if (st == GG_OK)
+        st = gg__nag_files_of(&features, w->ctx, path, n);
+    const char **input = gg_new(w->ctx, const char *, features.n + w->payload.n);
+    st = st == GG_OK && !input ? GG_ENOMEM : st;
+    for (int i = 0; i < features.n + w->payload.n && st == GG_OK; i++)
+        input[i] = i < features.n ? features.path[i] : w->payload.at[i - features.n];
+    if (st == GG_OK)
+        st = gg__nag_report(chapter, w->n, w->report,
+                            &(gg__nag_made){.command = command.data, .input = input, .n_inputs = features.n + w->payload.n, .started = start});
+    gg__nag_files_free(&features, w->ctx);
+    gg_drop(w->ctx, input);
+    gg_drop(w->ctx, path);
+    gg_drop(w->ctx, chapter);
+    gg_drop(w->ctx, single);
     gg_str_free(&command);
+    return st;
+}
+
+static gg_status rank(ranking_words *w, int argc, char **argv)
+{
+    const double start = gg_time();
+    gg_nag_rank_options *o = &w->o;
+    gg_nag_ranking *r[GG_NAG_MAX_TARGETS] = {NULL};
+    gg__nag_rows *rows = NULL;
+    GG_TRY(gg__nag_type_parse(&o->type, w->ctx, w->site));
+    GG_TRY(gg__nag_paths(o->pool, &o->n_pool, w->ctx, w->pool, "--pool"));
+    GG_TRY(gg__nag_paths(o->payload, &o->n_payload, w->ctx, w->payload, "--payload"));
+    GG_TRY(gg__nag_paths(o->target_payload, &o->n_target_payload, w->ctx, w->target_payload, "--target-payload"));
+    o->weights = strcmp(w->weights, "contrast") == 0 ? GG_NAG_CONTRAST : GG_NAG_FREQUENCY;
+    o->n_layers = (int)w->n_layers;
+    o->chosen_only = !w->all && !w->report; /* a report draws every document */
+    GG_TRY(name_targets(w));
+    if (w->report) /* a place that cannot be written is told before the work */
+        GG_TRY(gg_file_mkdirs(w->ctx, w->report));
+    gg_status st = gg_nag_rank_many(r, w->ctx, o, w->one, w->n);
+    if (st == GG_OK)
+        st = name_outputs(w);
+    if (st == GG_OK)
+        st = gg__nag_rows_open(&rows, w->ctx, o, r, w->n, (w->all ? GG__NAG_ROWS_ALL : GG__NAG_ROWS_CHOSEN) | GG__NAG_ROWS_ENDS, w->path[0]);
+    if (st == GG_OK)
+        st = gg__nag_rankings_write(r, w->n, rows, w->path, w->all);
+    for (int i = 0; i < w->n && st == GG_OK; i++) {
+        w->story[i].target_name = w->one[i].name;
+        st = gg__nag_excerpts_of(&w->story[i], r[i], rows, w->text_column);
+    }
+    gg__nag_rows_close(rows);
+    if (st == GG_OK && w->report)
+        st = write_report(w, r, start, argc, argv);
+    if (st == GG_OK)
+        st = tell(w, r);
+    for (int i = 0; i < w->n; i++)
+        gg_nag_ranking_free(r[i]);
     return st;
 }
 
 int gg__nag_cmd_rank(int argc, char **argv)
 {
-    gg_texts target = {0}, pool = {0}, payload = {0}, target_payload = {0};
-    gg_nag_rank_options o = {.power = 1, .fraction = 0.2};
-    const char *output = NULL, *weights = "frequency", *site = "up", *text_column = NULL, *report = NULL;
-    const double start = gg_time();
-    int64_t n_layers = 0;
-    bool all = false;
+    ranking_words w = {.o = {.power = 1, .fraction = 0.2}, .weights = "frequency", .site = "up"};
     const gg_option options[] = {
-        {"Input", "target", GG_OPT_TEXTS, &target, "F", "feature files of the target", NULL, true, 0, 0},
-        {NULL, "pool", GG_OPT_TEXTS, &pool, "F", "feature files of the pool", NULL, true, 0, 0},
-        {NULL, "payload", GG_OPT_TEXTS, &payload, "POOL", "the pool's documents: all their columns are carried to the output", NULL, false, 0, 0},
-        {NULL, "token-column", GG_OPT_TEXT, &o.token_column, "NAME",
+        {"Input", "target", GG_OPT_TEXTS, &w.target, "F", "feature files of the target; a folder stands for the .nag files in it", NULL, false, 0, 0},
+        {NULL, "targets", GG_OPT_TEXTS, &w.targets, "NAME=F",
+         "instead: several targets in one pass (up to 64), each with a selection of its own; F alone is named after the file", NULL, false, 0, 0},
+        {NULL, "pool", GG_OPT_TEXTS, &w.pool, "F", "feature files of the pool, or folders of them", NULL, true, 0, 0},
+        {NULL, "payload", GG_OPT_TEXTS, &w.payload, "POOL", "the pool's documents: all their columns are carried to the output", NULL, false, 0, 0},
+        {NULL, "token-column", GG_OPT_TEXT, &w.o.token_column, "NAME",
          "column of the token counts in the payload (default: the features' own, else token_num)", NULL, false, 0, 0},
-        {NULL, "target-filter", GG_OPT_TEXT, &o.target_filter, "V", "keep the target rows whose column says V", NULL, false, 0, 0},
-        {NULL, "target-filter-column", GG_OPT_TEXT, &o.target_filter_column, "NAME", "that column (default dataset)", NULL, false, 0, 0},
-        {NULL, "target-payload", GG_OPT_TEXTS, &target_payload, "T", "the target's documents, where that column is", NULL, false, 0, 0},
-        {NULL, "n-layers", GG_OPT_INT, &n_layers, "L", "layers of row files that do not say", NULL, false, 0, GG_NAG_MAX_LAYERS},
-        {"Method", "fraction", GG_OPT_DOUBLE, &o.fraction, "R", "part of the pool's tokens to choose, in (0, 1] [r_f]", NULL, false, 0, 0},
-        {NULL, "site", GG_OPT_TEXT, &site, "TYPE", "neuron type to compare: up, down, q, k, v or o", NULL, false, 0, 0},
-        {NULL, "weights", GG_OPT_CHOICE, &weights, "W",
-         "frequency: the paper's; contrast: log-odds of the target against the pool", "frequency|contrast", false, 0, 0},
-        {NULL, "power", GG_OPT_DOUBLE, &o.power, "P", "exponent on the target's counts (frequency only)", NULL, false, 0, 0},
-        {NULL, "quality-column", GG_OPT_TEXT, &o.quality_column, "C", "mix minmax(distance) with minmax of this column; lower is better", NULL, false, 0, 0},
-        {NULL, "invert-quality", GG_OPT_FLAG, &o.invert_quality, NULL, "higher is better in that column", NULL, false, 0, 0},
-        {NULL, "label-column", GG_OPT_TEXT, &o.label_column, "NAME",
-         "column of known domains: shares by domain and precision at n are told", NULL, false, 0, 0},
-        {NULL, "target-label", GG_OPT_TEXT, &o.target_label, "V", "the domain that counts as right", NULL, false, 0, 0},
-        {"Output", "output", GG_OPT_TEXT, &output, "OUT", "rows, nearest first: .jsonl[.gz|.zst], .csv, .tsv, .parquet, or -", NULL, true, 0, 0},
-        {NULL, "all", GG_OPT_FLAG, &all, NULL, "write the whole ranking, not only the chosen", NULL, false, 0, 0},
-        {NULL, "text-column", GG_OPT_TEXT, &text_column, "NAME", "column whose first words are shown of the nearest and farthest", NULL, false, 0, 0},
-        {NULL, "report", GG_OPT_TEXT, &report, "DIR", "plots (PNG, SVG) and one report.html into this folder", NULL, false, 0, 0},
+        {NULL, "target-filter", GG_OPT_TEXT, &w.o.target_filter, "V", "keep the target rows whose column says V", NULL, false, 0, 0},
+        {NULL, "target-filter-column", GG_OPT_TEXT, &w.o.target_filter_column, "NAME", "that column (default dataset)", NULL, false, 0, 0},
+        {NULL, "target-payload", GG_OPT_TEXTS, &w.target_payload, "T", "the target's documents, where that column is", NULL, false, 0, 0},
+        {NULL, "n-layers", GG_OPT_INT, &w.n_layers, "L", "layers of row files that do not say", NULL, false, 0, GG_NAG_MAX_LAYERS},
+        {"Method", "fraction", GG_OPT_DOUBLE, &w.o.fraction, "R", "part of the pool's tokens to choose for each target, in (0, 1] [r_f]", NULL, false, 0, 0},
+        {NULL, "site", GG_OPT_TEXT, &w.site, "TYPE", "neuron type to compare: up, down, q, k, v or o", NULL, false, 0, 0},
+        {NULL, "weights", GG_OPT_CHOICE, &w.weights, "W", "frequency: the paper's; contrast: log-odds of the target against the pool", "frequency|contrast",
+         false, 0, 0},
+        {NULL, "power", GG_OPT_DOUBLE, &w.o.power, "P", "exponent on the target's counts (frequency only)", NULL, false, 0, 0},
+        {NULL, "quality-column", GG_OPT_TEXT, &w.o.quality_column, "C", "mix minmax(distance) with minmax of this column; lower is better", NULL, false, 0, 0},
+        {NULL, "invert-quality", GG_OPT_FLAG, &w.o.invert_quality, NULL, "higher is better in that column", NULL, false, 0, 0},
+        {NULL, "label-column", GG_OPT_TEXT, &w.o.label_column, "NAME", "column of known domains: shares by domain and precision at n are told", NULL, false,
+         0, 0},
+        {NULL, "target-label", GG_OPT_TEXT, &w.o.target_label, "V", "the domain that counts as right (with --targets: that of the target's name)", NULL,
+         false, 0, 0},
+        {"Output", "output", GG_OPT_TEXT, &w.output, "OUT",
+         "rows, nearest first: .jsonl[.gz|.zst], .csv, .tsv, .parquet, or -. With --targets a folder, which gets NAME.jsonl, "
+         "NAME.json and NAME.txt of each; or a file with {} for the name", NULL, true, 0, 0},
+        {NULL, "all", GG_OPT_FLAG, &w.all, NULL, "write the whole ranking, not only the chosen (and hold it in memory)", NULL, false, 0, 0},
+        {NULL, "text-column", GG_OPT_TEXT, &w.text_column, "NAME", "column whose first words are shown of the nearest and farthest", NULL, false, 0, 0},
+        {NULL, "report", GG_OPT_TEXT, &w.report, "DIR", "plots (PNG, SVG) and one report.html into this folder (every document is held in memory)", NULL,
+         false, 0, 0},
     };
     gg_command c = {.name = "nag rank",
                     .sentence = "Orders a pool by its distance to a target and chooses the nearest documents within a token budget.",
                     .example = "golgi nag rank --target target.nag --pool pool.nag --payload pool.jsonl.zst --fraction 0.2 --output chosen.jsonl",
+                    .notes = "Several targets cost little more than one:\n"
+                             "  golgi nag rank --targets arc.nag hellaswag.nag --pool pool.nag --fraction 0.1 --output chosen/\n"
+                             "Memory is that of the chosen rows and 21 bytes a document of the pool (more with a payload: 8 for a quality, 2 for a label).",
                     .options = options,
                     .n_options = sizeof options / sizeof *options};
     gg_status s = gg_command_parse(&c, argc, argv);
     if (s != GG_OK)
         return s == GG_END ? 0 : 2;
-    gg_context *ctx = NULL;
-    gg_nag_ranking *r = NULL;
-    gg__nag_story story = {.target_name = o.target_label ? o.target_label : o.target_filter ? o.target_filter : target.at[0]};
-    o.weights = strcmp(weights, "contrast") == 0 ? GG_NAG_CONTRAST : GG_NAG_FREQUENCY;
-    o.n_layers = (int)n_layers;
-    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg__nag_type_parse(&o.type, ctx, site)) == GG_OK &&
-        (s = gg__nag_paths(o.target, &o.n_target, ctx, target, "--target")) == GG_OK && (s = gg__nag_paths(o.pool, &o.n_pool, ctx, pool, "--pool")) == GG_OK &&
-        (s = gg__nag_paths(o.payload, &o.n_payload, ctx, payload, "--payload")) == GG_OK &&
-        (s = gg__nag_paths(o.target_payload, &o.n_target_payload, ctx, target_payload, "--target-payload")) == GG_OK &&
-        (s = gg_nag_rank(&r, ctx, &o)) == GG_OK && (s = gg_nag_ranking_write(r, &o, output, all)) == GG_OK &&
-        (s = gg__nag_excerpts(&story, r, &o, text_column)) == GG_OK) {
-        if (report)
-            s = write_report(r, &o, &story, report, start, argc, argv);
-        if (s == GG_OK && c.json && strcmp(output, "-") != 0)
-            s = gg__nag_print_json(ctx, gg__nag_tell_json(r, &o, &story));
-        else if (s == GG_OK && !c.quiet) {
-            FILE *to = gg_command_say_begin(&c);
-            gg__nag_tell(to, r, &o, &story);
-            if (report)
-                fprintf(to, "\n%s/report.html\n", report);
-            gg_command_say_end(&c, to);
-        }
+    w.c = &c;
+    if ((s = gg_command_context(&w.ctx, &c)) == GG_OK) {
+        w.arena.ctx = w.ctx;
+        s = gg_command_progress(&w.o.progress, &c, w.ctx, "rank", "docs", -1);
     }
-    gg_nag_ranking_free(r);
-    return gg_command_close(&c, ctx, s);
+    if (s == GG_OK)
+        s = rank(&w, argc, argv);
+    gg_progress_free(w.o.progress);
+    gg_arena_free(&w.arena);
+    return gg_command_close(&c, w.ctx, s);
 }
 
 int gg__nag_cmd_merge(int argc, char **argv)

@@ -105,15 +105,6 @@ static const char *base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-/* "data/target-scripture.jsonl.zst" -> "scripture" */
-static char *stem_of(gg_context *ctx, const char *path)
-{
-    const char *name = base_name(path);
-    if (strncmp(name, "target", 6) == 0 && (name[6] == '-' || name[6] == '_') && name[7] && name[7] != '.')
-        name += 7;
-    return gg_strndup(ctx, name, name[0] == '.' ? strlen(name) : strcspn(name, "./"));
-}
-
 /* path with {} replaced by name */
 static gg_status fill_in(gg_str *out, const char *path, const char *name)
 {
@@ -135,7 +126,7 @@ static gg_status make_targets(job *j)
         t->files = each ? (gg_texts){1, j->targets.at + (t - j->target)} : j->targets;
         t->features.ctx = t->output.ctx = j->ctx;
         t->rank = j->rank;
-        if (!(t->stem = stem_of(j->ctx, t->files.at[0])))
+        if (!(t->stem = gg__nag_stem(j->ctx, t->files.at[0])))
             return GG_ENOMEM;
         for (const target *other = j->target; other < t; other++)
             if (strcmp(other->stem, t->stem) == 0)

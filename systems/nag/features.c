@@ -1,41 +1,8 @@
-/* Features on disk. Owns: the .nag file, byte for byte (docs/formats.md is its description), and the choice between it and rows.
- *
- *     magic, version, JSON header | block ... | footer
- *     block:  32 bytes (magic, n, docid bytes, body bytes, XXH64 of the body), then the body: token_num (n) int64, n_scored (n) uint32,
- *             docid_end (n) uint32, docids with a NUL each, then per site the indices (n, layers, K); each part padded to 8 bytes
- *     footer: 32 bytes (magic, 0, documents, chain of all checksums, file size)
- *
- * Little-endian. A block is used where the mapping has it, so nothing is copied on the way to the ranking.
- * Traps: a file without its footer was cut and is refused even when every block is whole; docids are checked to end where they say;
- * indices are checked against the width once a block, so that the ranking may look up without looking.
- */
-#include "systems/nag/nag_internal.h"
+/* Features: their header, whether two files belong together, and writing them. The layout on disk is in features_layout.h, reading in
+ * features_read.c, rows in features_rows.c. */
+#include "systems/nag/features_layout.h"
 #include "base/file.h"
 #include <stdio.h>
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the .nag reader maps little-endian numbers");
-
-static const uint8_t nag_magic[8] = {0x89, 'N', 'A', 'G', '\r', '\n', 0x1a, '\n'};
-enum { NAG_VERSION = 1, HEAD_BYTES = 16, BLOCK_BYTES = 32, FOOTER_BYTES = 32, HEADER_MAX = 1 << 20 };
-static const char block_magic[4] = {'B', 'L', 'K', '1'}, footer_magic[4] = {'E', 'N', 'D', '1'};
-
-typedef struct block_head {
-    char magic[4];
-    uint32_t n;
-    uint64_t docid_bytes; /* padded */
-    uint64_t body_bytes;
-    uint64_t checksum;
-} block_head;
-typedef struct footer {
-    char magic[4];
-    uint32_t zero;
-    uint64_t n_documents;
-    uint64_t chain;
-    uint64_t file_bytes;
-} footer;
-_Static_assert(sizeof(block_head) == BLOCK_BYTES && sizeof(footer) == FOOTER_BYTES, "on-disk layout");
-
-static uint64_t pad8(uint64_t n) { return (n + 7) & ~(uint64_t)7; }
 
 /* --- names ------------------------------------------------------------------------------------------------------------- */
 static const char *const type_name[] = {
@@ -164,8 +131,7 @@ static bool take_text(char *out, size_t size, const json_t *o, const char *key)
     return s && strlen(s) < size && snprintf(out, size, "%s", s) >= 0;
 }
 
-/* NULL: fine; else what is wrong. */
-static const char *header_from_json(gg_nag_header *h, const json_t *o)
+const char *gg__nag_header_from_json(gg_nag_header *h, const json_t *o)
 {
     *h = (gg_nag_header){0};
     if (!json_is_object(o))
@@ -260,7 +226,7 @@ static gg_status write_head(gg_nag_writer *w, json_t *units)
     gg_status st = total <= HEADER_MAX ? GG_ENOMEM : gg_fail(w->ctx, GG_EUNSUPPORTED, "a header of %zu bytes; at most %d", total, HEADER_MAX);
     if (head) {
         const uint32_t version = NAG_VERSION, n_json = (uint32_t)(total - HEAD_BYTES);
-        memcpy(head, nag_magic, 8);
+        memcpy(head, gg__nag_magic, 8);
         memcpy(head + 8, &version, 4);
         memcpy(head + 12, &n_json, 4);
         memset(head + HEAD_BYTES, ' ', n_json);
@@ -318,11 +284,11 @@ static gg_status flush_block(gg_nag_writer *w)
 {
     if (w->n == 0)
         return GG_OK;
-    block_head b = {.n = (uint32_t)w->n, .docid_bytes = pad8(w->docids.len)};
-    memcpy(b.magic, block_magic, 4);
+    gg__nag_block_head b = {.n = (uint32_t)w->n, .docid_bytes = gg__nag_pad8(w->docids.len)};
+    memcpy(b.magic, gg__nag_block_magic, 4);
     b.body_bytes = (uint64_t)w->n * 16 + b.docid_bytes;
     for (int s = 0; s < w->h.n_sites; s++)
-        b.body_bytes += pad8((uint64_t)(w->n * w->document_bytes[s]));
+        b.body_bytes += gg__nag_pad8((uint64_t)(w->n * w->document_bytes[s]));
     if (w->body_cap < b.body_bytes) {
         gg_drop(w->ctx, w->body);
         w->body_cap = 0;
@@ -339,7 +305,7 @@ static gg_status flush_block(gg_nag_writer *w)
     p += b.docid_bytes;
     for (int s = 0; s < w->h.n_sites; s++) {
         memcpy(p, w->index[s], (size_t)(w->n * w->document_bytes[s]));
-        p += pad8((uint64_t)(w->n * w->document_bytes[s]));
+        p += gg__nag_pad8((uint64_t)(w->n * w->document_bytes[s]));
     }
     b.checksum = gg__xxh64(w->body, b.body_bytes, 0);
     const uint64_t link[2] = {w->chain, b.checksum};
@@ -400,8 +366,8 @@ gg_status gg_nag_writer_commit(gg_nag_writer *w)
     } else {
         st = flush_block(w);
         if (st == GG_OK) {
-            footer e = {.n_documents = w->n_documents, .chain = w->chain, .file_bytes = gg_out_tell(w->out) + sizeof e};
-            memcpy(e.magic, footer_magic, 4);
+            gg__nag_footer e = {.n_documents = w->n_documents, .chain = w->chain, .file_bytes = gg_out_tell(w->out) + sizeof e};
+            memcpy(e.magic, gg__nag_footer_magic, 4);
             st = gg_out_write(w->out, &e, sizeof e);
         }
         if (st == GG_OK) {
@@ -411,197 +377,4 @@ gg_status gg_nag_writer_commit(gg_nag_writer *w)
     }
     gg_nag_writer_discard(w);
     return st;
-}
-
-/* --- reader ------------------------------------------------------------------------------------------------------------------- */
-struct gg_nag_reader {
-    gg_context *ctx;
-    gg_nag_header h;
-    char *path;
-    gg__row_reader *rows;
-    gg_map map;
-    uint64_t at, chain, n_documents;
-    json_t *units; /* of the header, or NULL */
-    const char **docid; /* (docid_cap,) */
-    int64_t *n_scored;
-    int64_t docid_cap;
-    bool done;
-};
-
-const gg_nag_header *gg_nag_reader_header(const gg_nag_reader *r) { return &r->h; }
-json_t *gg__nag_reader_units(const gg_nag_reader *r) { return r->units; }
-
-int64_t gg__nag_reader_promised(const gg_nag_reader *r)
-{
-    footer e = {.zero = 1};
-    if (r->map.size >= sizeof e)
-        memcpy(&e, r->map.data + r->map.size - sizeof e, sizeof e);
-    const bool whole = memcmp(e.magic, footer_magic, 4) == 0 && e.zero == 0 && e.file_bytes == r->map.size && e.n_documents <= INT64_MAX;
-    return whole ? (int64_t)e.n_documents : -1;
-}
-
-void gg_nag_reader_close(gg_nag_reader *r)
-{
-    if (!r)
-        return;
-    gg__row_reader_close(r->rows);
-    gg_map_close(&r->map);
-    json_decref(r->units);
-    gg_drop(r->ctx, r->docid);
-    gg_drop(r->ctx, r->n_scored);
-    gg_drop(r->ctx, r->path);
-    gg_drop(r->ctx, r);
-}
-
-#define DAMAGED(r, ...) gg_fail((r)->ctx, GG_EFORMAT, __VA_ARGS__)
-
-static gg_status read_head(gg_nag_reader *r)
-{
-    uint32_t version = 0, n_json = 0;
-    if (r->map.size < HEAD_BYTES || memcmp(r->map.data, nag_magic, 8) != 0)
-        return DAMAGED(r, "%s: not a .nag file: the first 8 bytes are not its signature (%llu bytes in all)", r->path, (unsigned long long)r->map.size);
-    memcpy(&version, r->map.data + 8, 4);
-    memcpy(&n_json, r->map.data + 12, 4);
-    if (version != NAG_VERSION)
-        return gg_fail(r->ctx, GG_EUNSUPPORTED, "%s: .nag version %u; this golgi reads version %d", r->path, version, NAG_VERSION);
-    if (n_json > HEADER_MAX || (HEAD_BYTES + n_json) % 64 != 0 || r->map.size - HEAD_BYTES < n_json)
-        return DAMAGED(r, "%s: byte 12: a header of %u bytes does not fit a file of %llu", r->path, n_json, (unsigned long long)r->map.size);
-    json_error_t e;
-    json_t *j = json_loadb((const char *)r->map.data + HEAD_BYTES, n_json, JSON_REJECT_DUPLICATES, &e);
-    if (!j)
-        return DAMAGED(r, "%s: byte %d: the header is not JSON: %s", r->path, HEAD_BYTES + (e.position > 0 ? e.position : 0), e.text);
-    const char *wrong = header_from_json(&r->h, j);
-    r->units = json_incref(json_object_get(j, "units"));
-    json_decref(j);
-    if (wrong)
-        return DAMAGED(r, "%s: byte %d: %s", r->path, HEAD_BYTES, wrong);
-    r->at = HEAD_BYTES + n_json;
-    r->chain = gg__xxh64(r->map.data, r->at, 0);
-    return GG_OK;
-}
-
-gg_status gg_nag_reader_open(gg_nag_reader **out, gg_context *ctx, const char *path, int n_layers)
-{
-    gg_nag_reader *r = gg_new(ctx, gg_nag_reader, 1);
-    if (!r)
-        return GG_ENOMEM;
-    r->ctx = ctx;
-    r->path = gg_strdup(ctx, path);
-    gg_status st = r->path ? GG_OK : GG_ENOMEM;
-    if (st == GG_OK && !gg__nag_is_binary(path)) {
-        st = gg__row_reader_open(&r->rows, &r->h, ctx, path, n_layers);
-    } else if (st == GG_OK) {
-        st = gg_map_open(&r->map, ctx, path);
-        if (st == GG_OK)
-            st = read_head(r);
-    }
-    if (st != GG_OK) {
-        gg_nag_reader_close(r);
-        return st;
-    }
-    *out = r;
-    return GG_OK;
-}
-
-static gg_status read_footer(gg_nag_reader *r)
-{
-    footer e;
-    memcpy(&e, r->map.data + r->at, sizeof e);
-    if (e.chain != r->chain || e.n_documents != r->n_documents || e.file_bytes != r->at + sizeof e)
-        return DAMAGED(r, "%s: byte %llu: the footer speaks of %llu documents in %llu bytes, %llu documents came before it: blocks are missing or "
-                       "changed; extract the file again", r->path, (unsigned long long)r->at, (unsigned long long)e.n_documents,
-                       (unsigned long long)e.file_bytes, (unsigned long long)r->n_documents);
-    if (r->map.size != r->at + sizeof e)
-        return DAMAGED(r, "%s: byte %llu: %llu bytes after the end; files of features are joined by `golgi nag`, not by cat", r->path,
-                       (unsigned long long)(r->at + sizeof e), (unsigned long long)(r->map.size - r->at - sizeof e));
-    r->done = true;
-    return GG_END;
-}
-
-/* The largest index of n: a loop the compiler turns into vector maxima. */
-static uint32_t max_index(const void *index, int bytes, int64_t n)
-{
-    uint32_t m = 0;
-    if (bytes == 2) {
-        uint16_t m2 = 0;
-        for (int64_t i = 0; i < n; i++)
-            m2 = ((const uint16_t *)index)[i] > m2 ? ((const uint16_t *)index)[i] : m2;
-        m = m2;
-    } else {
-        for (int64_t i = 0; i < n; i++)
-            m = ((const uint32_t *)index)[i] > m ? ((const uint32_t *)index)[i] : m;
-    }
-    return m;
-}
-
-static gg_status read_block(gg_nag_reader *r, gg_nag_features *f, const block_head *b)
-{
-    const uint64_t at = r->at;
-    const int bytes = gg_nag_index_bytes(&r->h);
-    uint64_t body = (uint64_t)b->n * 16 + b->docid_bytes;
-    for (int s = 0; s < r->h.n_sites; s++) /* n <= 65536, 1024 layers, K <= 2^20, 4 bytes: below 2^48 */
-        body += pad8((uint64_t)b->n * (uint64_t)r->h.n_layers * (uint64_t)r->h.site[s].top_k * (uint64_t)bytes);
-    if (b->n == 0 || b->n > 65536 || b->docid_bytes % 8 != 0 || b->docid_bytes > r->map.size || body != b->body_bytes)
-        return DAMAGED(r, "%s: byte %llu: a block of %u documents in %llu bytes cannot be", r->path, (unsigned long long)at, b->n, (unsigned long long)b->body_bytes);
-    if (r->map.size - at - BLOCK_BYTES < body)
-        return DAMAGED(r, "%s: cut at byte %llu: the block at byte %llu needs %llu more; extract the file again", r->path, (unsigned long long)r->map.size,
-                       (unsigned long long)at, (unsigned long long)(body - (r->map.size - at - BLOCK_BYTES)));
-    const uint8_t *p = r->map.data + at + BLOCK_BYTES;
-    if (gg__xxh64(p, body, 0) != b->checksum)
-        return DAMAGED(r, "%s: byte %llu: the block's checksum does not agree with its bytes; extract the file again", r->path, (unsigned long long)at);
-    const uint64_t link[2] = {r->chain, b->checksum};
-    r->chain = gg__xxh64(link, sizeof link, 0);
-
-    if (r->docid_cap < b->n) {
-        gg_drop(r->ctx, r->docid);
-        gg_drop(r->ctx, r->n_scored);
-        r->docid_cap = 0;
-        r->docid = gg_new(r->ctx, const char *, b->n);
-        r->n_scored = gg_new(r->ctx, int64_t, b->n);
-        if (!r->docid || !r->n_scored)
-            return GG_ENOMEM;
-        r->docid_cap = b->n;
-    }
-    const int64_t n = b->n;
-    *f = (gg_nag_features){.n = n, .token_num = (const int64_t *)p, .n_scored = r->n_scored, .docid = r->docid, .index_bytes = bytes};
-    const uint32_t *scored = (const uint32_t *)(p + n * 8), *end = scored + n;
-    const char *docids = (const char *)(p + n * 16);
-    for (int64_t i = 0; i < n; i++) {
-        const uint32_t from = i ? end[i - 1] : 0;
-        if (end[i] <= from || end[i] > b->docid_bytes || docids[end[i] - 1] != '\0' || f->token_num[i] < -1)
-            return DAMAGED(r, "%s: byte %llu: document %lld of the block has no proper docid or token count", r->path, (unsigned long long)at, (long long)i);
-        r->docid[i] = docids + from;
-        r->n_scored[i] = scored[i] == UINT32_MAX ? -1 : (int64_t)scored[i];
-    }
-    p += (uint64_t)n * 16 + b->docid_bytes;
-    for (int s = 0; s < r->h.n_sites; s++) {
-        const gg_nag_site *site = &r->h.site[s];
-        const int64_t count = n * r->h.n_layers * site->top_k;
-        f->index[s] = p;
-        const uint32_t top = max_index(p, bytes, count);
-        if (top > INT32_MAX || (site->width && top >= (uint64_t)site->width))
-            return DAMAGED(r, "%s: byte %llu: neuron %u of site %s, which has %lld", r->path, (unsigned long long)at, top, gg_nag_type_name(site->type),
-                           (long long)site->width);
-        p += pad8((uint64_t)(count * bytes));
-    }
-    r->at += BLOCK_BYTES + body;
-    r->n_documents += b->n;
-    return GG_OK;
-}
-
-gg_status gg_nag_reader_next(gg_nag_reader *r, gg_nag_features *f)
-{
-    if (r->rows)
-        return gg__row_reader_next(r->rows, f);
-    if (r->done)
-        return GG_END;
-    block_head b;
-    if (r->map.size - r->at < sizeof b)
-        return DAMAGED(r, "%s: cut at byte %llu: neither a block nor the footer follows; extract the file again", r->path, (unsigned long long)r->map.size);
-    memcpy(&b, r->map.data + r->at, sizeof b);
-    if (memcmp(b.magic, footer_magic, 4) == 0)
-        return read_footer(r);
-    if (memcmp(b.magic, block_magic, 4) != 0)
-        return DAMAGED(r, "%s: byte %llu: neither a block nor the footer", r->path, (unsigned long long)r->at);
-    return read_block(r, f, &b);
 }

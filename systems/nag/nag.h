@@ -224,6 +224,8 @@ typedef struct gg_nag_counts {
 GG_API gg_status gg_nag_counts_create(gg_nag_counts **out, gg_context *ctx, int n_layers, int64_t top_k, int64_t width /* 0: growing */);
 GG_API void gg_nag_counts_free(gg_nag_counts *c);
 GG_API gg_status gg_nag_counts_add(gg_nag_counts *c, const gg_nag_features *f, int s /* position of the type */);
+/* Adds what `from` has counted. GG_EMISMATCH: other layers, K or a larger width that c cannot grow to. */
+GG_API gg_status gg_nag_counts_merge(gg_nag_counts *c, const gg_nag_counts *from);
 
 typedef enum gg_nag_weights { GG_NAG_FREQUENCY, GG_NAG_CONTRAST } gg_nag_weights;
 
@@ -244,8 +246,8 @@ GG_API void gg_nag_distance(double *out, const gg_nag_profile *p, const gg_nag_f
 
 /* --- ranking ------------------------------------------------------------------------------------------------------------- */
 typedef struct gg_nag_rank_options {
-    const char *target[GG_NAG_MAX_FILES]; int n_target;   /* feature files */
-    const char *pool[GG_NAG_MAX_FILES]; int n_pool;
+    const char *target[GG_NAG_MAX_FILES]; int n_target;   /* feature files; a folder stands for the .nag files in it, by name */
+    const char *pool[GG_NAG_MAX_FILES]; int n_pool;       /* likewise */
     const char *payload[GG_NAG_MAX_FILES]; int n_payload; /* documents of the pool: columns to carry, token counts, quality, labels */
     const char *target_payload[GG_NAG_MAX_FILES]; int n_target_payload;
     gg_nag_type type;
@@ -257,8 +259,10 @@ typedef struct gg_nag_rank_options {
     bool invert_quality;
     const char *target_filter, *target_filter_column; /* keep targets whose column (default dataset) says so */
     const char *label_column;   /* of the payload; NULL: none */
-    const char *target_label;   /* the label that counts as right; NULL: target_filter */
+    const char *target_label;   /* the label that counts as right; NULL: target_filter, or the target's name among several */
     int n_layers;               /* for row files that do not say; 0 */
+    bool chosen_only;           /* hold the chosen rows and both ends only: memory of the selection, not of the pool */
+    struct gg_progress *progress; /* documents; NULL: none */
 } gg_nag_rank_options;
 
 typedef struct gg_nag_row {
@@ -270,10 +274,15 @@ typedef struct gg_nag_row {
     int32_t label;     /* -1: none */
 } gg_nag_row;
 
+enum { GG_NAG_ENDS = 10 };
+
 typedef struct gg_nag_ranking {
     gg_context *ctx;
-    int64_t n, n_selected;      /* row[0 .. n_selected-1] are chosen */
-    gg_nag_row *row;            /* (n,) by (score, docid) */
+    int64_t n, n_selected;      /* documents ranked; row[0 .. n_selected-1] are chosen */
+    int64_t n_rows;             /* rows held: n, or n_selected with chosen_only */
+    gg_nag_row *row;            /* (n_rows,) by (score, docid) */
+    gg_nag_row near[GG_NAG_ENDS], far[GG_NAG_ENDS]; /* the first n_ends rows of the order, and the last, from the end */
+    int n_ends;
     int64_t n_tokens, n_selected_tokens, budget;
     int64_t n_targets;
     const char *const *target;  /* (n_targets,) docids of the targets that counted */
@@ -284,17 +293,34 @@ typedef struct gg_nag_ranking {
     bool combined;              /* score is not distance */
     int n_labels;
     char **label;               /* (n_labels,) */
+    int64_t *label_tokens;      /* (n_labels + 1,) tokens of the pool by label, the last: without one */
     int32_t right;              /* index of the target label, -1: none */
     double precision[2];        /* at n = documents of the right label, by gg_nag_weights; NaN: no labels */
     gg_nag_header header;       /* of the pool */
-    gg_nag_profile *profile;    /* of the target, as ranked with */
+    gg_nag_profile *profile;    /* of the target, as ranked with; NULL: merged of parts */
 } gg_nag_ranking;
 
-/* GG_EINVAL: fraction outside (0, 1], no targets; GG_ENOENT: a column is missing (lists those present); GG_EMISMATCH. */
+/* Reads the pool's docids once, then its features (twice when a quality is mixed in, for its minimum and maximum, or with contrast, for its counts), in
+ * blocks, by all threads; the result depends on neither. Memory: about 70 bytes a row held, half as much again while they are collected, and what
+ * pool.c says a document of the pool. GG_EINVAL: fraction outside (0, 1], no targets; GG_ENOENT: a column is missing (lists those present); GG_EMISMATCH. */
 GG_API gg_status gg_nag_rank(gg_nag_ranking **out, gg_context *ctx, const gg_nag_rank_options *o);
 GG_API void gg_nag_ranking_free(gg_nag_ranking *r);
+/* Row `rank` of the whole order, 0 the nearest; NULL when it is not held. */
+GG_API const gg_nag_row *gg_nag_ranking_row(const gg_nag_ranking *r, int64_t rank);
 /* Rows docid, token_num, nag_distance (and combined_score), or all columns of the payload with these added; only the chosen, or all. */
 GG_API gg_status gg_nag_ranking_write(const gg_nag_ranking *r, const gg_nag_rank_options *o, const char *path, bool all);
+
+/* Several targets in one pass, each with an order and a selection of its own; o->target is not looked at. out: (n,), each freed by
+ * gg_nag_ranking_free. Distances and selections are those of n single runs, bit for bit. */
+#define GG_NAG_MAX_TARGETS 64
+typedef struct gg_nag_target {
+    const char *name;
+    const char *const *path; /* (n_paths,) feature files or folders */
+    int n_paths;
+} gg_nag_target;
+GG_API gg_status gg_nag_rank_many(gg_nag_ranking **out, gg_context *ctx, const gg_nag_rank_options *o, const gg_nag_target *target, int n);
+/* path: (n,). The payload is read once for all. */
+GG_API gg_status gg_nag_rankings_write(gg_nag_ranking *const *r, int n, const gg_nag_rank_options *o, const char *const *path, bool all);
 
 /* The pieces, for callers with their own pools. Sorts by (score, docid bytewise). */
 GG_API void gg_nag_sort(gg_nag_row *row, int64_t n);

@@ -34,6 +34,32 @@ gg_status gg__docids_add(gg__docids *d, const char *docid, int64_t *found);
 int64_t gg__docids_find(const gg__docids *d, const char *docid); /* -1: absent */
 void gg__docids_free(gg__docids *d);
 
+/* Feature files by name: a folder stands for the .nag files in it, sorted by name. GG_ENOENT: it has none. Freed by gg__nag_files_free. */
+typedef struct gg__nag_files {
+    int n;
+    char **path;
+} gg__nag_files;
+gg_status gg__nag_files_of(gg__nag_files *out, gg_context *ctx, const char *const *paths, int n_paths);
+void gg__nag_files_free(gg__nag_files *f, gg_context *ctx);
+
+#define GG__NAG_SWAP(type, a, b) \
+    do {                         \
+        type swapped_ = (a);     \
+        (a) = (b);               \
+        (b) = swapped_;          \
+    } while (0)
+
+/* --- rows of a payload, picked out (rank_write.c) ------------------------------------------------------------------------------- */
+/* Rows of the documents that the rankings chose, of all that they hold, of those at both ends: read once, in the payload's order, and kept in
+ * a file beside `beside` ("-": in the folder for such) that nobody sees; memory is 56 bytes a row and never the texts. Without a payload: none. */
+typedef struct gg__nag_rows gg__nag_rows;
+enum { GG__NAG_ROWS_CHOSEN = 1, GG__NAG_ROWS_ALL = 2, GG__NAG_ROWS_ENDS = 4 };
+gg_status gg__nag_rows_open(gg__nag_rows **out, gg_context *ctx, const gg_nag_rank_options *o, gg_nag_ranking *const *r, int n, int which, const char *beside);
+/* A new reference; NULL (and GG_OK) when there is no payload or it has no such row. */
+gg_status gg__nag_rows_get(json_t **row, gg__nag_rows *rows, const char *docid);
+void gg__nag_rows_close(gg__nag_rows *rows);
+gg_status gg__nag_rankings_write(gg_nag_ranking *const *r, int n, gg__nag_rows *rows, const char *const *path, bool all);
+
 json_t *gg__nag_header_json(const gg_nag_header *h); /* a new reference, NULL: out of memory */
 
 /* --- parts of a larger whole (shards.c, merge_shards.c) ---------------------------------------------------------------------- */
@@ -66,6 +92,56 @@ void gg__nag_result_add(gg_nag_extract_result *sum, const gg_nag_extract_result 
 gg_status gg__nag_count(int64_t *out, gg_context *ctx, const gg_nag_source *source);
 bool gg__nag_is_binary(const char *path); /* by the name: .nag */
 void gg__nag_describe(gg_str *out, const gg_nag_header *h, const char *path, gg_nag_type t);
+
+/* Entry j of the lists of site s, whatever its bytes; the largest of n. */
+static inline int64_t gg__nag_index(const gg_nag_features *f, int s, int64_t j)
+{
+    return f->index_bytes == 2 ? ((const uint16_t *)f->index[s])[j] : ((const uint32_t *)f->index[s])[j];
+}
+uint32_t gg__nag_largest(const void *index, int index_bytes, int64_t n);
+
+/* --- reading block by block (features_read.c) --------------------------------------------------------------------------------- */
+typedef struct gg__nag_block {
+    gg_nag_features f;           /* valid until the block is claimed again */
+    int64_t first;               /* number of its first document in the file */
+    uint32_t top[GG_NAG_TYPES];  /* the largest index of each site */
+    gg_nag_reader *r;
+    uint64_t at, docid_bytes, body_bytes, checksum;
+    uint8_t *body;
+    size_t cap;
+    const char **docid;
+    int64_t *n_scored, docid_cap;
+} gg__nag_block;
+/* The next block of the file for b: one thread at a time. GG_END after the last, GG_EFORMAT when the file is damaged. */
+gg_status gg__nag_block_claim(gg_nag_reader *r, gg__nag_block *b);
+/* Its documents: any thread. names_only: docids and token counts are read, unchecked, and no more. */
+gg_status gg__nag_block_read(gg__nag_block *b, bool names_only);
+void gg__nag_block_free(gg__nag_block *b, gg_context *ctx);
+int64_t gg__nag_reader_position(const gg_nag_reader *r); /* documents claimed so far */
+/* False for row files, whose batches live in the reader: the next claim ends them. */
+bool gg__nag_reader_is_shared(const gg_nag_reader *r);
+
+/* --- distances to many profiles (distance.c) ------------------------------------------------------------------------------------ */
+typedef struct gg__nag_table gg__nag_table;
+/* Profiles of equal layers and K, n_profiles >= 1. Copies the weights. */
+gg_status gg__nag_table_create(gg__nag_table **out, gg_context *ctx, const gg_nag_profile *const *profile, int n_profiles);
+void gg__nag_table_free(gg__nag_table *t);
+typedef struct gg__nag_lists { /* of n documents, (n, n_layers, top_k), no index above the table's width */
+    const void *index;
+    int64_t n;
+    int index_bytes;
+} gg__nag_lists;
+/* The lists of site s: those of f, or a copy in scratch (grown, freed by gg_drop) when top, their largest index, is beyond the table. */
+gg_status gg__nag_lists_of(gg__nag_lists *out, void **scratch, int64_t *cap, const gg__nag_table *t, const gg_nag_features *f, int s, uint32_t top);
+/* Distances of all documents of the lists to all profiles; never allocates. out: gg__nag_table_numbers(t, n), 64-byte aligned, n all documents; profile p's
+ * stand at gg__nag_table_column, stride apart. The bits are those of gg_nag_distance. Fastest with gg__nag_table_batch documents and more at once. */
+void gg__nag_table_distance(double *out, const gg__nag_table *t, const gg__nag_lists *list, int n_lists);
+int64_t gg__nag_table_numbers(const gg__nag_table *t, int64_t n);
+const double *gg__nag_table_column(int64_t *stride, const gg__nag_table *t, const double *out, int64_t n, int p);
+int64_t gg__nag_table_batch(const gg__nag_table *t);
+int64_t gg__nag_table_width(const gg__nag_table *t);
+enum { GG__NAG_PLAIN, GG__NAG_AVX2, GG__NAG_AVX512, GG__NAG_ISAS };
+bool gg__nag_table_force(gg__nag_table *t, int isa); /* for tests; false: this processor does not have it */
 
 /* readers and writers of rows, used by features.c */
 typedef struct gg__row_reader gg__row_reader;

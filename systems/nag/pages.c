@@ -192,27 +192,30 @@ static void keep_wanted(gg__nag_picked *p, const gg_nag_features *f, int s, cons
 gg_status gg__nag_pick(gg__nag_picked *out, gg_context *ctx, const char *const *paths, int n_paths, int n_layers, gg_nag_type t, const gg__docids *wanted)
 {
     *out = (gg__nag_picked){.set = {.ctx = ctx}, .arena = {.ctx = ctx}};
-    gg_status st = GG_OK;
-    for (int p = 0; p < n_paths && st == GG_OK; p++) {
+    gg__nag_files files;
+    gg_status st = gg__nag_files_of(&files, ctx, paths, n_paths);
+    for (int p = 0; p < files.n && st == GG_OK; p++) {
+        const char *path = files.path[p];
         gg_nag_reader *r = NULL;
         gg_nag_features f;
-        if ((st = gg_nag_reader_open(&r, ctx, paths[p], n_layers)) != GG_OK)
+        if ((st = gg_nag_reader_open(&r, ctx, path, n_layers)) != GG_OK)
             break;
         const gg_nag_header *h = gg_nag_reader_header(r);
         const int s = gg_nag_header_find(h, t);
         if (s < 0)
-            st = gg_fail(ctx, GG_ENOENT, "%s has no features of site %s", paths[p], gg_nag_type_name(t));
+            st = gg_fail(ctx, GG_ENOENT, "%s has no features of site %s", path, gg_nag_type_name(t));
         else if (p == 0)
             st = begin_picking(out, h, s, wanted);
         else
-            st = gg_nag_header_match(ctx, &out->set.header, paths[0], h, paths[p], t);
+            st = gg_nag_header_match(ctx, &out->set.header, files.path[0], h, path, t);
         while (st == GG_OK && (st = gg_nag_reader_next(r, &f)) == GG_OK) {
             keep_wanted(out, &f, s, wanted);
-            st = gg_context_stopped(ctx) ? gg_fail(ctx, GG_EINTR, "stopped while reading %s", paths[p]) : gg_nag_counts_add(out->counts, &f, s);
+            st = gg_context_stopped(ctx) ? gg_fail(ctx, GG_EINTR, "stopped while reading %s", path) : gg_nag_counts_add(out->counts, &f, s);
         }
         gg_nag_reader_close(r);
         st = st == GG_END ? GG_OK : st;
     }
+    gg__nag_files_free(&files, ctx);
     if (st != GG_OK)
         gg__nag_picked_free(out);
     return st;

@@ -1,4 +1,4 @@
-/* The targets' profile, and the distance of a document to it. Owns: counts of neurons, weights, the lookup loop.
+/* The targets' profile. Owns: counts of neurons and the weights made of them; distance.c looks them up.
  *
  *     frequency (the paper):  w_lk = c_lk^p / sum_j c_lj^p          c_lk = targets whose list of layer l holds neuron k; p = 1
  *     similarity(c) = (1/L) sum_l sum_{k in N_l(c)} w_lk,           distance = 1 - similarity
@@ -16,9 +16,6 @@
  * frequency 0.665, 0.610); on the fixed golden targets 0.714 (0.708; 0.656): no difference in ranking, and the neurons on top are those that the target has
  * and the pool has not (share of the pool's documents 0.15 for 0.58). Signed weights ranked no better than weights clipped at 0, which keep the
  * distance in [0, 1]; a between 0.3 and 5 changes precision by less than 0.03.
- *
- * Trap: equal distances that differ in the last bit decide the order of a ranking. The sums here are taken in the order in which the
- * published NumPy code takes them (eight partial sums, pairwise), so that ties break alike: the golden order is met bit for bit.
  */
 #include "systems/nag/nag_internal.h"
 #include <math.h>
@@ -62,17 +59,12 @@ static gg_status widen(gg_nag_counts *c, int64_t need)
     return GG_OK;
 }
 
-static inline int64_t index_at(const gg_nag_features *f, int s, int64_t j)
-{
-    return f->index_bytes == 2 ? ((const uint16_t *)f->index[s])[j] : ((const uint32_t *)f->index[s])[j];
-}
-
 gg_status gg_nag_counts_add(gg_nag_counts *c, const gg_nag_features *f, int s)
 {
     const int64_t per_document = c->n_layers * c->top_k;
     int64_t need = 0;
     for (int64_t j = 0; j < f->n * per_document; j++)
-        need = index_at(f, s, j) >= need ? index_at(f, s, j) + 1 : need;
+        need = gg__nag_index(f, s, j) >= need ? gg__nag_index(f, s, j) + 1 : need;
     if (need > c->width && !c->growing)
         return gg_fail(c->ctx, GG_EINVAL, "neuron %lld of layers that have %lld", (long long)need - 1, (long long)c->width);
     if (need > c->width)
@@ -80,8 +72,22 @@ gg_status gg_nag_counts_add(gg_nag_counts *c, const gg_nag_features *f, int s)
     for (int64_t i = 0; i < f->n; i++)
         for (int l = 0; l < c->n_layers; l++)
             for (int64_t k = 0; k < c->top_k; k++)
-                c->count[l * c->width + index_at(f, s, i * per_document + l * c->top_k + k)]++;
+                c->count[l * c->width + gg__nag_index(f, s, i * per_document + l * c->top_k + k)]++;
     c->n_documents += f->n;
+    return GG_OK;
+}
+
+gg_status gg_nag_counts_merge(gg_nag_counts *c, const gg_nag_counts *from)
+{
+    if (from->n_layers != c->n_layers || from->top_k != c->top_k || (from->width > c->width && !c->growing))
+        return gg_fail(c->ctx, GG_EMISMATCH, "counts of %d layers of %lld neurons and K %lld, and of %d, %lld and %lld, cannot be added", c->n_layers,
+                       (long long)c->width, (long long)c->top_k, from->n_layers, (long long)from->width, (long long)from->top_k);
+    if (from->width > c->width)
+        GG_TRY(widen(c, from->width));
+    for (int l = 0; l < c->n_layers; l++)
+        for (int64_t k = 0; k < from->width; k++)
+            c->count[l * c->width + k] += from->count[l * from->width + k];
+    c->n_documents += from->n_documents;
     return GG_OK;
 }
 
@@ -193,57 +199,4 @@ gg_status gg_nag_profile_contrast(gg_nag_profile **out, const gg_nag_counts *tar
     }
     *out = p;
     return GG_OK;
-}
-
-/* --- distance ------------------------------------------------------------------------------------------------------------------ */
-/* Sum of n lookups in NumPy's order: eight partial sums up to 128, then halves rounded to a multiple of eight. */
-#define LOOKUP_SUM(name, type)                                                                             \
-    static double name(const double *w, const type *index, int64_t n, int64_t width)                       \
-    {                                                                                                      \
-        if (n < 8) {                                                                                       \
-            double sum = 0;                                                                                \
-            for (int64_t i = 0; i < n; i++)                                                                \
-                sum += WEIGHT(i);                                                                          \
-            return sum;                                                                                    \
-        }                                                                                                  \
-        if (n > 128) {                                                                                     \
-            const int64_t half = n / 2 - n / 2 % 8;                                                        \
-            return name(w, index, half, width) + name(w, index + half, n - half, width);                   \
-        }                                                                                                  \
-        double r[8];                                                                                       \
-        for (int64_t i = 0; i < 8; i++)                                                                    \
-            r[i] = WEIGHT(i);                                                                              \
-        int64_t i = 8;                                                                                     \
-        for (; i < n - n % 8; i += 8)                                                                      \
-            for (int64_t j = 0; j < 8; j++)                                                                \
-                r[j] += WEIGHT(i + j);                                                                     \
-        double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));                    \
-        for (; i < n; i++)                                                                                 \
-            sum += WEIGHT(i);                                                                              \
-        return sum;                                                                                        \
-    }
-#define WEIGHT(i) ((int64_t)index[i] < width ? w[index[i]] : 0)
-LOOKUP_SUM(sum_u16, uint16_t)
-LOOKUP_SUM(sum_u32, uint32_t)
-#undef WEIGHT
-
-void gg_nag_distance(double *out, const gg_nag_profile *p, const gg_nag_features *f, int s)
-{
-    enum { STRIPE = 64 }; /* documents a layer at a time: the layer's weights (12 KB) stay in the first cache */
-    const int64_t K = p->top_k, per_document = p->n_layers * K;
-    for (int64_t from = 0; from < f->n; from += STRIPE) {
-        const int64_t to = from + STRIPE < f->n ? from + STRIPE : f->n;
-        for (int64_t i = from; i < to; i++)
-            out[i] = 0;
-        for (int l = 0; l < p->n_layers; l++) {
-            const double *w = p->weight + l * p->width;
-            for (int64_t i = from; i < to; i++) {
-                const int64_t j = i * per_document + l * K;
-                out[i] += f->index_bytes == 4 ? sum_u32(w, (const uint32_t *)f->index[s] + j, K, p->width)
-                                              : sum_u16(w, (const uint16_t *)f->index[s] + j, K, p->width);
-            }
-        }
-        for (int64_t i = from; i < to; i++)
-            out[i] = 1.0 - out[i] / p->n_layers;
-    }
 }

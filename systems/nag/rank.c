@@ -1,537 +1,274 @@
-/* Ranking a pool against a target. Owns: the joining of features with the columns of a payload, the order, the token budget.
+/* Ranking a pool against targets. Owns: the order, the token budget, the passes over the pool.
  *
  *     order    (score, docid) ascending, docids as bytes; score = distance, or with a quality column
  *              minmax(distance) + minmax(quality)        (or + 1 - minmax(quality) when higher is better; a constant column gives 0)
  *     budget   floor(fraction * all tokens); rows are kept from the top while their running sum of tokens stays within it, and the
  *              first row is kept even when it alone is more. Nothing after the first row that does not fit is kept.
  * min and max are over the whole pool, after the rows without a quality were left out (they do not count towards the budget either).
- * The pool is read batch by batch; what stays of a document is its docid, distance and token count.
- * Traps: a payload may lack documents of the features (left out, as the published join does, but counted and said); token counts may be
- * numbers or texts; contrast needs the pool's counts first, hence two passes over its features.
+ *
+ * There is one way through, for a pool of ten documents and of 10^9, for one target and for 64:
+ *     targets -> counts;  pool -> census (docids, token counts, columns; with contrast also counts);  counts -> profiles -> one table
+ *     [with a quality: pool -> smallest and largest distance]
+ *     pool -> distances of a piece of documents to all targets -> each target's front
+ * The census bounds the budget, the budget bounds the front (front.c), and so a front holds little more than what is chosen. With everything
+ * held, the bound is infinite and nothing else differs.
+ * Traps: contrast needs the pool's counts first, hence a census that reads the lists too; the token counts of a payload may make the
+ * budget smaller than its bound, never larger.
  */
-#include "systems/nag/nag_internal.h"
+#include "systems/nag/rank.h"
+#include "base/work.h"
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* --- the pieces ------------------------------------------------------------------------------------------------------------ */
-static int by_score(const void *pa, const void *pb)
+static int64_t prefix(int64_t *tokens, const gg_nag_row *row, int64_t n, int64_t budget)
 {
-    const gg_nag_row *a = pa, *b = pb;
-    if (a->score != b->score)
-        return a->score < b->score ? -1 : 1;
-    return strcmp(a->docid, b->docid);
+    int64_t kept = 0, sum = 0;
+    while (kept < n && sum + row[kept].token_num <= budget)
+        sum += row[kept++].token_num;
+    if (kept == 0 && n > 0)
+        sum = row[kept++].token_num;
+    *tokens = sum;
+    return kept;
 }
 
-void gg_nag_sort(gg_nag_row *row, int64_t n) { qsort(row, (size_t)n, sizeof *row, by_score); }
+static int64_t budget_of(int64_t n_tokens, double fraction) { return (int64_t)((double)n_tokens * fraction); }
 
 int64_t gg_nag_budget(int64_t *budget, int64_t *total, const gg_nag_row *row, int64_t n, double fraction)
 {
-    int64_t all = 0, sum = 0, kept = 0;
+    int64_t all = 0, tokens;
     for (int64_t i = 0; i < n; i++)
         all += row[i].token_num;
-    const int64_t most = (int64_t)((double)all * fraction);
-    while (kept < n && sum + row[kept].token_num <= most)
-        sum += row[kept++].token_num;
-    *budget = most;
+    *budget = budget_of(all, fraction);
     *total = all;
-    return kept == 0 && n > 0 ? 1 : kept;
+    return prefix(&tokens, row, n, *budget);
 }
+
+void gg__nag_choose(gg_nag_ranking *r, int64_t n_tokens, double fraction)
+{
+    r->n_tokens = n_tokens;
+    r->budget = budget_of(n_tokens, fraction);
+    r->n_selected = prefix(&r->n_selected_tokens, r->row, r->n_rows, r->budget);
+}
+
+static double minmax(double x, double least, double most) { return most == least ? 0 : (x - least) / (most - least); }
 
 void gg_nag_minmax(double *out, const double *x, int64_t n)
 {
-    double lo = INFINITY, hi = -INFINITY;
+    double least = INFINITY, most = -INFINITY;
     for (int64_t i = 0; i < n; i++) {
-        lo = x[i] < lo ? x[i] : lo;
-        hi = x[i] > hi ? x[i] : hi;
+        least = x[i] < least ? x[i] : least;
+        most = x[i] > most ? x[i] : most;
     }
     for (int64_t i = 0; i < n; i++)
-        out[i] = hi == lo ? 0 : (x[i] - lo) / (hi - lo);
+        out[i] = minmax(x[i], least, most);
 }
 
-/* --- what is being built ----------------------------------------------------------------------------------------------------- */
-typedef struct columns { /* what a row of the payload says */
-    int64_t tokens;      /* -1: nothing */
-    double quality;      /* NaN: nothing */
-    int32_t label;
-} columns;
+/* --- scoring: a pass that computes every distance ------------------------------------------------------------------------------- */
+typedef struct worker { /* what one thread has for itself */
+    double *distance;           /* (gg__nag_table_numbers,) */
+    gg_nag_row *document;       /* (cap,) docid, quality, tokens and label of a piece's documents that count */
+    int64_t *at;                /* (cap,) where they stand in the piece */
+    gg_nag_row *row;            /* (cap,) those for a front */
+    int64_t cap;
+    gg__nag_lists list[GG__NAG_PIECE];
+    void *scratch[GG__NAG_PIECE];
+    int64_t scratch_cap[GG__NAG_PIECE];
+    int64_t n_tokens, n_uncounted;
+    int64_t *label_tokens;      /* (n_labels + 1,) */
+    double *least, *most;       /* (n_aims,) of the distances */
+    gg__nag_sketch **sketch;    /* (n_aims,); NULL: not wanted */
+} worker;
 
-typedef struct job {
-    gg_nag_ranking r;    /* first: freeing gets the outer back */
-    gg_arena arena;      /* docids */
-    gg__docids seen;     /* of the pool's features */
-    gg__docids labels;
-    gg__docids paid;     /* docids of the payload */
-    columns *pay;        /* (paid.n,) */
-    int64_t pay_cap, row_cap;
-    double *other;       /* (row_cap,) distances by the other weights, for the report on labels */
-    bool saw_tokens, saw_quality, saw_label;
-    gg_str present;      /* columns of the first row that was asked, for messages */
-    const gg_nag_rank_options *o;
-    gg_nag_counts *target /* = r.counts */, *pool;
-    const char **target_docid;
-    gg_nag_profile *profile[2];
-} job;
+typedef struct scoring {
+    gg__nag_job *j;
+    bool only_range;            /* distances are not kept, their smallest and largest are wanted */
+    worker *worker;             /* (threads,) */
+} scoring;
 
-static const char *token_column(const gg_nag_rank_options *o) { return o->token_column ? o->token_column : "token_num"; }
-
-static void drop_work(job *j)
+static gg_status worker_reserve(worker *w, const gg__nag_job *j, int64_t n)
 {
-    gg_context *ctx = j->r.ctx;
-    gg__docids_free(&j->seen);
-    gg__docids_free(&j->labels);
-    gg__docids_free(&j->paid);
-    gg_drop(ctx, j->pay);
-    gg_drop(ctx, j->other);
-    gg_str_free(&j->present);
-    gg_nag_counts_free(j->pool);
-    for (int w = 0; w < 2; w++)
-        if (j->profile[w] != j->r.profile)
-            gg_nag_profile_free(j->profile[w]);
-    j->pool = NULL;
-    j->pay = NULL;
-    j->other = NULL;
-    j->profile[0] = j->profile[1] = NULL;
-}
-
-void gg_nag_ranking_free(gg_nag_ranking *r)
-{
-    if (!r)
-        return;
-    job *j = (job *)r;
-    gg_context *ctx = r->ctx;
-    drop_work(j);
-    gg_nag_profile_free(r->profile);
-    gg_nag_counts_free(r->counts);
-    gg_drop(ctx, j->target_docid);
-    gg_arena_free(&j->arena);
-    gg_drop(ctx, r->label);
-    gg_drop(ctx, r->row);
-    gg_drop(ctx, j);
-}
-
-/* --- columns ------------------------------------------------------------------------------------------------------------------- */
-static gg_status label_of(job *j, int32_t *out, const json_t *v)
-{
-    char number[32];
-    const char *text = json_string_value(v);
-    *out = -1;
-    if (!text && json_is_integer(v)) {
-        snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-        text = number;
+    gg_context *ctx = j->ctx;
+    if (!w->least) {
+        if (!(w->least = gg_new(ctx, double, gg_mul(2, j->n_aims))) || !(w->label_tokens = gg_new(ctx, int64_t, j->census->labels.n + 1)))
+            return GG_ENOMEM;
+        w->most = w->least + j->n_aims;
+        for (int a = 0; a < j->n_aims; a++) {
+            w->least[a] = INFINITY;
+            w->most[a] = -INFINITY;
+        }
+        if (j->sketched && !(w->sketch = gg_new(ctx, gg__nag_sketch *, j->n_aims)))
+            return GG_ENOMEM;
+        for (int a = 0; a < j->n_aims && j->sketched; a++)
+            GG_TRY(gg__nag_sketch_create(&w->sketch[a], ctx));
     }
-    if (!text)
+    if (n <= w->cap)
         return GG_OK;
-    const int64_t known = gg__docids_find(&j->labels, text);
-    if (known >= 0) {
-        *out = (int32_t)known;
-        return GG_OK;
-    }
-    if (j->labels.n == 10000)
-        return gg_fail(j->r.ctx, GG_EINVAL, "column %s has more than 10000 different values: it does not look like a label", j->o->label_column);
-    char *copy = gg_arena_strndup(&j->arena, text, strlen(text));
-    int64_t found;
-    if (!copy)
+    gg_drop(ctx, w->distance);
+    gg_drop(ctx, w->document);
+    gg_drop(ctx, w->at);
+    gg_drop(ctx, w->row);
+    w->cap = 0;
+    w->distance = gg_new(ctx, double, gg__nag_table_numbers(j->table, n));
+    w->document = gg_new(ctx, gg_nag_row, n);
+    w->row = gg_new(ctx, gg_nag_row, n);
+    w->at = gg_new(ctx, int64_t, n);
+    if (!w->distance || !w->document || !w->row || !w->at)
         return GG_ENOMEM;
-    *out = (int32_t)j->labels.n;
-    return gg__docids_add(&j->labels, copy, &found);
-}
-
-static gg_status columns_of(job *j, columns *out, json_t *row)
-{
-    const gg_nag_rank_options *o = j->o;
-    double x;
-    if (!j->present.data)
-        gg__nag_columns(&j->present, row);
-    *out = (columns){.tokens = -1, .quality = NAN, .label = -1};
-    json_t *tokens = gg__nag_column(row, token_column(o));
-    j->saw_tokens |= tokens != NULL;
-    if (gg__nag_number(&x, tokens)) {
-        if (x < 0 || x > 1e15)
-            return gg_fail(j->r.ctx, GG_EFORMAT, "column %s holds %g: a count of tokens was expected", token_column(o), x);
-        out->tokens = (int64_t)x;
-    }
-    if (o->quality_column) {
-        json_t *quality = gg__nag_column(row, o->quality_column);
-        j->saw_quality |= quality != NULL;
-        if (gg__nag_number(&x, quality)) {
-            if (!isfinite(x))
-                return gg_fail(j->r.ctx, GG_ENAN, "column %s holds %g: minimum and maximum would lose their meaning", o->quality_column, x);
-            out->quality = x;
-        }
-    }
-    if (o->label_column) {
-        json_t *label = gg__nag_column(row, o->label_column);
-        j->saw_label |= label != NULL;
-        GG_TRY(label_of(j, &out->label, label));
-    }
+    w->cap = n;
     return GG_OK;
 }
 
-static gg_status read_payload_file(job *j, const char *path)
+static void worker_free(worker *w, const gg__nag_job *j)
 {
-    gg_context *ctx = j->r.ctx;
-    gg_rows *in = NULL;
-    GG_TRY(gg_rows_open(&in, ctx, path));
-    json_t *row;
-    gg_status st;
-    while ((st = gg_rows_next(in, &row)) == GG_OK) {
-        char number[32];
-        int64_t found = -1;
-        const char *docid = gg__nag_docid(row, number);
-        char *copy = docid ? gg_arena_strndup(&j->arena, docid, strlen(docid)) : NULL;
-        if (!docid) {
-            st = gg_fail(ctx, GG_EFORMAT, "%s:%lld: no docid", path, (long long)gg_rows_line(in));
-        } else if (!copy) {
-            st = GG_ENOMEM;
-        } else {
-            st = gg__docids_add(&j->paid, copy, &found);
-            if (st == GG_OK && found >= 0)
-                st = gg_fail(ctx, GG_EFORMAT, "%s:%lld: docid \"%s\" came before", path, (long long)gg_rows_line(in), docid);
+    gg_context *ctx = j->ctx;
+    gg_drop(ctx, w->distance);
+    gg_drop(ctx, w->document);
+    gg_drop(ctx, w->at);
+    gg_drop(ctx, w->row);
+    gg_drop(ctx, w->least);
+    gg_drop(ctx, w->label_tokens);
+    for (int a = 0; w->sketch && a < j->n_aims; a++)
+        gg__nag_sketch_free(w->sketch[a]);
+    gg_drop(ctx, w->sketch);
+    for (int b = 0; b < GG__NAG_PIECE; b++)
+        gg_drop(ctx, w->scratch[b]);
+}
+
+/* What is known of the block's documents beside their distances: those that count into w->document. `at`: of the block's first in the piece. */
+static int64_t take_documents(worker *w, const scoring *s, const gg_nag_features *f, int64_t number, int64_t at, int64_t n_documents)
+{
+    const gg__nag_census *c = s->j->census;
+    const bool own = !s->j->o->token_column;
+    for (int64_t i = 0; i < f->n; i++, number++) {
+        if (!gg__nag_is_paid(c, number) || (c->quality && isnan(c->quality[number])))
+            continue;
+        int64_t tokens = own && f->token_num[i] >= 0 ? f->token_num[i] : c->tokens ? c->tokens[number] : -1;
+        const int32_t label = c->label && c->label[number] != GG__NAG_NO_LABEL ? c->label[number] : -1;
+        if (!s->only_range) {
+            w->n_uncounted += tokens < 0;
+            tokens = tokens < 0 ? 0 : tokens;
+            w->n_tokens += tokens;
+            w->label_tokens[label < 0 ? c->labels.n : label] += tokens;
         }
-        if (st == GG_OK && j->paid.n > j->pay_cap) {
-            columns *pay = gg_renew(ctx, j->pay, columns, 2 * j->paid.n);
-            st = pay ? GG_OK : GG_ENOMEM;
-            j->pay = pay ? pay : j->pay;
-            j->pay_cap = pay ? 2 * j->paid.n : j->pay_cap;
-        }
-        if (st == GG_OK) {
-            st = columns_of(j, &j->pay[j->paid.n - 1], row);
-            if (st != GG_OK)
-                gg_fail_prefix(ctx, st, "%s:%lld", path, (long long)gg_rows_line(in));
-        }
-        json_decref(row);
-        if (st != GG_OK)
-            break;
-        if (gg_context_stopped(ctx)) {
-            st = gg_fail(ctx, GG_EINTR, "stopped while reading %s", path);
-            break;
-        }
+        w->at[n_documents] = at + i;
+        w->document[n_documents++] = (gg_nag_row){.docid = f->docid[i], .quality = c->quality ? c->quality[number] : NAN, .token_num = tokens, .label = label};
     }
-    gg_rows_close(in);
-    return st == GG_END ? GG_OK : st;
+    return n_documents;
 }
 
-/* --- target --------------------------------------------------------------------------------------------------------------------- */
-static bool says(json_t *row, const char *column, const char *value)
+static double quality_part(const gg__nag_job *j, double quality)
 {
-    char number[32];
-    const json_t *v = gg__nag_column(row, column);
-    if (json_is_integer(v)) {
-        snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-        return strcmp(number, value) == 0;
-    }
-    return json_is_string(v) && strcmp(json_string_value(v), value) == 0;
+    const double q = minmax(quality, j->census->least_quality, j->census->most_quality);
+    return j->o->invert_quality ? 1.0 - q : q;
 }
 
-/* keep: (set->f.n,) the targets whose column says the value. The column is in the feature rows or in the target payload. */
-static gg_status filter_target(const gg_nag_rank_options *o, gg_context *ctx, const gg_nag_set *set, bool *keep, int64_t *n_kept)
+/* Offers the piece's documents to one front; column: their distances by whichever weights that front goes by. */
+static gg_status offer(worker *w, const gg__nag_job *j, const gg__nag_aim *a, gg__nag_front *front, const double *column, int64_t stride, int64_t n, bool mixed)
 {
-    const char *column = o->target_filter_column ? o->target_filter_column : "dataset";
-    bool seen = false;
-    gg_str present = {.ctx = ctx};
-    gg__docids ids = {.ctx = ctx};
-    gg_status st = GG_OK;
-    for (int64_t i = 0; i < set->f.n && st == GG_OK; i++) {
-        int64_t found;
-        st = gg__docids_add(&ids, set->f.docid[i], &found);
-        if (set->f.row && o->n_target_payload == 0) {
-            keep[i] = says(set->f.row[i], column, o->target_filter);
-            seen |= gg__nag_column(set->f.row[i], column) != NULL;
-            if (!present.data)
-                gg__nag_columns(&present, set->f.row[i]);
-        }
+    int64_t m = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double distance = column[w->at[i] * stride];
+        const double score = mixed ? minmax(distance, a->least, a->most) + quality_part(j, w->document[i].quality) : distance;
+        if (!gg__nag_front_wants(front, score))
+            continue;
+        w->row[m] = w->document[i];
+        w->row[m].distance = distance;
+        w->row[m++].score = score;
     }
-    for (int p = 0; p < o->n_target_payload && st == GG_OK; p++) {
-        gg_rows *in = NULL;
-        json_t *row;
-        if ((st = gg_rows_open(&in, ctx, o->target_payload[p])) != GG_OK)
-            break;
-        while ((st = gg_rows_next(in, &row)) == GG_OK) {
-            char number[32];
-            const char *docid = gg__nag_docid(row, number);
-            const int64_t at = docid ? gg__docids_find(&ids, docid) : -1;
-            seen |= gg__nag_column(row, column) != NULL;
-            if (!present.data)
-                gg__nag_columns(&present, row);
-            if (at >= 0)
-                keep[at] = says(row, column, o->target_filter);
-            json_decref(row);
-        }
-        st = st == GG_END ? GG_OK : st;
-        gg_rows_close(in);
-    }
-    *n_kept = 0;
-    for (int64_t i = 0; i < set->f.n; i++)
-        *n_kept += keep[i];
-    if (st == GG_OK && !seen)
-        st = gg_fail(ctx, GG_ENOENT, "the target has no column %s%s%s; name it with --target-filter-column, or give the target's documents with --target-payload",
-                     column, present.data ? "; it has: " : "", present.data ? present.data : "");
-    else if (st == GG_OK && *n_kept == 0)
-        st = gg_fail(ctx, GG_EINVAL, "no target document has %s = %s", column, o->target_filter);
-    gg_str_free(&present);
-    gg__docids_free(&ids);
-    return st;
+    return gg__nag_front_add(front, w->row, m);
 }
 
-static gg_status remember_target(job *j, const char *docid)
+static gg_status score_aim(worker *w, const scoring *s, int at, int64_t n, int64_t n_all)
 {
-    char *copy = gg_arena_strndup(&j->arena, docid, strlen(docid));
-    if (!copy)
-        return GG_ENOMEM;
-    j->target_docid[j->r.n_targets++] = copy;
-    return GG_OK;
-}
-
-static gg_status count_target(job *j, gg_nag_header *h, int n_layers)
-{
-    const gg_nag_rank_options *o = j->o;
-    gg_context *ctx = j->r.ctx;
-    gg_nag_set *set = NULL;
-    GG_TRY(gg_nag_set_read(&set, ctx, o->target, o->n_target, n_layers));
-    *h = set->header;
-    const int s = gg_nag_header_find(h, o->type);
-    gg_status st = GG_OK;
-    if (s < 0) {
-        gg_str m = {.ctx = ctx};
-        for (int i = 0; i < h->n_sites; i++)
-            gg_str_printf(&m, "%s%s", i ? ", " : "", gg_nag_type_name(h->site[i].type));
-        st = gg_fail(ctx, GG_ENOENT, "%s has no features of site %s; it has: %s", o->target[0], gg_nag_type_name(o->type), m.data ? m.data : "");
-        gg_str_free(&m);
-    } else {
-        st = gg_nag_counts_create(&j->target, ctx, h->n_layers, h->site[s].top_k, h->site[s].width);
-        j->r.counts = j->target;
-    }
-    if (st == GG_OK)
-        st = (j->target_docid = gg_new(ctx, const char *, set->f.n)) ? GG_OK : GG_ENOMEM;
-    j->r.target = j->target_docid;
-    if (st == GG_OK && o->target_filter) {
-        bool *keep = gg_new(ctx, bool, set->f.n);
-        int64_t n_kept = 0;
-        st = keep ? filter_target(o, ctx, set, keep, &n_kept) : GG_ENOMEM;
-        for (int64_t i = 0; i < set->f.n && st == GG_OK; i++) {
-            if (!keep[i])
-                continue;
-            gg_nag_features one = set->f;
-            one.n = 1;
-            one.index[s] = (const char *)set->f.index[s] + i * h->n_layers * h->site[s].top_k * set->f.index_bytes;
-            st = gg_nag_counts_add(j->target, &one, s);
-            st = st == GG_OK ? remember_target(j, set->f.docid[i]) : st;
-        }
-        gg_drop(ctx, keep);
-    } else if (st == GG_OK) {
-        st = gg_nag_counts_add(j->target, &set->f, s);
-        for (int64_t i = 0; i < set->f.n && st == GG_OK; i++)
-            st = remember_target(j, set->f.docid[i]);
-    }
-    if (st == GG_OK && j->target->n_documents == 0)
-        st = gg_fail(ctx, GG_EINVAL, "%s holds no documents: a target needs at least one", o->target[0]);
-    gg_nag_set_free(set);
-    return st;
-}
-
-/* --- pool ------------------------------------------------------------------------------------------------------------------------ */
-/* Opens pool file p, checked against the target's header and the first pool file's. */
-static gg_status open_pool(gg_nag_reader **out, int *site, job *j, int p, const gg_nag_header *target)
-{
-    const gg_nag_rank_options *o = j->o;
-    gg_nag_reader *r = NULL;
-    GG_TRY(gg_nag_reader_open(&r, j->r.ctx, o->pool[p], target->n_layers));
-    const gg_nag_header *h = gg_nag_reader_header(r);
-    gg_status st = gg_nag_header_match(j->r.ctx, target, o->target[0], h, o->pool[p], o->type);
-    if (st == GG_OK && p == 0)
-        j->r.header = *h;
-    else if (st == GG_OK)
-        st = gg_nag_header_match(j->r.ctx, &j->r.header, o->pool[0], h, o->pool[p], o->type);
-    if (st != GG_OK) {
-        gg_nag_reader_close(r);
-        return st;
-    }
-    *site = gg_nag_header_find(h, o->type);
-    *out = r;
-    return GG_OK;
-}
-
-static gg_status each_batch(job *j, const gg_nag_header *target, gg_status (*batch)(job *, const gg_nag_features *, int s, const char *path))
-{
-    for (int p = 0; p < j->o->n_pool; p++) {
-        gg_nag_reader *r = NULL;
-        gg_nag_features f;
-        int s = 0;
-        GG_TRY(open_pool(&r, &s, j, p, target));
-        gg_status st;
-        while ((st = gg_nag_reader_next(r, &f)) == GG_OK && (st = batch(j, &f, s, j->o->pool[p])) == GG_OK)
-            if (gg_context_stopped(j->r.ctx)) {
-                st = gg_fail(j->r.ctx, GG_EINTR, "stopped while reading %s", j->o->pool[p]);
-                break;
-            }
-        gg_nag_reader_close(r);
-        if (st != GG_END)
-            return st;
-    }
-    return GG_OK;
-}
-
-static gg_status count_batch(job *j, const gg_nag_features *f, int s, const char *path)
-{
-    (void)path;
-    if (!j->pool) {
-        const gg_nag_site *site = &j->r.header.site[s];
-        GG_TRY(gg_nag_counts_create(&j->pool, j->r.ctx, j->r.header.n_layers, site->top_k, site->width));
-    }
-    return gg_nag_counts_add(j->pool, f, s);
-}
-
-static gg_status reserve_rows(job *j, int64_t need)
-{
-    if (need <= j->row_cap)
-        return GG_OK;
-    const int64_t cap = need > 2 * j->row_cap ? need : 2 * j->row_cap;
-    gg_nag_row *row = gg_renew(j->r.ctx, j->r.row, gg_nag_row, cap);
-    if (!row)
-        return GG_ENOMEM;
-    j->r.row = row;
-    double *other = gg_renew(j->r.ctx, j->other, double, cap);
-    if (!other)
-        return GG_ENOMEM;
-    j->other = other;
-    j->row_cap = cap;
-    return GG_OK;
-}
-
-static gg_status distance_batch(job *j, const gg_nag_features *f, int s, const char *path)
-{
-    const gg_nag_rank_options *o = j->o;
-    gg_context *ctx = j->r.ctx;
-    double distance[2][GG__NAG_BATCH];
-    for (int64_t from = 0; from < f->n; from += GG__NAG_BATCH) {
-        gg_nag_features part = *f;
-        const int64_t n = f->n - from < GG__NAG_BATCH ? f->n - from : GG__NAG_BATCH;
-        part.n = n;
-        part.index[s] = (const char *)f->index[s] + from * j->target->n_layers * j->target->top_k * f->index_bytes;
-        for (int w = 0; w < 2; w++)
-            if (j->profile[w])
-                gg_nag_distance(distance[w], j->profile[w], &part, s);
-        GG_TRY(reserve_rows(j, j->r.n + n));
+    const gg__nag_job *j = s->j;
+    gg__nag_aim *a = j->aim[at];
+    const gg_nag_weights weights = j->o->weights;
+    const bool mixed = j->o->quality_column != NULL;
+    int64_t stride;
+    const double *column = gg__nag_table_column(&stride, j->table, w->distance, n_all, a->column[weights]);
+    if (s->only_range) {
         for (int64_t i = 0; i < n; i++) {
-            const char *docid = f->docid[from + i];
-            int64_t found;
-            columns c = {.tokens = -1, .quality = NAN, .label = -1};
-            char *copy = gg_arena_strndup(&j->arena, docid, strlen(docid));
-            if (!copy)
-                return GG_ENOMEM;
-            GG_TRY(gg__docids_add(&j->seen, copy, &found));
-            if (found >= 0)
-                return gg_fail(ctx, GG_EFORMAT, "%s: docid \"%s\" came before: rank needs each document once", path, docid);
-            if (o->n_payload > 0) {
-                const int64_t at = gg__docids_find(&j->paid, docid);
-                if (at < 0) {
-                    j->r.n_unpaid++;
-                    continue;
-                }
-                c = j->pay[at];
-            } else if (f->row) {
-                GG_TRY(columns_of(j, &c, f->row[from + i]));
-            }
-            if (o->quality_column && isnan(c.quality)) {
-                j->r.n_unrated++;
-                continue;
-            }
-            if (!o->token_column && f->token_num[from + i] >= 0)
-                c.tokens = f->token_num[from + i];
-            j->saw_tokens |= c.tokens >= 0;
-            j->r.n_uncounted += c.tokens < 0;
-            j->other[j->r.n] = j->profile[!o->weights] ? distance[!o->weights][i] : NAN;
-            j->r.row[j->r.n++] = (gg_nag_row){.docid = copy, .distance = distance[o->weights][i], .score = distance[o->weights][i], .quality = c.quality,
-                                              .token_num = c.tokens < 0 ? 0 : c.tokens, .label = c.label};
+            w->least[at] = fmin(w->least[at], column[w->at[i] * stride]);
+            w->most[at] = fmax(w->most[at], column[w->at[i] * stride]);
+        }
+        return GG_OK;
+    }
+    for (int64_t i = 0; i < n && w->sketch; i++)
+        gg__nag_sketch_add(w->sketch[at], column[w->at[i] * stride], w->document[i].token_num);
+    GG_TRY(offer(w, j, a, &a->front, column, stride, n, mixed));
+    GG_TRY(offer(w, j, a, &a->near, column, stride, n, mixed));
+    GG_TRY(offer(w, j, a, &a->far, column, stride, n, mixed));
+    for (int v = 0; v < 2 && a->r.right >= 0; v++) {
+        column = gg__nag_table_column(&stride, j->table, w->distance, n_all, a->column[v]);
+        GG_TRY(offer(w, j, a, &a->precise[v], column, stride, n, false));
+    }
+    return GG_OK;
+}
+
+static gg_status score_piece(void *user, const gg__nag_piece *p, int index)
+{
+    const scoring *s = user;
+    worker *w = &s->worker[index];
+    int64_t n_all = 0, n = 0;
+    for (int b = 0; b < p->n_blocks; b++)
+        n_all += p->block[b].f.n;
+    GG_TRY(worker_reserve(w, s->j, n_all));
+    for (int64_t b = 0, at = 0; b < p->n_blocks; at += p->block[b++].f.n) {
+        const gg__nag_block *block = &p->block[b];
+        GG_TRY(gg__nag_lists_of(&w->list[b], &w->scratch[b], &w->scratch_cap[b], s->j->table, &block->f, p->site, block->top[p->site]));
+        n = take_documents(w, s, &block->f, p->base + block->first, at, n);
+    }
+    gg__nag_table_distance(w->distance, s->j->table, w->list, p->n_blocks);
+    for (int a = 0; a < s->j->n_aims; a++)
+        GG_TRY(score_aim(w, s, a, n, n_all));
+    return GG_OK;
+}
+
+/* The sums of all workers. Whole numbers, smallest and largest: who did what leaves no trace. */
+static void gather(const scoring *s)
+{
+    gg__nag_job *j = s->j;
+    for (int i = 0; i < gg_context_threads(j->ctx); i++) {
+        const worker *w = &s->worker[i];
+        if (!w->least)
+            continue;
+        j->n_tokens += w->n_tokens;
+        j->n_uncounted += w->n_uncounted;
+        for (int64_t l = 0; l <= j->census->labels.n; l++)
+            j->label_tokens[l] += w->label_tokens[l];
+        for (int a = 0; a < j->n_aims; a++) {
+            j->aim[a]->least = fmin(j->aim[a]->least, w->least[a]);
+            j->aim[a]->most = fmax(j->aim[a]->most, w->most[a]);
+            if (w->sketch)
+                gg__nag_sketch_merge(j->aim[a]->sketch, w->sketch[a]);
         }
     }
-    return GG_OK;
 }
 
-static gg_status check_columns(const job *j)
+static gg_status score(gg__nag_job *j, bool only_range)
 {
-    const gg_nag_rank_options *o = j->o;
-    const char *has = j->present.data ? j->present.data : "none";
-    const char *where = o->n_payload ? o->payload[0] : o->pool[0];
-    if (j->r.n == 0)
-        return gg_fail(j->r.ctx, GG_EINVAL, "nothing to rank: %s%s", o->pool[0],
-                       j->r.n_unpaid ? " and the payload have no docid in common" : j->r.n_unrated ? ": no document has a quality" : " holds no documents");
-    if (!j->saw_tokens && o->token_column)
-        return gg_fail(j->r.ctx, GG_ENOENT, "%s has no column %s; it has: %s", where, o->token_column, has);
-    if (!j->saw_tokens)
-        return gg_fail(j->r.ctx, GG_ENOENT, "no token counts: neither the features nor %s have token_num; give documents that do with --payload, "
-                       "or name their column with --token-column", where);
-    if (o->quality_column && !j->saw_quality)
-        return gg_fail(j->r.ctx, GG_ENOENT, "%s has no column %s; it has: %s", where, o->quality_column, has);
-    if (o->label_column && !j->saw_label)
-        return gg_fail(j->r.ctx, GG_ENOENT, "%s has no column %s; it has: %s", where, o->label_column, has);
-    return GG_OK;
-}
-
-/* --- scores and order ---------------------------------------------------------------------------------------------------------------- */
-static gg_status combine(job *j)
-{
-    gg_nag_ranking *r = &j->r;
-    double *d = gg_new(r->ctx, double, gg_mul(2, r->n));
-    if (!d)
+    scoring s = {.j = j, .only_range = only_range, .worker = gg_new(j->ctx, worker, gg_context_threads(j->ctx))};
+    if (!s.worker)
         return GG_ENOMEM;
-    double *q = d + r->n;
-    for (int64_t i = 0; i < r->n; i++) {
-        d[i] = r->row[i].distance;
-        q[i] = r->row[i].quality;
-    }
-    gg_nag_minmax(d, d, r->n);
-    gg_nag_minmax(q, q, r->n);
-    for (int64_t i = 0; i < r->n; i++)
-        r->row[i].score = d[i] + (j->o->invert_quality ? 1.0 - q[i] : q[i]);
-    gg_drop(r->ctx, d);
-    r->combined = true;
-    return GG_OK;
+    const gg_status st = gg__nag_pool_pass(&j->pool, false, gg__nag_table_batch(j->table), score_piece, &s);
+    if (st == GG_OK)
+        gather(&s);
+    for (int i = 0; i < gg_context_threads(j->ctx); i++)
+        worker_free(&s.worker[i], j);
+    gg_drop(j->ctx, s.worker);
+    return st;
 }
 
-/* Of the first n rows by distance, n = documents of the right label, the share that has it. */
-static gg_status precision_at_n(double *out, const job *j, const double *distance)
-{
-    const gg_nag_ranking *r = &j->r;
-    gg_nag_row *row = gg_new(r->ctx, gg_nag_row, r->n);
-    if (!row)
-        return GG_ENOMEM;
-    int64_t n = 0, hit = 0;
-    for (int64_t i = 0; i < r->n; i++) {
-        row[i] = r->row[i];
-        row[i].score = distance ? distance[i] : row[i].distance;
-        n += row[i].label == r->right;
-    }
-    gg_nag_sort(row, r->n);
-    for (int64_t i = 0; i < n; i++)
-        hit += row[i].label == r->right;
-    *out = n ? (double)hit / (double)n : NAN;
-    gg_drop(r->ctx, row);
-    return GG_OK;
-}
-
-static gg_status label_table(job *j)
-{
-    gg_nag_ranking *r = &j->r;
-    r->n_labels = (int)j->labels.n;
-    if (!(r->label = gg_new(r->ctx, char *, r->n_labels)))
-        return GG_ENOMEM;
-    for (int i = 0; i < r->n_labels; i++)
-        r->label[i] = (char *)(uintptr_t)j->labels.at[i];
-    const char *right = j->o->target_label ? j->o->target_label : j->o->target_filter;
-    r->right = right ? (int32_t)gg__docids_find(&j->labels, right) : -1;
-    if (j->o->target_label && r->right < 0)
-        return gg_fail(r->ctx, GG_ENOENT, "no document of the pool has %s = %s", j->o->label_column, j->o->target_label);
-    return GG_OK;
-}
-
-static gg_status check_options(gg_context *ctx, const gg_nag_rank_options *o)
+/* --- options ------------------------------------------------------------------------------------------------------------------------- */
+static gg_status check_options(gg_context *ctx, const gg_nag_rank_options *o, int n_targets)
 {
     if (!(o->fraction > 0 && o->fraction <= 1))
         return gg_fail(ctx, GG_EINVAL, "--fraction %g is outside (0, 1]", o->fraction);
-    if (o->n_target < 1 || o->n_pool < 1)
+    if (n_targets < 1 || o->n_pool < 1)
         return gg_fail(ctx, GG_EINVAL, "rank needs feature files of a target and of a pool");
+    if (n_targets > GG_NAG_MAX_TARGETS)
+        return gg_fail(ctx, GG_EINVAL, "%d targets; one pass takes at most %d", n_targets, GG_NAG_MAX_TARGETS);
     if (o->label_column && (o->n_payload == 0) && gg__nag_is_binary(o->pool[0]))
         return gg_fail(ctx, GG_EINVAL, "labels are in the pool's documents: give them with --payload");
     if (o->quality_column && (o->n_payload == 0) && gg__nag_is_binary(o->pool[0]))
@@ -545,158 +282,229 @@ static gg_status check_options(gg_context *ctx, const gg_nag_rank_options *o)
 }
 
 /* Row files may not say how many layers they have; a binary file beside them does. */
-static gg_status find_layers(int *n_layers, gg_context *ctx, const gg_nag_rank_options *o)
+static gg_status find_layers(int *n_layers, gg_context *ctx, char *const *path, int n)
 {
-    *n_layers = o->n_layers;
-    for (int p = 0; p < o->n_target + o->n_pool && *n_layers == 0; p++) {
-        const char *path = p < o->n_target ? o->target[p] : o->pool[p - o->n_target];
-        if (!gg__nag_is_binary(path))
+    for (int i = 0; i < n && *n_layers == 0; i++) {
+        if (!gg__nag_is_binary(path[i]))
             continue;
         gg_nag_reader *r = NULL;
-        GG_TRY(gg_nag_reader_open(&r, ctx, path, 0));
+        GG_TRY(gg_nag_reader_open(&r, ctx, path[i], 0));
         *n_layers = gg_nag_reader_header(r)->n_layers;
         gg_nag_reader_close(r);
     }
     return GG_OK;
 }
 
-static gg_status make_profiles(job *j, const gg_nag_header *target)
-{
-    const bool both = j->o->label_column != NULL; /* with labels both weights are compared */
-    if (j->o->weights == GG_NAG_CONTRAST || both) {
-        GG_TRY(each_batch(j, target, count_batch));
-        if (!j->pool)
-            return gg_fail(j->r.ctx, GG_EINVAL, "nothing to rank: %s holds no documents", j->o->pool[0]);
-        GG_TRY(gg_nag_profile_contrast(&j->profile[GG_NAG_CONTRAST], j->target, j->pool));
-    }
-    if (j->o->weights == GG_NAG_FREQUENCY || both)
-        GG_TRY(gg_nag_profile_frequency(&j->profile[GG_NAG_FREQUENCY], j->target, j->o->power == 0 ? 1 : j->o->power));
-    j->r.profile = j->profile[j->o->weights];
-    return GG_OK;
-}
-
-static gg_status rank(job *j)
+gg_status gg__nag_job_targets(gg__nag_job *j, const gg_nag_target *target, int n)
 {
     const gg_nag_rank_options *o = j->o;
-    gg_nag_ranking *r = &j->r;
-    gg_nag_header target;
-    int n_layers = 0;
-    GG_TRY(check_options(r->ctx, o));
-    GG_TRY(find_layers(&n_layers, r->ctx, o));
-    GG_TRY(count_target(j, &target, n_layers));
-    for (int p = 0; p < o->n_payload; p++)
-        GG_TRY(read_payload_file(j, o->payload[p]));
-    GG_TRY(make_profiles(j, &target));
-    GG_TRY(each_batch(j, &target, distance_batch));
-    GG_TRY(check_columns(j));
-    GG_TRY(label_table(j));
-    if (r->right >= 0) {
-        GG_TRY(precision_at_n(&r->precision[o->weights], j, NULL));
-        GG_TRY(precision_at_n(&r->precision[!o->weights], j, j->other));
+    gg_context *ctx = j->ctx;
+    const gg_nag_target single = {.name = o->n_target ? o->target[0] : NULL, .path = o->target, .n_paths = o->n_target};
+    if (!target) {
+        target = &single;
+        n = o->n_target > 0;
     }
-    if (o->quality_column)
-        GG_TRY(combine(j));
-    gg_nag_sort(r->row, r->n);
-    r->n_selected = gg_nag_budget(&r->budget, &r->n_tokens, r->row, r->n, o->fraction);
-    for (int64_t i = 0; i < r->n_selected; i++)
-        r->n_selected_tokens += r->row[i].token_num;
-    if (r->n_tokens == 0)
-        return gg_fail(r->ctx, GG_EINVAL, "all token counts of the pool are 0: a share of them cannot be chosen");
-    return GG_OK;
-}
-
-gg_status gg_nag_rank(gg_nag_ranking **out, gg_context *ctx, const gg_nag_rank_options *o)
-{
-    job *j = gg_new(ctx, job, 1);
-    if (!j)
+    j->pool = (gg__nag_pool){.ctx = ctx, .type = o->type, .n_layers = o->n_layers, .like = &j->target, .progress = o->progress};
+    GG_TRY(check_options(ctx, o, n));
+    GG_TRY(gg__nag_files_of(&j->pool.files, ctx, o->pool, o->n_pool));
+    for (int a = 0; a < n && j->pool.n_layers == 0; a++) {
+        gg__nag_files files;
+        GG_TRY(gg__nag_files_of(&files, ctx, target[a].path, target[a].n_paths));
+        const gg_status st = find_layers(&j->pool.n_layers, ctx, files.path, files.n);
+        gg__nag_files_free(&files, ctx);
+        GG_TRY(st);
+    }
+    GG_TRY(find_layers(&j->pool.n_layers, ctx, j->pool.files.path, j->pool.files.n));
+    if (!(j->aim = gg_new(ctx, gg__nag_aim *, n)))
         return GG_ENOMEM;
-    *j = (job){.r = {.ctx = ctx, .right = -1, .precision = {NAN, NAN}}, .arena = {.ctx = ctx}, .seen = {.ctx = ctx}, .labels = {.ctx = ctx},
-               .paid = {.ctx = ctx}, .present = {.ctx = ctx}, .o = o};
-    const gg_status st = rank(j);
-    drop_work(j);
-    j->o = NULL;
-    if (st != GG_OK) {
-        gg_nag_ranking_free(&j->r);
-        return st;
+    j->target_path = j->pool.like_path = target[0].path[0];
+    for (int a = 0; a < n; a++) {
+        gg_nag_header h;
+        if (!(j->aim[a] = gg__nag_aim_create(ctx)))
+            return GG_ENOMEM;
+        j->n_aims++;
+        j->aim[a]->name = target[a].name;
+        GG_TRY(gg__nag_aim_read(j->aim[a], &h, o, target[a].path, target[a].n_paths, j->pool.n_layers));
+        if (a == 0)
+            j->target = h;
+        else
+            GG_TRY(gg_nag_header_match(ctx, &j->target, j->target_path, &h, target[a].path[0], o->type));
     }
-    *out = &j->r;
+    j->pool.n_layers = j->target.n_layers;
     return GG_OK;
 }
 
-/* --- output ---------------------------------------------------------------------------------------------------------------------------- */
-static gg_status write_row(const gg_nag_ranking *r, gg_rows_writer *w, int64_t i, json_t *row)
+/* --- between the passes ---------------------------------------------------------------------------------------------------------------- */
+static gg_status check_columns(const gg__nag_job *j)
 {
-    bool ok = row && json_object_set_new(row, "nag_distance", json_real(r->row[i].distance)) == 0;
-    if (r->combined)
-        ok = ok && json_object_set_new(row, "combined_score", json_real(r->row[i].score)) == 0;
-    return ok ? gg_rows_writer_add(w, row) : gg_fail(r->ctx, GG_ENOMEM, "out of memory (row \"%s\")", r->row[i].docid);
+    const gg_nag_rank_options *o = j->o;
+    const gg__nag_census *c = j->census;
+    const char *has = c->present.data ? c->present.data : "none";
+    const char *where = o->n_payload ? o->payload[0] : o->pool[0];
+    if (c->n_kept == 0)
+        return gg_fail(j->ctx, GG_EINVAL, "nothing to rank: %s%s", o->pool[0],
+                       c->n_unpaid ? " and the payload have no docid in common" : c->n_unrated ? ": no document has a quality" : " holds no documents");
+    if (!c->saw_tokens && o->token_column)
+        return gg_fail(j->ctx, GG_ENOENT, "%s has no column %s; it has: %s", where, o->token_column, has);
+    if (!c->saw_tokens)
+        return gg_fail(j->ctx, GG_ENOENT, "no token counts: neither the features nor %s have token_num; give documents that do with --payload, "
+                       "or name their column with --token-column", where);
+    if (o->quality_column && !c->saw_quality)
+        return gg_fail(j->ctx, GG_ENOENT, "%s has no column %s; it has: %s", where, o->quality_column, has);
+    if (o->label_column && !c->saw_label)
+        return gg_fail(j->ctx, GG_ENOENT, "%s has no column %s; it has: %s", where, o->label_column, has);
+    return GG_OK;
 }
 
-/* The payload's rows of the first n of the ranking, as compact JSON: text (n,), each freed by gg_drop. */
-static gg_status gather(char **text, const gg_nag_ranking *r, const gg_nag_rank_options *o, int64_t n)
+static gg_status name_labels(gg__nag_job *j, gg__nag_aim *a)
 {
-    gg_context *ctx = r->ctx;
-    gg__docids ids = {.ctx = ctx};
-    gg_status st = GG_OK;
-    int64_t found;
-    for (int64_t i = 0; i < n && st == GG_OK; i++)
-        st = gg__docids_add(&ids, r->row[i].docid, &found);
-    for (int p = 0; p < o->n_payload && st == GG_OK; p++) {
-        gg_rows *in = NULL;
-        json_t *row;
-        if ((st = gg_rows_open(&in, ctx, o->payload[p])) != GG_OK)
-            break;
-        while (st == GG_OK && (st = gg_rows_next(in, &row)) == GG_OK) {
-            char number[32];
-            const char *docid = gg__nag_docid(row, number);
-            const int64_t at = docid ? gg__docids_find(&ids, docid) : -1;
-            if (at >= 0 && !text[at]) {
-                const size_t size = json_dumpb(row, NULL, 0, JSON_COMPACT);
-                if (!(text[at] = gg_alloc(ctx, size + 1)))
-                    st = GG_ENOMEM;
-                else
-                    json_dumpb(row, text[at], size, JSON_COMPACT);
-            }
-            json_decref(row);
+    gg_nag_ranking *r = &a->r;
+    const gg__docids *labels = &j->census->labels;
+    if (!(r->label = gg_new(j->ctx, char *, labels->n)) || !(r->label_tokens = gg_new(j->ctx, int64_t, labels->n + 1)))
+        return GG_ENOMEM;
+    for (int64_t i = 0; i < labels->n; i++)
+        if (!(r->label[i] = gg_arena_strndup(&a->arena, labels->at[i], strlen(labels->at[i]))))
+            return GG_ENOMEM;
+    r->n_labels = (int)labels->n;
+    const gg_nag_rank_options *o = j->o;
+    const char *right = o->target_label ? o->target_label : o->target_filter ? o->target_filter : j->n_aims > 1 ? a->name : NULL;
+    r->right = right ? (int32_t)gg__docids_find(labels, right) : -1;
+    if (o->target_label && r->right < 0)
+        return gg_fail(j->ctx, GG_ENOENT, "no document of the pool has %s = %s", o->label_column, o->target_label);
+    return GG_OK;
+}
+
+static gg_status make_profiles(gg__nag_job *j)
+{
+    const gg_nag_rank_options *o = j->o;
+    const bool both = o->label_column != NULL; /* with labels both weights are compared */
+    const gg_nag_profile **all = gg_new(j->ctx, const gg_nag_profile *, gg_mul(2, j->n_aims));
+    int n = 0;
+    gg_status st = all ? GG_OK : GG_ENOMEM;
+    for (int w = 0; w < 2 && st == GG_OK; w++)
+        for (int i = 0; i < j->n_aims && st == GG_OK; i++) {
+            gg__nag_aim *a = j->aim[i];
+            if (!both && (int)o->weights != w)
+                continue;
+            st = w == GG_NAG_CONTRAST ? gg_nag_profile_contrast(&a->profile[w], a->r.counts, j->census->counts[0])
+                                      : gg_nag_profile_frequency(&a->profile[w], a->r.counts, o->power == 0 ? 1 : o->power);
+            a->column[w] = n;
+            all[n] = a->profile[w];
+            n += st == GG_OK;
         }
-        st = st == GG_END ? GG_OK : st;
-        gg_rows_close(in);
-    }
-    for (int64_t i = 0; i < n && st == GG_OK; i++)
-        if (!text[i])
-            st = gg_fail(ctx, GG_EMISMATCH, "the payload changed while it was used: \"%s\" is gone", r->row[i].docid);
-    gg__docids_free(&ids);
+    for (int i = 0; i < j->n_aims && st == GG_OK; i++)
+        j->aim[i]->r.profile = j->aim[i]->profile[o->weights];
+    if (st == GG_OK)
+        st = gg__nag_table_create(&j->table, j->ctx, all, n);
+    gg_drop(j->ctx, all);
     return st;
 }
 
-gg_status gg_nag_ranking_write(const gg_nag_ranking *r, const gg_nag_rank_options *o, const char *path, bool all)
+static gg_status make_fronts(gg__nag_job *j)
 {
-    gg_context *ctx = r->ctx;
-    const int64_t n = all ? r->n : r->n_selected;
-    char **text = gg_new(ctx, char *, n);
-    gg_rows_writer *w = NULL;
-    gg_status st = text ? GG_OK : GG_ENOMEM;
-    if (st == GG_OK && o->n_payload)
-        st = gather(text, r, o, n);
-    if (st == GG_OK)
-        st = gg_rows_writer_open(&w, ctx, path);
-    for (int64_t i = 0; i < n && st == GG_OK; i++) {
-        json_t *row = text[i] ? json_loads(text[i], JSON_ALLOW_NUL, NULL)
-                              : json_pack("{s:s, s:I}", "docid", r->row[i].docid, "token_num", (json_int_t)r->row[i].token_num);
-        st = write_row(r, w, i, row);
-        json_decref(row);
-        if (text[i]) {
-            gg_drop(ctx, text[i]);
-            text[i] = NULL;
-        }
+    const int64_t bound = j->keep_all || j->keep >= 1 ? INT64_MAX : budget_of(j->census->most_tokens, j->keep);
+    for (int i = 0; i < j->n_aims; i++) {
+        gg__nag_aim *a = j->aim[i];
+        gg__nag_front_init(&a->front, j->ctx, bound, GG__NAG_BY_TOKENS);
+        gg__nag_front_limit(&a->front, j->up_to);
+        gg__nag_front_init(&a->near, j->ctx, GG_NAG_ENDS, GG__NAG_BY_COUNT);
+        gg__nag_front_init(&a->far, j->ctx, GG_NAG_ENDS, GG__NAG_BY_COUNT | GG__NAG_FROM_THE_END);
+        for (int w = 0; w < 2 && a->r.right >= 0; w++)
+            gg__nag_front_init(&a->precise[w], j->ctx, j->census->n_of_label[a->r.right], GG__NAG_BY_COUNT);
+        if (j->sketched)
+            GG_TRY(gg__nag_sketch_create(&a->sketch, j->ctx));
     }
-    for (int64_t i = 0; text && i < n; i++)
-        gg_drop(ctx, text[i]);
-    gg_drop(ctx, text);
-    if (st != GG_OK) {
-        if (w)
-            gg_rows_writer_discard(w);
-        return st;
-    }
-    return gg_rows_writer_commit(w);
+    return GG_OK;
 }
+
+/* --- after them -------------------------------------------------------------------------------------------------------------------------- */
+/* Of the first n rows by distance, n = documents of the right label, the share that has it. */
+static gg_status precision_at_n(double *out, gg__nag_front *f, int32_t right, int64_t n)
+{
+    int64_t hit = 0;
+    GG_TRY(gg__nag_front_finish(f));
+    for (int64_t i = 0; i < n; i++)
+        hit += f->row[i].label == right;
+    *out = n ? (double)hit / (double)n : NAN;
+    gg__nag_front_free(f);
+    return GG_OK;
+}
+
+static gg_status finish_aim(void *user, int64_t i, int index)
+{
+    (void)index;
+    const gg__nag_job *j = user;
+    gg__nag_aim *a = j->aim[i];
+    gg_nag_ranking *r = &a->r;
+    GG_TRY(gg__nag_front_finish(&a->front));
+    GG_TRY(gg__nag_front_finish(&a->near));
+    GG_TRY(gg__nag_front_finish(&a->far));
+    for (int w = 0; w < 2 && r->right >= 0; w++)
+        GG_TRY(precision_at_n(&r->precision[w], &a->precise[w], r->right, j->census->n_of_label[r->right]));
+    r->header = j->pool.header;
+    r->n = j->census->n_kept;
+    r->n_tokens = j->n_tokens;
+    r->row = a->front.row;
+    r->n_rows = a->front.n;
+    r->n_ends = (int)(r->n < GG_NAG_ENDS ? r->n : GG_NAG_ENDS);
+    memcpy(r->near, a->near.row, sizeof *r->near * (size_t)r->n_ends);
+    memcpy(r->far, a->far.row, sizeof *r->far * (size_t)r->n_ends);
+    r->n_unpaid = j->census->n_unpaid;
+    r->n_unrated = j->census->n_unrated;
+    r->n_uncounted = j->n_uncounted;
+    r->combined = j->o->quality_column != NULL;
+    memcpy(r->label_tokens, j->label_tokens, sizeof *r->label_tokens * (size_t)(r->n_labels + 1));
+    return GG_OK;
+}
+
+gg_status gg__nag_job_run(gg__nag_job *j)
+{
+    const gg_nag_rank_options *o = j->o;
+    GG_TRY(gg__nag_census_take(&j->census, &j->pool, o, o->weights == GG_NAG_CONTRAST || o->label_column));
+    GG_TRY(gg__nag_census_close(j->census));
+    GG_TRY(check_columns(j));
+    GG_TRY(make_profiles(j));
+    if (!(j->label_tokens = gg_new(j->ctx, int64_t, j->census->labels.n + 1)))
+        return GG_ENOMEM;
+    for (int a = 0; a < j->n_aims; a++)
+        GG_TRY(name_labels(j, j->aim[a]));
+    GG_TRY(make_fronts(j));
+    if (o->quality_column)
+        GG_TRY(score(j, true));
+    GG_TRY(score(j, false));
+    if (j->n_tokens == 0)
+        return gg_fail(j->ctx, GG_EINVAL, "all token counts of the pool are 0: a share of them cannot be chosen");
+    return gg_parallel(j->ctx, j->n_aims, finish_aim, j);
+}
+
+void gg__nag_job_free(gg__nag_job *j)
+{
+    for (int a = 0; j->aim && a < j->n_aims; a++)
+        gg_nag_ranking_free(j->aim[a] ? &j->aim[a]->r : NULL);
+    gg_drop(j->ctx, j->aim);
+    gg_drop(j->ctx, j->label_tokens);
+    gg__nag_table_free(j->table);
+    gg__nag_census_free(j->census);
+    gg__nag_pool_free(&j->pool);
+}
+
+/* --- the whole ------------------------------------------------------------------------------------------------------------------------------ */
+gg_status gg_nag_rank_many(gg_nag_ranking **out, gg_context *ctx, const gg_nag_rank_options *o, const gg_nag_target *target, int n)
+{
+    gg__nag_job j = {.ctx = ctx, .o = o, .keep_all = !o->chosen_only, .keep = o->fraction, .up_to = INFINITY};
+    gg_status st = gg__nag_job_targets(&j, target, n);
+    if (st == GG_OK)
+        st = gg__nag_job_run(&j);
+    for (int a = 0; a < j.n_aims && st == GG_OK; a++) {
+        gg_nag_ranking *r = &j.aim[a]->r;
+        gg__nag_choose(r, j.n_tokens, o->fraction);
+        if (o->chosen_only)
+            r->n_rows = r->n_selected;
+        out[a] = r;
+        j.aim[a] = NULL;
+    }
+    gg__nag_job_free(&j);
+    return st;
+}
+
+gg_status gg_nag_rank(gg_nag_ranking **out, gg_context *ctx, const gg_nag_rank_options *o) { return gg_nag_rank_many(out, ctx, o, NULL, 1); }

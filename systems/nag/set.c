@@ -1,10 +1,70 @@
 /* Whole feature files in memory: targets, maps, clusters. Owns copies of all it was read from, so the files may go.
  *
- * Several files become one set: the sites are those of the first, the others must match it. Binary and row files do not mix when the
- * first is binary with 2-byte indices, because rows promise no width.
+ * Several files, or the .nag files of a folder, become one set: the sites are those of the first, the others must match it. Binary and row files
+ * do not mix when the first is binary with 2-byte indices, because rows promise no width.
  */
 #include "systems/nag/nag_internal.h"
+#include "base/file.h"
+#include "base/input.h"
 
+/* --- files by name ------------------------------------------------------------------------------------------------------------ */
+static gg_status add_file(gg__nag_files *f, int *cap, gg_context *ctx, const char *folder, const char *name)
+{
+    if (f->n == *cap) {
+        char **more = gg_renew(ctx, f->path, char *, 2 * *cap + 16);
+        if (!more)
+            return GG_ENOMEM;
+        f->path = more;
+        *cap = 2 * *cap + 16;
+    }
+    gg_str path = {.ctx = ctx};
+    const size_t n = strlen(folder);
+    gg_str_puts(&path, folder);
+    if (name)
+        gg_str_printf(&path, "%s%s", n && folder[n - 1] == '/' ? "" : "/", name);
+    if (path.failed) {
+        gg_str_free(&path);
+        return GG_ENOMEM;
+    }
+    f->path[f->n++] = path.data;
+    return GG_OK;
+}
+
+gg_status gg__nag_files_of(gg__nag_files *out, gg_context *ctx, const char *const *paths, int n_paths)
+{
+    int cap = 0;
+    gg_status st = GG_OK;
+    *out = (gg__nag_files){0};
+    for (int p = 0; p < n_paths && st == GG_OK; p++) {
+        gg_folder names;
+        const int before = out->n;
+        if (!gg_file_is_folder(paths[p])) {
+            st = add_file(out, &cap, ctx, paths[p], NULL);
+            continue;
+        }
+        if ((st = gg_folder_names(&names, ctx, paths[p])) != GG_OK)
+            break;
+        for (int64_t i = 0; i < names.n && st == GG_OK; i++)
+            if (gg__nag_is_binary(names.paths[i]))
+                st = add_file(out, &cap, ctx, paths[p], names.paths[i]);
+        gg_folder_free(&names, ctx);
+        if (st == GG_OK && out->n == before)
+            st = gg_fail(ctx, GG_ENOENT, "%s: the folder holds no .nag files", paths[p]);
+    }
+    if (st != GG_OK)
+        gg__nag_files_free(out, ctx);
+    return st;
+}
+
+void gg__nag_files_free(gg__nag_files *f, gg_context *ctx)
+{
+    for (int i = 0; i < f->n; i++)
+        gg_drop(ctx, f->path[i]);
+    gg_drop(ctx, f->path);
+    *f = (gg__nag_files){0};
+}
+
+/* --- sets ----------------------------------------------------------------------------------------------------------------------- */
 typedef struct set_store { /* what a gg_nag_set owns beside the public part */
     gg_nag_set set;
     int64_t cap;
@@ -121,9 +181,11 @@ gg_status gg_nag_set_read(gg_nag_set **out, gg_context *ctx, const char *const *
     if (!m)
         return GG_ENOMEM;
     m->set.ctx = ctx;
-    gg_status st = GG_OK;
-    for (int i = 0; i < n_paths && st == GG_OK; i++)
-        st = set_read_file(m, paths[i], paths[0], n_layers);
+    gg__nag_files files = {0};
+    gg_status st = gg__nag_files_of(&files, ctx, paths, n_paths);
+    for (int i = 0; i < files.n && st == GG_OK; i++)
+        st = set_read_file(m, files.path[i], files.path[0], n_layers);
+    gg__nag_files_free(&files, ctx);
     if (st != GG_OK) {
         gg_nag_set_free(&m->set);
         return st;

@@ -55,41 +55,30 @@ static json_t *text_of(json_t *row, const char *text_column)
     return NULL;
 }
 
+gg_status gg__nag_excerpts_of(gg__nag_story *story, const gg_nag_ranking *r, gg__nag_rows *rows, const char *text_column)
+{
+    story->n_ends = r->n_ends < GG__NAG_ENDS ? r->n_ends : GG__NAG_ENDS;
+    for (int i = 0; i < 2 * story->n_ends; i++) {
+        const int end = i % story->n_ends;
+        gg__nag_excerpt *e = i < story->n_ends ? &story->near[end] : &story->far[end];
+        json_t *row;
+        *e = (gg__nag_excerpt){.rank = i < story->n_ends ? end : r->n - 1 - end};
+        GG_TRY(gg__nag_rows_get(&row, rows, gg_nag_ranking_row(r, e->rank)->docid));
+        const char *text = row ? json_string_value(text_of(row, text_column)) : NULL;
+        if (text)
+            first_words(e->text, sizeof e->text, sizeof e->text - 16, text);
+        json_decref(row);
+    }
+    return GG_OK;
+}
+
 gg_status gg__nag_excerpts(gg__nag_story *story, const gg_nag_ranking *r, const gg_nag_rank_options *o, const char *text_column)
 {
-    gg_context *ctx = r->ctx;
-    gg__docids ids = {.ctx = ctx};
-    gg_status st = GG_OK;
-    int64_t found;
-    story->n_ends = r->n < GG__NAG_ENDS ? (int)r->n : GG__NAG_ENDS;
-    for (int i = 0; i < story->n_ends; i++) {
-        story->near[i] = (gg__nag_excerpt){.rank = i};
-        story->far[i] = (gg__nag_excerpt){.rank = r->n - 1 - i};
-    }
-    for (int i = 0; i < 2 * story->n_ends && st == GG_OK; i++)
-        st = gg__docids_add(&ids, r->row[i < story->n_ends ? story->near[i].rank : story->far[i - story->n_ends].rank].docid, &found);
-    for (int p = 0; p < o->n_payload && st == GG_OK; p++) {
-        gg_rows *in = NULL;
-        json_t *row;
-        if ((st = gg_rows_open(&in, ctx, o->payload[p])) != GG_OK)
-            break;
-        while ((st = gg_rows_next(in, &row)) == GG_OK) {
-            char number[32];
-            const char *docid = gg__nag_docid(row, number);
-            if (docid && gg__docids_find(&ids, docid) >= 0) {
-                const char *text = json_string_value(text_of(row, text_column));
-                for (int i = 0; i < 2 * story->n_ends; i++) { /* a small ranking has a document at both ends */
-                    gg__nag_excerpt *e = i < story->n_ends ? &story->near[i] : &story->far[i - story->n_ends];
-                    if (text && strcmp(r->row[e->rank].docid, docid) == 0)
-                        first_words(e->text, sizeof e->text, sizeof e->text - 16, text);
-                }
-            }
-            json_decref(row);
-        }
-        st = st == GG_END ? GG_OK : st;
-        gg_rows_close(in);
-    }
-    gg__docids_free(&ids);
+    gg__nag_rows *rows = NULL;
+    gg_nag_ranking *const one = (gg_nag_ranking *)(uintptr_t)r;
+    GG_TRY(gg__nag_rows_open(&rows, r->ctx, o, &one, 1, GG__NAG_ROWS_ENDS, "-"));
+    const gg_status st = gg__nag_excerpts_of(story, r, rows, text_column);
+    gg__nag_rows_close(rows);
     return st;
 }
 
@@ -100,12 +89,10 @@ gg_status gg__nag_shares(double **pool, double **chosen, const gg_nag_ranking *r
     if (!p)
         return GG_ENOMEM;
     double *c = p + r->n_labels + 1;
-    for (int64_t i = 0; i < r->n; i++) {
-        const int at = r->row[i].label < 0 ? r->n_labels : r->row[i].label;
-        p[at] += (double)r->row[i].token_num / (double)r->n_tokens;
-        if (i < r->n_selected)
-            c[at] += (double)r->row[i].token_num / (double)(r->n_selected_tokens ? r->n_selected_tokens : 1);
-    }
+    for (int i = 0; i <= r->n_labels; i++)
+        p[i] = (double)r->label_tokens[i] / (double)r->n_tokens;
+    for (int64_t i = 0; i < r->n_selected; i++)
+        c[r->row[i].label < 0 ? r->n_labels : r->row[i].label] += (double)r->row[i].token_num / (double)(r->n_selected_tokens ? r->n_selected_tokens : 1);
     *pool = p; /* one block: freed by dropping *pool */
     *chosen = c;
     return GG_OK;
@@ -164,7 +151,7 @@ void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *
     const int n_shown = story->n_ends < ENDS_SHOWN ? story->n_ends : ENDS_SHOWN;
     int wide = 0;
     for (int i = 0; i < n_shown; i++) {
-        const int n = (int)strlen(r->row[story->near[i].rank].docid), f = (int)strlen(r->row[story->far[i].rank].docid);
+        const int n = (int)strlen(gg_nag_ranking_row(r, story->near[i].rank)->docid), f = (int)strlen(gg_nag_ranking_row(r, story->far[i].rank)->docid);
         wide = n > wide ? n : wide;
         wide = f > wide ? f : wide;
     }
@@ -172,7 +159,8 @@ void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *
         const gg__nag_excerpt *x = i < n_shown ? &story->near[i] : &story->far[i - n_shown];
         char text[TEXT_BYTES + 16];
         first_words(text, sizeof text, TEXT_BYTES, x->text);
-        fprintf(to, "  %-8s  %-*s  %.3f   %s\n", i == 0 ? "nearest" : i == n_shown ? "farthest" : "", wide, r->row[x->rank].docid, r->row[x->rank].score, text);
+        fprintf(to, "  %-8s  %-*s  %.3f   %s\n", i == 0 ? "nearest" : i == n_shown ? "farthest" : "", wide, gg_nag_ranking_row(r, x->rank)->docid,
+                gg_nag_ranking_row(r, x->rank)->score, text);
     }
     if (r->right >= 0)
         fprintf(to, "\n  precision at n (%s)   frequency %.3f   contrast %.3f\n", r->label[r->right], r->precision[GG_NAG_FREQUENCY], r->precision[GG_NAG_CONTRAST]);
@@ -193,8 +181,8 @@ static json_t *end_json(const gg_nag_ranking *r, const gg__nag_excerpt *x, int n
 {
     json_t *list = json_array();
     for (int i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:f, s:s}", "docid", r->row[x[i].rank].docid, r->combined ? "combined_score" : "nag_distance",
-                                              r->row[x[i].rank].score, "text", x[i].text));
+        json_array_append_new(list, json_pack("{s:s, s:f, s:s}", "docid", gg_nag_ranking_row(r, x[i].rank)->docid,
+                                              r->combined ? "combined_score" : "nag_distance", gg_nag_ranking_row(r, x[i].rank)->score, "text", x[i].text));
     return list;
 }
 

@@ -58,6 +58,21 @@ uint64_t gg__xxh64(const void *data, size_t n, uint64_t seed)
     return h ^ h >> 32;
 }
 
+/* A loop that compilers turn into vector maxima. */
+uint32_t gg__nag_largest(const void *index, int index_bytes, int64_t n)
+{
+    if (index_bytes == 2) {
+        uint16_t most = 0;
+        for (int64_t i = 0; i < n; i++)
+            most = ((const uint16_t *)index)[i] > most ? ((const uint16_t *)index)[i] : most;
+        return most;
+    }
+    uint32_t most = 0;
+    for (int64_t i = 0; i < n; i++)
+        most = ((const uint32_t *)index)[i] > most ? ((const uint32_t *)index)[i] : most;
+    return most;
+}
+
 /* --- columns --------------------------------------------------------------------------------------------------------------- */
 json_t *gg__nag_column(json_t *row, const char *name)
 {
