@@ -78,7 +78,7 @@ $B/tests/%: tests/%.c $B/libgolgi.a
 
 $B/bench/%: bench/%.c $B/libgolgi.a
 	@mkdir -p $(@D)
-	$Q$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $B/libgolgi.a $(LDFLAGS) $(LDLIBS)
+	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -o $@ $< $B/libgolgi.a $(LDFLAGS) $(LDLIBS)
 
 # kernels and products against the roof of one core; the diary is bench/SPEED.md
 bench: $B/bench/kernels
