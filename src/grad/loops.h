@@ -53,6 +53,10 @@ typedef struct gg__loops {
     void (*rotate)(void *y, const void *x, const double *c, const double *s, double sign, int64_t half, int64_t n);
     /* a row of cell.c, n numbers of state; arguments in the order of the operation's inputs */
     gg__cell lstm_cell, lstm_cell_da, lstm_cell_dc, lstm_hidden, lstm_hidden_da, lstm_hidden_dc, gru_cell, gru_cell_dx, gru_cell_dy, gru_cell_dh;
+    /* y[n] = weight[n] . x + bias[n]: (N, K) with row stride ldw; bias NULL: 0 */
+    void (*rows_dot)(void *y, const void *weight, int64_t ldw, const void *x, const void *bias, int64_t N, int64_t K);
+    /* of pool.c, over outputs i: where x[i stride] is larger (or NaN), best = it and, unless index is NULL, index = at + i stride */
+    void (*larger)(void *best, int32_t *index, const void *x, int64_t stride, int64_t at, int64_t n);
     bool (*all_finite)(const void *x, int64_t n);
     gg__update sgd_plain, sgd, adam, rmsprop, adagrad, rprop;
 } gg__loops;

@@ -340,6 +340,57 @@ static bool NAME(all_finite)(const void *px, int64_t n)
     return bad == 0;
 }
 
+/* ---- a few rows against a matrix that lies the wrong way for gemm: W would have to be turned for one use. Sixteen rows at once, each in DOT_ lanes,
+ * added across in a fixed tree */
+#define DOT_ (64 / (int)sizeof(T) > W ? W : 64 / (int)sizeof(T))
+static void NAME(rows_dot)(void *py, const void *pW, int64_t ldw, const void *px, const void *pb, int64_t N, int64_t K)
+{
+    typedef T v_ __attribute__((vector_size(sizeof(T) * DOT_)));
+    typedef T u_ __attribute__((vector_size(sizeof(T) * DOT_), aligned(sizeof(T)), may_alias));
+    enum { ROWS_ = 8 };
+    T *y = py;
+    const T *w = pW, *x = px, *b = pb;
+    const int64_t whole = K / DOT_ * DOT_;
+    for (int64_t n = 0; n < N; n += ROWS_) {
+        const int64_t rows = N - n < ROWS_ ? N - n : ROWS_;
+        v_ sum[ROWS_];
+        for (int r = 0; r < ROWS_; r++)
+            sum[r] = (v_){0};
+        if (rows == ROWS_)
+            for (int64_t k = 0; k < whole; k += DOT_) {
+                const v_ xk = (v_) * (const u_ *)(x + k);
+                for (int r = 0; r < ROWS_; r++)
+                    sum[r] += xk * (v_) * (const u_ *)(w + (n + r) * ldw + k);
+            }
+        else
+            for (int r = 0; r < (int)rows; r++)
+                for (int64_t k = 0; k < whole; k += DOT_)
+                    sum[r] += (v_) * (const u_ *)(x + k) * (v_) * (const u_ *)(w + (n + r) * ldw + k);
+        for (int r = 0; r < (int)rows; r++) {
+            T lane[DOT_], rest = b ? b[n + r] : 0;
+            memcpy(lane, &sum[r], sizeof lane);
+            for (int half = DOT_ / 2; half; half /= 2)
+                for (int l = 0; l < half; l++)
+                    lane[l] += lane[l + half];
+            for (int64_t k = whole; k < K; k++)
+                rest += x[k] * w[(n + r) * ldw + k];
+            y[n + r] = lane[0] + rest;
+        }
+    }
+}
+#undef DOT_
+
+static void NAME(larger)(void *pbest, int32_t *index, const void *px, int64_t stride, int64_t at, int64_t n)
+{
+    T *best = pbest;
+    const T *x = px;
+    if (!index)
+        RANGE(best[i] = x[i * stride] > best[i] || x[i * stride] != x[i * stride] ? x[i * stride] : best[i])
+    else
+        RANGE(const T here = x[i * stride]; const bool more = here > best[i] || here != here; best[i] = more ? here : best[i];
+              index[i] = more ? (int32_t)(at + i * stride) : index[i])
+}
+
 /* ---- normalisation, attention, rotation */
 static void NAME(moments)(T *mean, T *r, const T *x, int64_t n, double eps, bool layer)
 {
@@ -489,7 +540,7 @@ static const gg__loops NAME(loops) = {
     .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
     .lstm_cell = NAME(lstm_cell), .lstm_cell_da = NAME(lstm_cell_da), .lstm_cell_dc = NAME(lstm_cell_dc), .lstm_hidden = NAME(lstm_hidden),
     .lstm_hidden_da = NAME(lstm_hidden_da), .lstm_hidden_dc = NAME(lstm_hidden_dc), .gru_cell = NAME(gru_cell), .gru_cell_dx = NAME(gru_cell_dx), .gru_cell_dy = NAME(gru_cell_dy),
-    .gru_cell_dh = NAME(gru_cell_dh), .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),
+    .gru_cell_dh = NAME(gru_cell_dh), .rows_dot = NAME(rows_dot), .larger = NAME(larger), .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),
     .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd), .adam = NAME(adam), .rmsprop = NAME(rmsprop),
     .adagrad = NAME(adagrad), .rprop = NAME(rprop),
 };

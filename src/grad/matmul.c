@@ -105,9 +105,24 @@ static void rows(gg_var *v, int64_t first, int64_t last, int worker)
     }
 }
 
+/* The same for a few rows of x against weights (N, K): by columns of C. */
+static void few_rows(gg_var *v, int64_t first, int64_t last, int worker)
+{
+    (void)worker;
+    const product *p = v->plan;
+    const int64_t w = v->dtype == GG_F64 ? 8 : 4;
+    for (int64_t m = 0; m < p->M; m++)
+        v->g->loops->rows_dot((char *)v->data + (m * p->N + first) * w, (const char *)v->in[1]->data + first * p->b.column * w, p->b.column,
+                              (const char *)v->in[0]->data + m * p->a.row * w, v->n_in == 3 ? (const char *)v->in[2]->data + first * w : NULL, last - first, p->K);
+}
+
 gg_status gg__run_matmul(gg_var *v)
 {
     const product *p = v->plan;
+    if (p->M <= 3 && p->batch == 1 && v->i[1] && !v->i[0]) {
+        gg__split(v, p->N, p->M * p->K, few_rows);
+        return GG_OK;
+    }
     gg__split(v, p->batch * p->M, p->N * (p->K / 8 + 1), rows);
     return GG_OK;
 }

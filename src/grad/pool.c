@@ -11,6 +11,9 @@ typedef struct sizes {
     bool count_padding;
 } sizes;
 
+/* Of a row of windows: where the maxima are, and they. */
+static size_t scratch_of(const sizes *s) { return gg_mul(s->OW, 12) + 64; }
+
 static gg_var *pool(gg_var *x, gg__op op, const gg_pool_options *o)
 {
     if (!x)
@@ -26,7 +29,7 @@ static gg_var *pool(gg_var *x, gg__op op, const gg_pool_options *o)
         s.size[i] = o->size[i];
         s.stride[i] = o->stride[i] ? o->stride[i] : o->size[i];
         s.pad[i] = o->padding[i];
-        if (s.size[i] < 1 || s.stride[i] < 1 || s.pad[i] < 0 || 2 * s.pad[i] > s.size[i] || n + 2 * s.pad[i] < s.size[i])
+        if (s.H * s.W > INT32_MAX || s.size[i] < 1 || s.stride[i] < 1 || s.pad[i] < 0 || 2 * s.pad[i] > s.size[i] || n + 2 * s.pad[i] < s.size[i])
             return gg__mistake(x->g, GG_EINVAL, "pooling of %s: window %lld, stride %lld, padding %lld (at most half the window)", SHAPE_TEXT(x), (long long)s.size[i],
                                (long long)s.stride[i], (long long)s.pad[i]);
         *(i ? &s.OW : &s.OH) = y.d[x->shape.n - 2 + i] = (n + 2 * s.pad[i] - s.size[i]) / s.stride[i] + 1;
@@ -35,6 +38,7 @@ static gg_var *pool(gg_var *x, gg__op op, const gg_pool_options *o)
     if (!v || !(v->plan = gg__graph_alloc(v->g, sizeof s)))
         return NULL;
     memcpy(v->plan, &s, sizeof s);
+    v->scratch_bytes = scratch_of(&s);
     return v;
 }
 
@@ -49,65 +53,92 @@ static void window(int64_t *first, int64_t *last, const sizes *s, int axis, int6
     *last = at + s->size[axis] < n ? at + s->size[axis] : n;
 }
 
-/* One plane in each number format: the loops are over short windows, not over memory. */
-#define PLANES(T, name)                                                                                                                   \
-    static int64_t best_##name(const T *x, const sizes *s, int64_t y0, int64_t y1, int64_t x0, int64_t x1)                                 \
-    {                                                                                                                                     \
-        int64_t best = y0 * s->W + x0;                                                                                                    \
-        for (int64_t i = y0; i < y1; i++)                                                                                                 \
-            for (int64_t j = x0; j < x1; j++) {                                                                                           \
-                const T here = x[i * s->W + j];                                                                                           \
-                best = here > x[best] || (here != here && x[best] == x[best]) ? i * s->W + j : best;                                      \
-            }                                                                                                                             \
-        return best;                                                                                                                      \
-    }                                                                                                                                     \
-    static void plane_##name(const gg_var *v, const sizes *s, int64_t plane)                                                               \
-    {                                                                                                                                     \
-        const int64_t big = s->H * s->W, small = s->OH * s->OW;                                                                           \
-        const bool to_big = v->op == GG__OP_MAX_POOL_GRAD || v->op == GG__OP_AVG_POOL_GRAD;                                               \
-        const bool averages = v->op == GG__OP_AVG_POOL || v->op == GG__OP_AVG_POOL_GRAD;                                                  \
-        const T *x = averages && to_big ? NULL : (const T *)v->in[0]->data + plane * big;                                                 \
-        const T *d = averages ? (to_big ? (const T *)v->in[0]->data + plane * small : NULL)                                               \
-                     : to_big ? (const T *)v->in[1]->data + plane * small : v->op == GG__OP_MAX_POOL_PICK ? (const T *)v->in[1]->data + plane * big : x; \
-        T *y = (T *)v->data + plane * (to_big ? big : small);                                                                             \
-        for (int64_t i = 0; i < big && to_big; i++)                                                                                       \
-            y[i] = 0;                                                                                                                     \
-        for (int64_t p = 0; p < small; p++) {                                                                                             \
-            int64_t y0, y1, x0, x1;                                                                                                       \
-            window(&y0, &y1, s, 0, p / s->OW);                                                                                            \
-            window(&x0, &x1, s, 1, p % s->OW);                                                                                            \
-            if (!averages) {                                                                                                              \
-                const int64_t best = best_##name(x, s, y0, y1, x0, x1);                                                                   \
-                if (to_big)                                                                                                               \
-                    y[best] += d[p];                                                                                                      \
-                else                                                                                                                      \
-                    y[p] = d[best];                                                                                                       \
-                continue;                                                                                                                 \
-            }                                                                                                                             \
-            const T share = 1 / (T)(s->count_padding ? s->size[0] * s->size[1] : (y1 - y0) * (x1 - x0));                                  \
-            T sum = 0;                                                                                                                    \
-            for (int64_t i = y0; i < y1; i++)                                                                                             \
-                for (int64_t j = x0; j < x1; j++)                                                                                         \
-                    if (to_big)                                                                                                           \
-                        y[i * s->W + j] += d[p] * share;                                                                                  \
-                    else                                                                                                                  \
-                        sum += x[i * s->W + j];                                                                                           \
-            if (!to_big)                                                                                                                  \
-                y[p] = sum * share;                                                                                                       \
-        }                                                                                                                                 \
+/* The largest of each window of output row y, and where it is (index, unless NULL): window places in turn, all windows of the row at once. */
+static void row_maxima(const gg_var *v, const sizes *s, void *best, int32_t *index, const char *x, int64_t y)
+{
+    const int64_t w = v->dtype == GG_F64 ? 8 : 4;
+    int64_t y0, y1;
+    window(&y0, &y1, s, 0, y);
+    v->g->loops->fill(best, -INFINITY, s->OW);
+    for (int64_t p = 0; p < s->OW && index; p++)
+        index[p] = (int32_t)(y0 * s->W + (p * s->stride[1] > s->pad[1] ? p * s->stride[1] - s->pad[1] : 0));
+    for (int64_t i = y0; i < y1; i++)
+        for (int64_t j = 0; j < s->size[1]; j++) {
+            const int64_t left = j - s->pad[1], step = s->stride[1];
+            const int64_t first = left < 0 ? (-left + step - 1) / step : 0, fit = left >= s->W ? 0 : (s->W - 1 - left) / step + 1, last = fit < s->OW ? fit : s->OW;
+            if (first < last) {
+                const int64_t at = i * s->W + first * step + left;
+                v->g->loops->larger((char *)best + first * w, index ? index + first : NULL, x + at * w, step, at, last - first);
+            }
+        }
+}
+
+static void max_plane(const gg_var *v, const sizes *s, int64_t plane, char *scratch)
+{
+    const int64_t w = v->dtype == GG_F64 ? 8 : 4, big = s->H * s->W * w, small = s->OH * s->OW * w;
+    const char *x = (const char *)v->in[0]->data + plane * big;
+    const bool grad = v->op == GG__OP_MAX_POOL_GRAD;
+    int32_t *index = (int32_t *)scratch;
+    char *best = scratch + (s->OW * 4 + 63) / 64 * 64, *y = (char *)v->data + plane * (grad ? big : small);
+    if (grad)
+        v->g->loops->fill(y, 0, s->H * s->W);
+    for (int64_t r = 0; r < s->OH; r++) {
+        if (v->op == GG__OP_MAX_POOL) {
+            row_maxima(v, s, y + r * s->OW * w, NULL, x, r);
+            continue;
+        }
+        row_maxima(v, s, best, index, x, r);
+        const char *d = (const char *)v->in[1]->data + (grad ? plane * small + r * s->OW * w : plane * big);
+        for (int64_t p = 0; p < s->OW; p++)
+            if (w == 8 && grad)
+                ((double *)y)[index[p]] += ((const double *)d)[p];
+            else if (w == 8)
+                ((double *)y)[r * s->OW + p] = ((const double *)d)[index[p]];
+            else if (grad)
+                ((float *)y)[index[p]] += ((const float *)d)[p];
+            else
+                ((float *)y)[r * s->OW + p] = ((const float *)d)[index[p]];
     }
-PLANES(float, f32)
-PLANES(double, f64)
-#undef PLANES
+}
+
+/* Means, and their transpose, as sums of strided rows. */
+static void avg_plane(const gg_var *v, const sizes *s, int64_t plane)
+{
+    const int64_t w = v->dtype == GG_F64 ? 8 : 4, big = s->H * s->W * w, small = s->OH * s->OW * w;
+    const bool grad = v->op == GG__OP_AVG_POOL_GRAD;
+    const char *from = (const char *)v->in[0]->data + plane * (grad ? small : big);
+    char *to = (char *)v->data + plane * (grad ? big : small);
+    v->g->loops->fill(to, 0, (grad ? big : small) / w);
+    for (int64_t p = 0; p < s->OH * s->OW; p++) {
+        int64_t y0, y1, x0, x1;
+        window(&y0, &y1, s, 0, p / s->OW);
+        window(&x0, &x1, s, 1, p % s->OW);
+        const double share = 1 / (double)(s->count_padding ? s->size[0] * s->size[1] : (y1 - y0) * (x1 - x0));
+        double sum = 0;
+        for (int64_t i = y0; i < y1; i++)
+            for (int64_t j = x0; j < x1; j++)
+                if (w == 8 && grad)
+                    ((double *)to)[i * s->W + j] += ((const double *)from)[p] * share;
+                else if (w == 8)
+                    sum += ((const double *)from)[i * s->W + j];
+                else if (grad)
+                    ((float *)to)[i * s->W + j] += ((const float *)from)[p] * (float)share;
+                else
+                    sum += (double)((const float *)from)[i * s->W + j];
+        if (!grad && w == 8)
+            ((double *)to)[p] = sum * share;
+        else if (!grad)
+            ((float *)to)[p] = (float)(sum * share);
+    }
+}
 
 static void planes(gg_var *v, int64_t first, int64_t last, int worker)
 {
-    (void)worker;
     for (int64_t plane = first; plane < last; plane++)
-        if (v->dtype == GG_F64)
-            plane_f64(v, v->plan, plane);
+        if (v->op == GG__OP_AVG_POOL || v->op == GG__OP_AVG_POOL_GRAD)
+            avg_plane(v, v->plan, plane);
         else
-            plane_f32(v, v->plan, plane);
+            max_plane(v, v->plan, plane, gg__scratch(v, worker));
 }
 
 gg_status gg__run_pool(gg_var *v)
@@ -121,8 +152,10 @@ gg_status gg__run_pool(gg_var *v)
 static gg_var *like(gg_var *v, gg__op op, gg_shape shape, gg_var *a, gg_var *b)
 {
     gg_var *n = !a ? NULL : b ? gg__node(v->g, op, shape, a, b) : gg__node(v->g, op, shape, a);
-    if (n)
+    if (n) {
         n->plan = v->plan;
+        n->scratch_bytes = scratch_of(v->plan);
+    }
     return n;
 }
 

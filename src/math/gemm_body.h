@@ -151,8 +151,10 @@ static void NAME(gemm)(T *C, int64_t ldc, const T *A, gg_strides a, const T *B, 
                     const bool packed = copy_all || n % LANES;
                     const T *Bj = packed ? packed_b + j * nk : Bk + j;
                     const int64_t ldb = packed ? 2 * LANES : b.row;
-                    for (int64_t r = 0; r < nm; r += GEMM_ROWS)
-                        NAME(tiles)(nm - r < GEMM_ROWS ? nm - r : GEMM_ROWS, n, C + (m0 + r) * ldc + n0 + j, ldc, copy_a ? packed_a + r * nk : Am + r * a.row,
+                    /* tiles of one height rather than a low one at the end, which would wait for its own sums */
+                    const int64_t high = copy_a ? GEMM_ROWS : (nm + (nm + GEMM_ROWS - 1) / GEMM_ROWS - 1) / ((nm + GEMM_ROWS - 1) / GEMM_ROWS);
+                    for (int64_t r = 0; r < nm; r += high)
+                        NAME(tiles)(nm - r < high ? nm - r : high, n, C + (m0 + r) * ldc + n0 + j, ldc, copy_a ? packed_a + r * nk : Am + r * a.row,
                                     copy_a ? (gg_strides){1, GEMM_ROWS} : a, Bj, ldb, nk, add || k0 > 0);
                 }
             }
