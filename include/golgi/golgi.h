@@ -7,6 +7,7 @@
 #include <golgi/cluster.h>
 #include <golgi/grad.h>
 #include <golgi/listener.h>
+#include <golgi/lm.h>
 #include <golgi/model.h>
 #include <golgi/nn.h>
 #include <golgi/optim.h>
