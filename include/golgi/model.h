@@ -84,6 +84,7 @@ GG_API gg_status gg_model_need_tokenizer(const gg_tokenizer **out, const gg_mode
 GG_API gg_status gg_model_hash(const gg_model *m, char hex[65]);
 GG_API gg_dtype gg_model_dtype(const gg_model *m);
 GG_API int64_t gg_model_parameters(const gg_model *m);
+GG_API int64_t gg_model_packed_bytes(const gg_model *m); /* of the matrices that were packed: what products read */
 /* Neurons of a site; 0 when this model has no such site. layer is ignored but for the range. */
 GG_API int64_t gg_model_width(const gg_model *m, int layer, gg_site site);
 /* The families that can be opened, comma-separated. */
@@ -103,9 +104,11 @@ typedef struct gg_run_options {
     bool special;         /* add special tokens */
     int64_t group_tokens; /* rows of a group; 0: chosen. Changes speed, never results */
     struct gg_progress *progress; /* gets 1 a document; may be NULL */
+    struct gg_clock *clock; /* gets the CPU seconds of each phase, summed over the threads; NULL: nothing is measured */
 } gg_run_options;
 typedef struct gg_run_result {
     int64_t n_documents, n_tokens, n_cut; /* n_cut: documents longer than max_tokens */
+    double operations; /* multiplications and additions of the products and of attention (its causal half) that had to be done */
 } gg_run_result;
 /* Reads, tokenises, runs; hands documents to the listeners in input order. The result does not depend on threads or grouping.
  * GG_EINTR: stopped; the documents handed over so far are a prefix of the input. */

@@ -186,9 +186,12 @@ gg_status gg_parallel_workers(gg_context *ctx, gg_body body, void *user)
     return run_all(ctx, gg_context_threads(ctx), body, user, true);
 }
 
-double gg_time(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
+double gg_time(void) { return seconds_of(CLOCK_MONOTONIC); }
+double gg_cpu_time(void) { return seconds_of(CLOCK_THREAD_CPUTIME_ID); }

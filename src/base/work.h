@@ -22,7 +22,32 @@ double gg_random_normal(gg_random *r);                     /* mean 0, variance 1
 int64_t gg_random_below(gg_random *r, int64_t n);          /* [0, n), unbiased */
 void gg_random_shuffle(gg_random *r, int64_t *x, int64_t n);
 
-double gg_time(void); /* monotonic seconds */
+double gg_time(void);     /* monotonic seconds */
+double gg_cpu_time(void); /* seconds of a processor that the calling thread has had: waiting does not count */
+
+/* Where the time of a pass over documents goes. A thread has a clock of its own: a mark gives the CPU time since the mark before it to
+ * a phase. A NULL clock costs one test a mark. */
+typedef enum gg_phase {
+    GG_PHASE_READ,        /* bytes to documents */
+    GG_PHASE_TOKENISE,
+    GG_PHASE_PRODUCTS,    /* matrix products */
+    GG_PHASE_ATTENTION,
+    GG_PHASE_ELEMENTWISE, /* embedding, norms, rotations, activations, sums, changes of number format */
+    GG_PHASE_LISTEN,      /* actions and listeners at the taps: NAG's impacts and top K */
+    GG_PHASE_WRITE,       /* documents handed over: results out */
+    GG_PHASE_COUNT
+} gg_phase;
+typedef struct gg_clock {
+    double last, seconds[GG_PHASE_COUNT];
+} gg_clock;
+static inline void gg_clock_mark(gg_clock *c, gg_phase p)
+{
+    if (c) {
+        const double now = gg_cpu_time();
+        c->seconds[p] += now - c->last;
+        c->last = now;
+    }
+}
 
 /* Progress on standard error: one rewritten line on a terminal, a line every ten seconds elsewhere, nothing when quiet.
  * Made by the program (cli); the library only reports to it through gg_progress_add. NULL progress is fine everywhere. */

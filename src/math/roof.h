@@ -1,7 +1,7 @@
 /* The roof: the most that this machine does, measured and not assumed. Figures of golgi are printed as parts of it. */
 #ifndef GG_MATH_ROOF_H
 #define GG_MATH_ROOF_H
-#include <golgi/base.h>
+#include "base/memory.h"
 
 typedef struct gg_roof {
     double f32;    /* 1e9 operations a second (an FMA is two), float32 FMA in registers */
@@ -10,7 +10,9 @@ typedef struct gg_roof {
     double memory; /* 1e9 bytes a second read, from a buffer far larger than the caches */
 } gg_roof;
 
-/* one: a single thread; all: the context's threads at once. Best of several short runs, about a second in all. */
+/* one: a single thread; all: the context's threads at once. Best of several short runs, about a third of a second in all. */
 gg_status gg_roof_measure(gg_roof *one, gg_roof *all, gg_context *ctx);
+/* Appends {"isa": .., "threads": .., "one": {"f32": .., ...}, "all": {..}}. */
+void gg_roof_json(gg_str *out, const gg_roof *one, const gg_roof *all, int n_threads);
 const char *gg_roof_isa(void); /* "AVX-512", "AVX2", "plain" */
 #endif

@@ -110,6 +110,18 @@ int64_t gg_model_parameters(const gg_model *m)
     return n;
 }
 
+int64_t gg_model_packed_bytes(const gg_model *m)
+{
+    int64_t n = m->head ? gg_linear_bytes(m->head) : 0;
+    for (int l = 0; m->layer && l < m->d.n_layers; l++) {
+        const gg__layer *y = &m->layer[l];
+        gg_linear *const linears[] = {y->q, y->k, y->v, y->o, y->gate, y->up, y->down};
+        for (size_t i = 0; i < sizeof linears / sizeof *linears; i++)
+            n += linears[i] ? gg_linear_bytes(linears[i]) : 0;
+    }
+    return n;
+}
+
 int64_t gg__model_site_width(const gg_model_description *d, gg_site site)
 {
     switch (site) {

@@ -99,6 +99,10 @@ const gg_tensor *gg__model_tensor(const gg_model *m, gg__slot slot, int layer, c
 /* weights.c: checks every shape, then reads and packs. */
 gg_status gg__model_load(gg_model *m, bool head);
 void gg__model_unload(gg_model *m);
+/* session.c: a clock that the session marks (NULL: none), and the operations it has done (see gg_run_result). */
+struct gg_clock;
+void gg__session_clock(gg_session *s, struct gg_clock *c);
+double gg__session_operations(const gg_session *s);
 /* model.c */
 int64_t gg__model_site_width(const gg_model_description *d, gg_site site);
 #endif

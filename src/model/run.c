@@ -246,15 +246,17 @@ static gg_status tokenise(runner *r, job *j, gg_token_list *list)
     return GG_OK;
 }
 
-static gg_status run_job(runner *r, job *j, gg_session *session, gg_token_list *list)
+static gg_status run_job(runner *r, job *j, gg_session *session, gg_token_list *list, gg_clock *clock)
 {
     GG_TRY(tokenise(r, j, list));
+    gg_clock_mark(clock, GG_PHASE_TOKENISE);
     for (int i = 0; i < r->n_listeners; i++, j->n_open++) {
         const gg_listener *y = &r->listeners[i];
         j->state[i] = NULL;
         if (y->open)
             GG_TRY(y->open(y->user, &j->state[i], &j->g));
     }
+    gg_clock_mark(clock, GG_PHASE_LISTEN);
     return gg_session_forward(session, &j->g, r->listeners, j->state, r->n_listeners);
 }
 
@@ -329,15 +331,27 @@ static gg_status worker(void *user, int64_t index, int w)
     (void)index;
     (void)w;
     const gg_status made = gg_session_create(&session, r->m);
+    gg_clock mine = {.last = gg_cpu_time()}, *clock = r->o.clock ? &mine : NULL;
+    if (made == GG_OK)
+        gg__session_clock(session, clock);
     for (job *j; (j = take(r));) {
+        gg_clock_mark(clock, GG_PHASE_READ);
         if (made != GG_OK)
             job_fail(j, r->ctx, made);
         else if (is_wanted(r, j))
-            job_fail(j, r->ctx, run_job(r, j, session, &list));
+            job_fail(j, r->ctx, run_job(r, j, session, &list, clock));
         pthread_mutex_lock(&r->order);
         put_down(r, j);
         pthread_mutex_unlock(&r->order);
+        gg_clock_mark(clock, GG_PHASE_WRITE);
     }
+    gg_clock_mark(clock, GG_PHASE_READ);
+    pthread_mutex_lock(&r->order);
+    for (int i = 0; clock && i < GG_PHASE_COUNT; i++)
+        r->o.clock->seconds[i] += mine.seconds[i];
+    if (made == GG_OK)
+        r->result.operations += gg__session_operations(session);
+    pthread_mutex_unlock(&r->order);
     gg_token_list_free(&list);
     gg_session_free(session);
     return GG_OK;

@@ -14,6 +14,7 @@
  */
 #include "model/model.h"
 #include "base/memory.h"
+#include "base/work.h"
 #include "math/kernels.h"
 #include <math.h>
 
@@ -38,6 +39,8 @@ struct gg_session {
     float *attention;  /* scratch of gg_attention for documents of cap_document tokens */
     int64_t cap_document;
     rope_table table[GG__ROPES_MAX][2];
+    gg_clock *clock;   /* the caller's, or NULL */
+    double operations; /* see gg_run_result */
 };
 
 /* One run through the model. */
@@ -86,6 +89,16 @@ void gg_session_free(gg_session *s)
     gg_drop(ctx, s->logits);
     gg_drop(ctx, s->attention);
     gg_drop(ctx, s);
+}
+
+void gg__session_clock(gg_session *s, gg_clock *c)
+{
+    s->clock = c;
+}
+
+double gg__session_operations(const gg_session *s)
+{
+    return s->operations;
 }
 
 /* --- room ------------------------------------------------------------------------------------------------------------ */
@@ -243,16 +256,19 @@ static uint32_t feeds(uint32_t want, bool goes_on, const gg_model_description *d
 /* Does the action, then shows the site to those who asked for it. */
 static gg_status offer(const pass *p, int layer, gg_site site, float *x, int64_t row, int64_t n_rows, int64_t width)
 {
-    if (p->m->actions && gg_actions_at(p->m->actions, layer, site))
-        gg_actions_apply(p->m->actions, layer, site, x, n_rows, width);
-    if (!(p->s->want[layer] >> site & 1))
+    const bool acted = p->m->actions && gg_actions_at(p->m->actions, layer, site), wanted = p->s->want[layer] >> site & 1;
+    if (!acted && !wanted)
         return GG_OK;
+    gg_clock_mark(p->s->clock, GG_PHASE_ELEMENTWISE);
+    if (acted)
+        gg_actions_apply(p->m->actions, layer, site, x, n_rows, width);
     const gg_tap t = {.layer = layer, .site = site, .row = row, .n_rows = n_rows, .width = width, .x = x};
     for (int i = 0; i < p->n_listeners; i++) {
         const gg_listener *y = &p->listeners[i];
-        if ((y->sites >> site & 1) && (layer == p->d->n_layers || !y->layers || y->layers[layer]))
+        if (wanted && (y->sites >> site & 1) && (layer == p->d->n_layers || !y->layers || y->layers[layer]))
             GG_TRY(y->tap(y->user, p->states ? p->states[i] : NULL, p->g, &t));
     }
+    gg_clock_mark(p->s->clock, GG_PHASE_LISTEN);
     return GG_OK;
 }
 
@@ -265,6 +281,16 @@ static const void *as_input(const pass *p, const float *x, int64_t n, int64_t wi
         return x;
     gg_f32_to_bf16(p->s->narrow, x, n * width);
     return p->s->narrow;
+}
+
+/* y = x W^T + b */
+static gg_status multiply(const pass *p, const gg_linear *l, float *y, const void *x, int64_t n)
+{
+    gg_clock_mark(p->s->clock, GG_PHASE_ELEMENTWISE);
+    GG_TRY(gg_linear_apply(l, p->s->scratch, y, x, n));
+    gg_clock_mark(p->s->clock, GG_PHASE_PRODUCTS);
+    p->s->operations += 2.0 * (double)n * (double)gg_linear_n_in(l) * (double)gg_linear_n_out(l);
+    return GG_OK;
 }
 
 /* y, x: (n, width); y may be x */
@@ -319,12 +345,20 @@ static void rotate(const pass *p, int rope, float *x, int64_t n_heads)
     }
 }
 
+/* How many keys the n queries of a document see, all together. */
+static double pairs(int64_t n, int64_t window)
+{
+    const int64_t full = window > 0 && window < n ? window : n;
+    return 0.5 * (double)full * (double)(full + 1) + (double)(n - full) * (double)full;
+}
+
 static void attend(const pass *p, int layer)
 {
     const gg_model_description *d = p->d;
     const gg_session *s = p->s;
     const int64_t nq = d->n_heads * d->d_head, nkv = d->n_kv_heads * d->d_head;
     const int shared = d->n_heads / d->n_kv_heads; /* heads of queries on one of keys */
+    gg_clock_mark(s->clock, GG_PHASE_ELEMENTWISE);
     for (int i = 0; i < p->g->n_documents; i++) {
         const int64_t first = p->g->start[i], n = p->g->start[i + 1] - first;
         for (int head = 0; head < d->n_heads && n > 0; head++) {
@@ -332,7 +366,9 @@ static void attend(const pass *p, int layer)
             gg_attention(s->z + at, nq, s->q + at, nq, s->k + from, s->v + from, nkv, n, d->d_head, d->attention_scale,
                          d->attention_softcap, d->layer[layer].window, s->attention);
         }
+        p->s->operations += 4.0 * (double)nq * pairs(n, d->layer[layer].window);
     }
+    gg_clock_mark(s->clock, GG_PHASE_ATTENTION);
 }
 
 /* Q or K after the projection: the norm over heads or over the whole row, then the rotation. */
@@ -364,15 +400,15 @@ static gg_status run_attention(const pass *p, int layer, uint32_t need)
     }
     const void *x = as_input(p, in, p->n, d->d_model);
     if (need & BIT(Q)) {
-        GG_TRY(gg_linear_apply(y->q, s->scratch, s->q, x, p->n));
+        GG_TRY(multiply(p, y->q, s->q, x, p->n));
         GG_TRY(offer(p, layer, GG_SITE_Q, s->q, 0, p->n, nq));
     }
     if (need & BIT(K)) {
-        GG_TRY(gg_linear_apply(y->k, s->scratch, s->k, x, p->n));
+        GG_TRY(multiply(p, y->k, s->k, x, p->n));
         GG_TRY(offer(p, layer, GG_SITE_K, s->k, 0, p->n, nkv));
     }
     if (need & BIT(V)) {
-        GG_TRY(gg_linear_apply(y->v, s->scratch, s->v, x, p->n));
+        GG_TRY(multiply(p, y->v, s->v, x, p->n));
         GG_TRY(offer(p, layer, GG_SITE_V, s->v, 0, p->n, nkv));
     }
     if (need & BIT(Q_NORM))
@@ -389,7 +425,7 @@ static gg_status run_attention(const pass *p, int layer, uint32_t need)
     GG_TRY(offer(p, layer, GG_SITE_Z, s->z, 0, p->n, nq));
     if (!(need & BIT(ATTN_OUT)))
         return GG_OK;
-    GG_TRY(gg_linear_apply(y->o, s->scratch, s->out, as_input(p, s->z, p->n, nq), p->n));
+    GG_TRY(multiply(p, y->o, s->out, as_input(p, s->z, p->n, nq), p->n));
     return offer(p, layer, GG_SITE_ATTN_OUT, s->out, 0, p->n, d->d_model);
 }
 
@@ -410,11 +446,11 @@ static gg_status run_mlp(const pass *p, int layer, uint32_t need)
     const void *x = as_input(p, in, p->n, d->d_model);
     float *hid = d->gated ? s->gate : s->up;
     if (need & BIT(GATE)) {
-        GG_TRY(gg_linear_apply(y->gate, s->scratch, s->gate, x, p->n));
+        GG_TRY(multiply(p, y->gate, s->gate, x, p->n));
         GG_TRY(offer(p, layer, GG_SITE_GATE, s->gate, 0, p->n, d->d_ff));
     }
     if (need & BIT(UP)) {
-        GG_TRY(gg_linear_apply(y->up, s->scratch, s->up, x, p->n));
+        GG_TRY(multiply(p, y->up, s->up, x, p->n));
         GG_TRY(offer(p, layer, GG_SITE_UP, s->up, 0, p->n, d->d_ff));
     }
     if (!(need & BIT(ACT)))
@@ -428,7 +464,7 @@ static gg_status run_mlp(const pass *p, int layer, uint32_t need)
     GG_TRY(offer(p, layer, GG_SITE_HID, hid, 0, p->n, d->d_ff));
     if (!(need & BIT(MLP_OUT)))
         return GG_OK;
-    GG_TRY(gg_linear_apply(y->down, s->scratch, s->h, as_input(p, hid, p->n, d->d_ff), p->n));
+    GG_TRY(multiply(p, y->down, s->h, as_input(p, hid, p->n, d->d_ff), p->n));
     return offer(p, layer, GG_SITE_MLP_OUT, s->h, 0, p->n, d->d_model);
 }
 
@@ -466,7 +502,7 @@ static gg_status run_head(const pass *p)
     GG_TRY(offer(p, d->n_layers, GG_SITE_FINAL, s->h, 0, p->n, d->d_model));
     for (int64_t row = 0; (s->want[d->n_layers] & BIT(LOGITS)) && row < p->n; row += LOGIT_ROWS) {
         const int64_t n = p->n - row < LOGIT_ROWS ? p->n - row : LOGIT_ROWS;
-        GG_TRY(gg_linear_apply(p->m->head, s->scratch, s->logits, as_input(p, s->h + row * d->d_model, n, d->d_model), n));
+        GG_TRY(multiply(p, p->m->head, s->logits, as_input(p, s->h + row * d->d_model, n, d->d_model), n));
         if (d->logit_softcap > 0)
             gg_softcap(s->logits, s->logits, d->logit_softcap, n * d->n_vocab);
         GG_TRY(offer(p, d->n_layers, GG_SITE_LOGITS, s->logits, row, n, d->n_vocab));
@@ -505,5 +541,8 @@ gg_status gg_session_forward(gg_session *s, const gg_group *g, const gg_listener
     const bool head = s->want[p.d->n_layers] != 0;
     for (int l = 0; l < n_layers; l++)
         GG_TRY(run_block(&p, l, head || l + 1 < n_layers));
-    return head ? run_head(&p) : GG_OK;
+    if (head)
+        GG_TRY(run_head(&p));
+    gg_clock_mark(s->clock, GG_PHASE_ELEMENTWISE);
+    return GG_OK;
 }

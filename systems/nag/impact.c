@@ -252,13 +252,13 @@ static gg_status run(gg_nag_extract_result *out, job *j, const source *from)
         j->max_width = j->h.site[i].width > j->max_width ? j->h.site[i].width : j->max_width;
         j->max_k = j->h.site[i].top_k > j->max_k ? j->h.site[i].top_k : j->max_k;
     }
-    const gg_run_options ro = {.max_tokens = j->max_tokens, .special = o->special, .progress = o->progress};
+    const gg_run_options ro = {.max_tokens = j->max_tokens, .special = o->special, .progress = o->progress, .clock = o->clock};
     const double start = gg_time();
     gg_run_result r;
     const gg_status s = from->documents ? gg_run(&r, j->m, from->documents, &ro, all, 1 + o->n_others)
                         : from->start   ? gg_run_tokens(&r, j->m, from->ids, from->start, from->n_rows, &ro, all, 1 + o->n_others)
                                         : gg_run_ids(&r, j->m, from->ids, from->n_rows, from->n_columns, &ro, all, 1 + o->n_others);
-    *out = (gg_nag_extract_result){.n_documents = r.n_documents, .n_tokens = r.n_tokens, .n_cut = r.n_cut, .seconds = gg_time() - start};
+    *out = (gg_nag_extract_result){.n_documents = r.n_documents, .n_tokens = r.n_tokens, .n_cut = r.n_cut, .seconds = gg_time() - start, .operations = r.operations};
     if (from->documents) {
         out->n_empty = gg_documents_empty(from->documents);
         snprintf(out->empty, sizeof out->empty, "%s", gg_documents_empty_list(from->documents));

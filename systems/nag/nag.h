@@ -131,6 +131,7 @@ typedef struct gg_nag_extract_options {
     const gg_listener *others;  /* more listeners of the same pass, called after ours */
     int n_others;
     struct gg_progress *progress;
+    struct gg_clock *clock;     /* as of gg_run_options */
 } gg_nag_extract_options;
 
 typedef struct gg_nag_extract_result {
@@ -141,6 +142,7 @@ typedef struct gg_nag_extract_result {
     int64_t n_repaired; /* U+FFFD written into the texts */
     int64_t n_reused;  /* documents found done by an earlier, interrupted run */
     double seconds;
+    double operations; /* as of gg_run_result */
 } gg_nag_extract_result;
 
 /* ctx is the one the model was opened with. Fills the header for this model and these options (K clamped to the width). */
@@ -401,6 +403,7 @@ GG_API void gg_nag_explanation_free(gg_nag_explanation *e);
 /* --- the program --------------------------------------------------------------------------------------------------------------- */
 int gg_nag_main(int argc, char **argv);
 int gg_nag_reproduce(int argc, char **argv);
+int gg_nag_bench(int argc, char **argv);
 
 #ifdef __cplusplus
 }

@@ -181,7 +181,7 @@ static void every_verb_explains_itself(void **state)
 {
     (void)state;
     static const char *const verbs[] = {"score", "activations", "tokenize", "model show", "model sites", "model get", "nag extract", "nag rank", "nag merge",
-                                        "nag slice", "nag select", "nag show", "nag explain", "nag cluster", "nag deactivate"};
+                                        "nag slice", "nag select", "nag show", "nag explain", "nag cluster", "nag deactivate", "bench", "bench nag"};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         char words[64];
         snprintf(words, sizeof words, "%s --help", verbs[i]);

@@ -1,0 +1,290 @@
+/* golgi bench: the roof of this machine, and the products and kernels that golgi is made of as parts of it. golgi bench NAME measures a
+ * system whole.
+ *
+ * Every figure is the time of one thread, the best of several short runs, so that a busy machine disturbs little; its load is printed, since
+ * it disturbs all the same. Products take their weights in turn from many matrices, 100 MB in all, as the layers of a model do.
+ */
+#include "cli/verbs.h"
+#include "base/command.h"
+#include "base/memory.h"
+#include "math/kernels.h"
+#include "math/linear.h"
+#include "math/roof.h"
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GG_SYSTEM(name, summary) int gg_##name##_bench(int argc, char **argv);
+#include "systems/systems.def"
+#undef GG_SYSTEM
+
+typedef struct bench {
+    gg_context *ctx;
+    gg_roof one, all; /* 1e9 a second */
+    json_t *products, *attention, *rows;
+    bool tell;        /* print, or only fill the lists */
+} bench;
+
+static gg_status no_memory(bench *b)
+{
+    return gg_fail(b->ctx, GG_ENOMEM, "out of memory");
+}
+
+static gg_status keep(bench *b, json_t *list, json_t *entry)
+{
+    return json_array_append_new(list, entry) == 0 ? GG_OK : no_memory(b);
+}
+
+static gg_status numbers(float **out, bench *b, int64_t n)
+{
+    float *x = *out = gg_new(b->ctx, float, n);
+    gg_random r = gg_random_of(1, 1);
+    if (!x)
+        return GG_ENOMEM;
+    for (int64_t i = 0; i < n; i++)
+        x[i] = (float)gg_random_uniform(&r) - 0.5f;
+    return GG_OK;
+}
+
+/* --- products ------------------------------------------------------------------------------------------------------- */
+
+enum { MOST_ROWS = 480, TURNS = 6 };
+static const int64_t row_counts[] = {1, 8, 16, 37, 120, MOST_ROWS};
+enum { N_ROW_COUNTS = sizeof row_counts / sizeof *row_counts };
+
+typedef struct matrices {
+    gg_dtype compute;
+    int64_t n_in, n_out, n;
+    gg_linear **l; /* (n,) of equal shape */
+    gg_linear_scratch *s;
+    float *w, *x, *y;
+    uint16_t *narrow;
+    double *best; /* (n,) seconds of each, of its best turn */
+} matrices;
+
+static void drop_matrices(bench *b, matrices *m)
+{
+    for (int64_t i = 0; m->l && i < m->n; i++)
+        gg_linear_free(m->l[i]);
+    gg_linear_scratch_free(m->s);
+    void *const all[] = {m->l, m->w, m->x, m->y, m->narrow, m->best};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        gg_drop(b->ctx, all[i]);
+}
+
+static gg_status make_matrices(matrices *m, bench *b)
+{
+    m->n = 100000000 / (m->n_in * m->n_out * 4) + 1;
+    GG_TRY(numbers(&m->w, b, m->n_in * m->n_out));
+    GG_TRY(numbers(&m->x, b, MOST_ROWS * m->n_in));
+    GG_TRY(numbers(&m->y, b, MOST_ROWS * m->n_out));
+    if (!(m->narrow = gg_new(b->ctx, uint16_t, MOST_ROWS * m->n_in)) || !(m->l = gg_new(b->ctx, gg_linear *, m->n)) ||
+        !(m->best = gg_new(b->ctx, double, m->n)))
+        return GG_ENOMEM;
+    gg_f32_to_bf16(m->narrow, m->x, MOST_ROWS * m->n_in);
+    GG_TRY(gg_linear_scratch_create(&m->s, b->ctx));
+    for (int64_t i = 0; i < m->n; i++)
+        GG_TRY(gg_linear_create_f32(&m->l[i], b->ctx, m->w, false, NULL, m->n_out, m->n_in, m->compute));
+    return GG_OK;
+}
+
+static gg_status time_products(bench *b, matrices *m, int64_t rows)
+{
+    const double roof = m->compute == GG_BF16 ? b->one.bf16 : b->one.f32;
+    double sum = 0;
+    for (int64_t i = 0; i < m->n; i++)
+        m->best[i] = INFINITY;
+    for (int t = 0; t < TURNS && !gg_context_stopped(b->ctx); t++)
+        for (int64_t i = 0; i < m->n; i++) {
+            const double start = gg_time();
+            GG_TRY(gg_linear_apply(m->l[i], m->s, m->y, m->compute == GG_BF16 ? (void *)m->narrow : (void *)m->x, rows));
+            m->best[i] = fmin(m->best[i], gg_time() - start);
+        }
+    for (int64_t i = 0; i < m->n; i++)
+        sum += m->best[i];
+    const double gflops = 2e-9 * (double)(m->n_in * m->n_out * rows * m->n) / sum;
+    if (b->tell)
+        printf("  %5.1f %3.0f %%", gflops, 100 * gflops / roof);
+    return keep(b, b->products, json_pack("{s:s, s:I, s:I, s:I, s:f, s:f}", "dtype", m->compute == GG_BF16 ? "bf16" : "f32", "n_in", (json_int_t)m->n_in,
+                                          "n_out", (json_int_t)m->n_out, "rows", (json_int_t)rows, "gflops", gflops, "roof_share", gflops / roof));
+}
+
+static gg_status bench_products(bench *b, gg_dtype compute)
+{
+    static const int64_t shape[][2] = {{576, 1536}, {1536, 576}, {576, 576}, {576, 192}, {576, 49152}}; /* of SmolLM2-135M; the last is its head */
+    if (b->tell) {
+        printf("\nproducts in %s, GF/s of one thread\n  %-14s", compute == GG_BF16 ? "bf16" : "fp32", "");
+        for (int i = 0; i < N_ROW_COUNTS; i++)
+            printf("  %4lld row%s ", (long long)row_counts[i], row_counts[i] == 1 ? " " : "s");
+        printf("\n");
+    }
+    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
+        matrices m = {.compute = compute, .n_in = shape[i][0], .n_out = shape[i][1]};
+        gg_status s = make_matrices(&m, b);
+        if (b->tell && s == GG_OK)
+            printf("  %4lld -> %5lld ", (long long)m.n_in, (long long)m.n_out);
+        for (int r = 0; r < N_ROW_COUNTS && s == GG_OK; r++)
+            s = time_products(b, &m, row_counts[r]);
+        if (b->tell)
+            printf("\n");
+        drop_matrices(b, &m);
+        GG_TRY(s);
+    }
+    return GG_OK;
+}
+
+/* --- attention and rows --------------------------------------------------------------------------------------------- */
+
+static gg_status bench_attention(bench *b)
+{
+    static const int64_t shape[][2] = {{30, 64}, {120, 64}, {512, 64}, {2048, 64}, {120, 128}, {120, 256}};
+    if (b->tell)
+        printf("\nattention of one head, its two products as they must be done (the causal half)\n");
+    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
+        const int64_t n = shape[i][0], d = shape[i][1], stride = 3 * d;
+        float *x, *out = gg_new(b->ctx, float, n * d), *scratch = gg_new(b->ctx, float, gg_attention_scratch(n, d));
+        const gg_status made = numbers(&x, b, n * stride);
+        double best = INFINITY;
+        for (int t = 0; t < 6000 / (int)n + 6 && made == GG_OK && out && scratch; t++) {
+            const double start = gg_time();
+            gg_attention(out, d, x, stride, x + d, x + 2 * d, stride, n, d, 0.125f, 0, 0, scratch);
+            best = fmin(best, gg_time() - start);
+        }
+        gg_drop(b->ctx, x);
+        gg_drop(b->ctx, scratch);
+        if (made != GG_OK || !out || !scratch) {
+            gg_drop(b->ctx, out);
+            return GG_ENOMEM;
+        }
+        gg_drop(b->ctx, out);
+        const double gflops = 2e-9 * (double)(d * n * (n + 1)) / best;
+        if (b->tell)
+            printf("  %4lld tokens, width %3lld  %8.1f us  %5.1f GF/s  %3.0f %%\n", (long long)n, (long long)d, best * 1e6, gflops, 100 * gflops / b->one.f32);
+        GG_TRY(keep(b, b->attention, json_pack("{s:I, s:I, s:f, s:f, s:f}", "tokens", (json_int_t)n, "width", (json_int_t)d, "us", best * 1e6, "gflops", gflops,
+                                               "roof_share", gflops / b->one.f32)));
+    }
+    return GG_OK;
+}
+
+enum { ROW = 1536, N_ROWS = 120, TOP = 64 };
+static void row_exp(float *y, const float *x) { gg_exp(y, x, ROW); }
+static void row_silu(float *y, const float *x) { gg_silu(y, x, ROW); }
+static void row_gelu_tanh(float *y, const float *x) { gg_gelu_tanh(y, x, ROW); }
+static void row_gelu_erf(float *y, const float *x) { gg_gelu_erf(y, x, ROW); }
+static void row_tanh(float *y, const float *x) { gg_tanh(y, x, ROW); }
+static void row_mul(float *y, const float *x) { gg_mul_f32(y, y, x, ROW); }
+static void row_abs_add(float *y, const float *x) { gg_abs_add(y, x, ROW); }
+static void row_rms_norm(float *y, const float *x) { gg_rms_norm(y, x, x, 0, 1e-5f, ROW); }
+static void row_softmax(float *y, const float *x) { (void)x; gg_softmax(y, ROW); }
+static void row_to_bf16(float *y, const float *x) { gg_f32_to_bf16((uint16_t *)y, x, ROW); }
+static void row_top_10(float *y, const float *x) { gg_top_k((int32_t *)y, NULL, x, ROW, 10); }
+static void row_top_30(float *y, const float *x) { gg_top_k((int32_t *)y, NULL, x, ROW, 30); }
+
+static gg_status bench_rows(bench *b)
+{
+    static const struct { const char *name; void (*run)(float *y, const float *x); } kernel[] = {
+        {"exp", row_exp}, {"silu", row_silu}, {"gelu_tanh", row_gelu_tanh}, {"gelu_erf", row_gelu_erf}, {"tanh", row_tanh}, {"mul", row_mul},
+        {"abs_add", row_abs_add}, {"rms_norm", row_rms_norm}, {"softmax", row_softmax}, {"to_bf16", row_to_bf16}, {"top_10", row_top_10}, {"top_30", row_top_30}};
+    float *x, *y;
+    GG_TRY(numbers(&x, b, ROW * N_ROWS));
+    gg_status s = numbers(&y, b, ROW * N_ROWS);
+    if (b->tell && s == GG_OK)
+        printf("\nrows of %d, ns a number\n", ROW);
+    for (size_t i = 0; i < sizeof kernel / sizeof *kernel && s == GG_OK; i++) {
+        double best = INFINITY;
+        for (int t = 0; t < 100; t++) {
+            const double start = gg_time();
+            for (int64_t r = 0; r < N_ROWS; r++)
+                kernel[i].run(y + r * ROW, x + r * ROW);
+            best = fmin(best, gg_time() - start);
+        }
+        const double ns = best / (ROW * N_ROWS) * 1e9;
+        if (b->tell)
+            printf("  %-10s %.3f\n", kernel[i].name, ns);
+        s = keep(b, b->rows, json_pack("{s:s, s:f}", "name", kernel[i].name, "ns_a_number", ns));
+        memcpy(y, x, sizeof *y * ROW * N_ROWS); /* what a kernel left may be no number */
+    }
+    gg_drop(b->ctx, x);
+    gg_drop(b->ctx, y);
+    return s;
+}
+
+/* --- the machine ---------------------------------------------------------------------------------------------------- */
+
+static json_t *roof_json(const bench *b)
+{
+    gg_str text = {.ctx = b->ctx};
+    gg_roof_json(&text, &b->one, &b->all, gg_context_threads(b->ctx));
+    json_t *j = text.failed ? NULL : json_loadb(text.data, text.len, 0, NULL);
+    gg_str_free(&text);
+    return j;
+}
+
+static void tell_roof(const bench *b, double load)
+{
+    const int n = gg_context_threads(b->ctx);
+    printf("load of the machine: %.2f\nroof (%s)         one thread   %d thread%s\n", load, gg_roof_isa(), n, n == 1 ? "" : "s");
+    const struct { const char *name, *unit; double one, all; } line[] = {{"fp32 FMA", "GF/s", b->one.f32, b->all.f32}, {"bf16 dot", "GF/s", b->one.bf16, b->all.bf16},
+                                                                        {"int8 dot", "GF/s", b->one.i8, b->all.i8}, {"memory read", "GB/s", b->one.memory, b->all.memory}};
+    for (size_t i = 0; i < sizeof line / sizeof *line; i++)
+        if (line[i].one > 0)
+            printf("  %-12s %s %14.1f %11.1f\n", line[i].name, line[i].unit, line[i].one, line[i].all);
+        else
+            printf("  %-12s not on this processor\n", line[i].name);
+}
+
+static gg_status run_all(bench *b)
+{
+    GG_TRY(bench_products(b, GG_F32));
+    if (b->one.bf16 > 0)
+        GG_TRY(bench_products(b, GG_BF16));
+    GG_TRY(bench_attention(b));
+    return bench_rows(b);
+}
+
+static int bench_machine(int argc, char **argv)
+{
+    gg_command c = {.name = "bench",
+                    .sentence = "Measures what this machine can do (its roof), then golgi's products and kernels on one thread as parts of it.",
+                    .example = "golgi bench",
+                    .notes = "golgi bench nag --model M measures a whole extraction. Use an idle machine: the load is printed."};
+    gg_status s = gg_command_parse(&c, argc, argv);
+    if (s != GG_OK)
+        return s == GG_END ? 0 : 2;
+    bench b = {.products = json_array(), .attention = json_array(), .rows = json_array(), .tell = !c.json};
+    double load = 0;
+    if (getloadavg(&load, 1) != 1)
+        load = 0;
+    if ((s = gg_command_context(&b.ctx, &c)) == GG_OK && (s = b.products && b.attention && b.rows ? GG_OK : no_memory(&b)) == GG_OK &&
+        (s = gg_roof_measure(&b.one, &b.all, b.ctx)) == GG_OK) {
+        if (b.tell)
+            tell_roof(&b, load);
+        s = run_all(&b);
+    }
+    if (s == GG_OK && gg_context_stopped(b.ctx))
+        s = gg_fail(b.ctx, GG_EINTR, "stopped on request");
+    if (s == GG_OK && c.json) {
+        json_t *j = json_pack("{s:f, s:o, s:O, s:O, s:O}", "load", load, "roof", roof_json(&b), "products", b.products,
+                              "attention", b.attention, "rows", b.rows);
+        if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) != 0)
+            s = gg_fail(b.ctx, GG_EIO, "the figures could not be written");
+        putchar('\n');
+        json_decref(j);
+    }
+    json_decref(b.products);
+    json_decref(b.attention);
+    json_decref(b.rows);
+    return gg_command_close(&c, b.ctx, s);
+}
+
+int gg_cli_bench(int argc, char **argv)
+{
+    static const gg_verb systems[] = {
+#define GG_SYSTEM(name, summary) {#name, summary, gg_##name##_bench},
+#include "systems/systems.def"
+#undef GG_SYSTEM
+    };
+    const bool machine = argc < 2 || argv[1][0] == '-';
+    return machine ? bench_machine(argc, argv) : gg_verbs_run("bench", NULL, systems, (int)(sizeof systems / sizeof *systems), argc, argv);
+}
