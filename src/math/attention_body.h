@@ -1,12 +1,15 @@
-/* Causal attention of one head, part of kernels_body.h (compiled once an instruction set).
+/* Causal attention of the query heads that read one head of keys, part of kernels_body.h (compiled once an instruction set).
  *
- * Six queries at a time: scores against the keys up to the last of them (keys transposed once, so that a vector holds W keys of one
- * channel), masked and exponentiated in place, then the weighted sum of the values. In both products a tile of 6 x NV vectors stays in
- * registers. Every element is one chain of multiply-adds, over the channels or over the keys in rising order, whatever the tile: so a row
- * depends on nothing but itself and the keys before it. A masked key adds 0 * v = 0; where v is not finite (0 * inf is NaN) queries are
- * taken one at a time, so that nothing from a later token reaches an earlier one.
+ * A row is one head of one token; the rows of a token stand together, so that the heads of a group share the transposed keys and meet the
+ * same diagonal. QUERIES rows at a time: scores against the keys up to the last of them (keys transposed once, so that a vector holds W keys
+ * of one channel), masked where a key is not for a row; their exponentials; the weighted sum of the values. In both products a tile of
+ * QUERIES x NV vectors stays in registers, and the six chains of the softmax run side by side.
  *
- * Tails: the last queries are repeated to fill six; the last channels are covered by a vector that overlaps the one before;
+ * Every element is one chain of multiply-adds, over the channels or over the keys in rising order, whatever the tile; a row's softmax is
+ * summed in W chains of every W-th key: so a row depends on nothing but itself and the keys before it. A masked key adds 0 * v = 0; where v is
+ * not finite (0 * inf is NaN) rows are taken one at a time, so that nothing from a later token reaches an earlier one.
+ *
+ * Tails: the last row is repeated to fill six; the last channels are covered by a vector that overlaps the one before;
  * heads narrower than a vector take a plain loop. */
 
 enum { QUERIES = 6, NV = W == 16 ? 4 : 2, ALIGN = 16 };
@@ -15,7 +18,6 @@ enum { QUERIES = 6, NV = W == 16 ? 4 : 2, ALIGN = 16 };
  * cache sets. */
 ALWAYS int64_t key_stride(int64_t T) { return (T + ALIGN - 1) / ALIGN * ALIGN | ALIGN; }
 
-typedef float v4 __attribute__((vector_size(16)));
 typedef float v4u __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* kt[i][j] = k[j][i]; zeros behind the last key */
@@ -45,8 +47,24 @@ static void transpose_keys(float *kt, int64_t st, const float *k, int64_t sk, in
             kt[i * st + b] = b < T ? k[b * sk + i] : 0;
 }
 
-/* s[r][0, nv W) = scale * sum_i q[r][i] kt[i][...]. */
-ALWAYS void score_tile(float *s, int64_t ss, const float *const *q, const float *kt, int64_t st, int64_t d, float scale, const int nq,
+/* QUERIES rows: where they are read and written, and the keys that each sees. */
+typedef struct rows {
+    const float *q[QUERIES];
+    float *out[QUERIES];
+    int32_t first[QUERIES], last[QUERIES];
+    vf max[QUERIES]; /* of the scores, W chains */
+} rows;
+
+ALWAYS vi lanes(void)
+{
+    vi v;
+    for (int i = 0; i < W; i++)
+        v[i] = i;
+    return v;
+}
+
+/* s[r][c + 0 .. nv W) = scale * sum_i q[r][i] kt[i][c + ...], -inf where a row does not see the key; the maxima go on. */
+ALWAYS void score_tile(float *s, int64_t ss, rows *x, const float *kt, int64_t st, int64_t d, int64_t c, float scale, float softcap, bool masked, const int nq,
                        const int nv)
 {
     vf a[QUERIES][NV], b[NV];
@@ -55,19 +73,53 @@ ALWAYS void score_tile(float *s, int64_t ss, const float *const *q, const float 
             a[r][n] = all(0);
     for (int64_t i = 0; i < d; i++) {
         for (int n = 0; n < nv; n++)
-            b[n] = load(kt + i * st + n * W);
+            b[n] = load(kt + i * st + c + n * W);
         for (int r = 0; r < nq; r++) {
-            vf x = all(q[r][i]);
+            vf q = all(x->q[r][i]);
             for (int n = 0; n < nv; n++)
-                a[r][n] = FMA(x, b[n], a[r][n]);
+                a[r][n] = FMA(q, b[n], a[r][n]);
         }
     }
+    if (!masked && softcap <= 0) {
+        for (int r = 0; r < nq; r++)
+            for (int n = 0; n < nv; n++) {
+                vf v = a[r][n] * scale;
+                store(s + r * ss + c + n * W, v);
+                x->max[r] = MAX(v, x->max[r]);
+            }
+        return;
+    }
     for (int r = 0; r < nq; r++)
-        for (int n = 0; n < nv; n++)
-            store(s + r * ss + n * W, a[r][n] * scale);
+        for (int n = 0; n < nv; n++) {
+            vf v = a[r][n] * scale;
+            vi key = lanes() + (int32_t)(c + n * W);
+            if (softcap > 0)
+                v = softcap * v_tanh(v / softcap);
+            v = SELECT((key >= x->first[r]) & (key <= x->last[r]), v, all(-INFINITY));
+            store(s + r * ss + c + n * W, v);
+            x->max[r] = MAX(v, x->max[r]);
+        }
 }
 
-/* out[r][0, nv W) = factor[r] * sum_j p[r][j] v[j][...], j in [first, end). */
+/* Scores of keys [from, to) to e^(score - largest), in place; 1 / sum of each row. */
+ALWAYS void weights(float *s, int64_t ss, float factor[QUERIES], const rows *x, int64_t from, int64_t to, const int nq)
+{
+    vf max[QUERIES], sum[QUERIES];
+    for (int r = 0; r < nq; r++) {
+        max[r] = all(max_of(x->max[r]));
+        sum[r] = all(0);
+    }
+    for (int64_t c = from; c < to; c += W)
+        for (int r = 0; r < nq; r++) {
+            vf e = v_exp(load(s + r * ss + c) - max[r]);
+            store(s + r * ss + c, e);
+            sum[r] += e;
+        }
+    for (int r = 0; r < nq; r++)
+        factor[r] = 1.0f / sum_of(sum[r]);
+}
+
+/* out[r][at + 0 .. nv W) = factor[r] * sum_j p[r][j] v[j][at + ...], j in [first, end). */
 ALWAYS void value_tile(float *const *out, int64_t at, const float *p, int64_t sp, const float *v, int64_t sv, int64_t first, int64_t end,
                        const float *factor, const int nq, const int nv)
 {
@@ -89,86 +141,59 @@ ALWAYS void value_tile(float *const *out, int64_t at, const float *p, int64_t sp
             store(out[r] + at + n * W, a[r][n] * factor[r]);
 }
 
-ALWAYS vi lanes(void)
-{
-    vi v;
-    for (int i = 0; i < W; i++)
-        v[i] = i;
-    return v;
-}
-
-/* Row t of the scores, columns [from, to), whole vectors: e^(s - max) at [first, t], zero elsewhere. Gives 1 / sum. */
-ALWAYS float weights(float *s, int64_t from, int64_t to, int64_t first, int64_t t, float softcap)
-{
-    vf max = all(-INFINITY), sum = {0};
-    for (int64_t c = from; c < to; c += W) {
-        vf v = load(s + c);
-        vi j = lanes() + (int32_t)c;
-        if (softcap > 0)
-            v = softcap * v_tanh(v / softcap);
-        v = SELECT((j >= (int32_t)first) & (j <= (int32_t)t), v, all(-INFINITY));
-        store(s + c, v);
-        max = MAX(v, max);
-    }
-    float m = max_of(max);
-    for (int64_t c = from; c < to; c += W) {
-        vf e = v_exp(load(s + c) - m);
-        store(s + c, e);
-        sum += e;
-    }
-    return 1.0f / sum_of(sum);
-}
-
 typedef struct head {
     float *out;
     const float *q, *v;
-    int64_t so, sq, sv, T, d, window, st;
+    int64_t so, sq, sv, T, d, window, st, n_heads;
     float scale, softcap;
     float *kt, *s; /* (d, st), (QUERIES, st) */
 } head;
 
-ALWAYS void attend(const head *h, int64_t t0, const int nq)
+/* Rows row0 .. row0 + nq - 1, those behind the last row of the document as the last. */
+ALWAYS void attend(const head *h, int64_t row0, const int nq)
 {
-    const float *q[QUERIES];
-    float *out[QUERIES], factor[QUERIES];
-    int64_t last = t0 + nq - 1 < h->T ? t0 + nq - 1 : h->T - 1;
-    int64_t first = h->window > 0 && t0 - h->window + 1 > 0 ? t0 - h->window + 1 : 0;
-    int64_t from = first / W * W, to = (last + W) / W * W, c = from;
+    rows x;
+    float factor[QUERIES];
+    const int64_t n_rows = h->T * h->n_heads;
     for (int r = 0; r < nq; r++) {
-        int64_t t = t0 + r < last ? t0 + r : last;
-        q[r] = h->q + t * h->sq;
-        out[r] = h->out + t * h->so;
+        const int64_t row = row0 + r < n_rows ? row0 + r : n_rows - 1, t = row / h->n_heads, i = row % h->n_heads;
+        x.q[r] = h->q + t * h->sq + i * h->d;
+        x.out[r] = h->out + t * h->so + i * h->d;
+        x.first[r] = (int32_t)(h->window > 0 && t - h->window + 1 > 0 ? t - h->window + 1 : 0);
+        x.last[r] = (int32_t)t;
+        x.max[r] = all(-INFINITY);
     }
+    const int64_t first = x.first[0], last = x.last[nq - 1], from = first / W * W, to = (last + W) / W * W;
+    int64_t c = from;
+#define MASKED(n) (c < x.first[nq - 1] || c + (n) * W > x.last[0] + 1)
     for (; c + NV * W <= to; c += NV * W)
-        score_tile(h->s + c, h->st, q, h->kt + c, h->st, h->d, h->scale, nq, NV);
+        score_tile(h->s, h->st, &x, h->kt, h->st, h->d, c, h->scale, h->softcap, MASKED(NV), nq, NV);
     for (; NV > 2 && c + 2 * W <= to; c += 2 * W)
-        score_tile(h->s + c, h->st, q, h->kt + c, h->st, h->d, h->scale, nq, 2);
+        score_tile(h->s, h->st, &x, h->kt, h->st, h->d, c, h->scale, h->softcap, MASKED(2), nq, 2);
     for (; c < to; c += W)
-        score_tile(h->s + c, h->st, q, h->kt + c, h->st, h->d, h->scale, nq, 1);
-    for (int r = 0; r < nq; r++) {
-        int64_t t = t0 + r < last ? t0 + r : last, start = h->window > 0 && t - h->window + 1 > 0 ? t - h->window + 1 : 0;
-        factor[r] = weights(h->s + r * h->st, from, to, start, t, h->softcap);
-    }
+        score_tile(h->s, h->st, &x, h->kt, h->st, h->d, c, h->scale, h->softcap, MASKED(1), nq, 1);
+#undef MASKED
+    weights(h->s, h->st, factor, &x, from, to, nq);
     for (c = 0; c + NV * W <= h->d; c += NV * W)
-        value_tile(out, c, h->s, h->st, h->v, h->sv, first, last + 1, factor, nq, NV);
+        value_tile(x.out, c, h->s, h->st, h->v, h->sv, first, last + 1, factor, nq, NV);
     for (; c + W <= h->d; c += W)
-        value_tile(out, c, h->s, h->st, h->v, h->sv, first, last + 1, factor, nq, 1);
+        value_tile(x.out, c, h->s, h->st, h->v, h->sv, first, last + 1, factor, nq, 1);
     if (c < h->d && h->d >= W)
-        value_tile(out, h->d - W, h->s, h->st, h->v, h->sv, first, last + 1, factor, nq, 1);
+        value_tile(x.out, h->d - W, h->s, h->st, h->v, h->sv, first, last + 1, factor, nq, 1);
     for (; c < h->d && h->d < W; c++)
         for (int r = 0; r < nq; r++) {
             float a = 0;
             for (int64_t j = first; j <= last; j++)
                 a += h->s[r * h->st + j] * h->v[j * h->sv + c];
-            out[r][c] = a * factor[r];
+            x.out[r][c] = a * factor[r];
         }
 }
 
-static void k_attention(float *out, int64_t so, const float *q, int64_t sq, const float *k, const float *v, int64_t skv,
-                        int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch)
+static void k_attention(float *out, int64_t so, const float *q, int64_t sq, int64_t n_heads, const float *k, const float *v, int64_t skv, int64_t T,
+                        int64_t d_head, float scale, float softcap, int64_t window, float *scratch)
 {
     head h = {.out = out, .q = q, .v = v, .so = so, .sq = sq, .sv = skv, .T = T, .d = d_head, .window = window, .scale = scale,
-              .softcap = softcap, .st = key_stride(T)};
+              .softcap = softcap, .st = key_stride(T), .n_heads = n_heads};
     h.kt = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
     h.s = h.kt + d_head * h.st;
     transpose_keys(h.kt, h.st, k, skv, T, d_head);
@@ -176,9 +201,9 @@ static void k_attention(float *out, int64_t so, const float *q, int64_t sq, cons
     for (int64_t j = 0; j < T && finite; j++)
         finite = k_all_finite(v + j * skv, d_head);
     if (finite)
-        for (int64_t t = 0; t < T; t += QUERIES)
-            attend(&h, t, QUERIES);
+        for (int64_t row = 0; row < T * n_heads; row += QUERIES)
+            attend(&h, row, QUERIES);
     else
-        for (int64_t t = 0; t < T; t++)
-            attend(&h, t, 1);
+        for (int64_t row = 0; row < T * n_heads; row++)
+            attend(&h, row, 1);
 }

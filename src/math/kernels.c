@@ -54,10 +54,10 @@ void gg_rope(float *x, const float *c, const float *s, int64_t n_heads, int64_t 
 {
     best()->rope(x, c, s, n_heads, d_head, n_rot);
 }
-void gg_attention(float *out, int64_t so, const float *q, int64_t sq, const float *k, const float *v, int64_t skv,
+void gg_attention(float *out, int64_t so, const float *q, int64_t sq, int64_t n_heads, const float *k, const float *v, int64_t skv,
                   int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch)
 {
-    best()->attention(out, so, q, sq, k, v, skv, T, d_head, scale, softcap, window, scratch);
+    best()->attention(out, so, q, sq, n_heads, k, v, skv, T, d_head, scale, softcap, window, scratch);
 }
 void gg_top_k(int32_t *index, float *value, const float *x, int64_t n, int64_t k) { best()->top_k(index, value, x, n, k); }
 

@@ -35,11 +35,11 @@ void gg_layer_norm(float *y, const float *x, const float *w, const float *b, flo
  * c[i], s[i]; the rest of the head is untouched. In place, n_heads heads of d_head. (Su et al. 2021) */
 void gg_rope(float *x, const float *c, const float *s, int64_t n_heads, int64_t d_head, int64_t n_rot);
 
-/* Causal attention of one head over one document, queries q[t], t in [0, T):
- *   out[t] = sum_j softmax_j(softcap(scale q[t].k[j])) v[j],  j in (t - window, t], window <= 0: all.
- * q: T rows of stride sq, k, v: stride skv, out: stride so (floats); width d_head. softcap <= 0: none.
+/* Causal attention over one document: the n_heads heads of queries that share one head of keys and values, token t in [0, T):
+ *   out[t, i] = sum_j softmax_j(softcap(scale q[t, i].k[j])) v[j],  j in (t - window, t], window <= 0: all.
+ * q, out: T rows of n_heads heads of d_head, row strides sq and so; k, v: T rows of d_head, stride skv (floats). softcap <= 0: none.
  * scratch: gg_attention_scratch(T, d_head) floats. Blocks of queries, so memory is linear in T. */
-void gg_attention(float *out, int64_t so, const float *q, int64_t sq, const float *k, const float *v, int64_t skv,
+void gg_attention(float *out, int64_t so, const float *q, int64_t sq, int64_t n_heads, const float *k, const float *v, int64_t skv,
                   int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch);
 int64_t gg_attention_scratch(int64_t T, int64_t d_head);
 
@@ -56,7 +56,7 @@ void gg_naive_softmax(float *x, int64_t n);
 void gg_naive_rms_norm(float *y, const float *x, const float *w, float offset, float eps, int64_t n);
 void gg_naive_layer_norm(float *y, const float *x, const float *w, const float *b, float eps, int64_t n);
 void gg_naive_rope(float *x, const float *c, const float *s, int64_t n_heads, int64_t d_head, int64_t n_rot);
-void gg_naive_attention(float *out, int64_t so, const float *q, int64_t sq, const float *k, const float *v, int64_t skv,
+void gg_naive_attention(float *out, int64_t so, const float *q, int64_t sq, int64_t n_heads, const float *k, const float *v, int64_t skv,
                         int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch);
 void gg_naive_top_k(int32_t *index, float *value, const float *x, int64_t n, int64_t k);
 #endif

@@ -27,7 +27,7 @@ typedef struct gg__kernels {
     void (*rms_norm)(float *, const float *, const float *, float, float, int64_t);
     void (*layer_norm)(float *, const float *, const float *, const float *, float, int64_t);
     void (*rope)(float *, const float *, const float *, int64_t, int64_t, int64_t);
-    void (*attention)(float *, int64_t, const float *, int64_t, const float *, const float *, int64_t, int64_t, int64_t, float, float,
+    void (*attention)(float *, int64_t, const float *, int64_t, int64_t, const float *, const float *, int64_t, int64_t, int64_t, float, float,
                       int64_t, float *);
     void (*top_k)(int32_t *, float *, const float *, int64_t, int64_t);
 } gg__kernels;

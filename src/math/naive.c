@@ -78,10 +78,9 @@ void gg_naive_rope(float *x, const float *c, const float *s, int64_t n_heads, in
         }
 }
 
-void gg_naive_attention(float *out, int64_t so, const float *q, int64_t sq, const float *k, const float *v, int64_t skv,
-                        int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch)
+static void attend_head(float *out, int64_t so, const float *q, int64_t sq, const float *k, const float *v, int64_t skv, int64_t T, int64_t d_head, float scale,
+                        float softcap, int64_t window)
 {
-    (void)scratch;
     for (int64_t t = 0; t < T; t++) {
         int64_t first = window > 0 && t - window + 1 > 0 ? t - window + 1 : 0;
         double max = -INFINITY, sum = 0;
@@ -109,6 +108,14 @@ void gg_naive_attention(float *out, int64_t so, const float *q, int64_t sq, cons
         for (int64_t i = 0; i < d_head; i++)
             out[t * so + i] = (float)((double)out[t * so + i] / sum);
     }
+}
+
+void gg_naive_attention(float *out, int64_t so, const float *q, int64_t sq, int64_t n_heads, const float *k, const float *v, int64_t skv,
+                        int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch)
+{
+    (void)scratch;
+    for (int64_t i = 0; i < n_heads; i++)
+        attend_head(out + i * d_head, so, q + i * d_head, sq, k, v, skv, T, d_head, scale, softcap, window);
 }
 
 /* a before b: larger, NaN last, ties to the lower index */

@@ -361,10 +361,10 @@ static void attend(const pass *p, int layer)
     gg_clock_mark(s->clock, GG_PHASE_ELEMENTWISE);
     for (int i = 0; i < p->g->n_documents; i++) {
         const int64_t first = p->g->start[i], n = p->g->start[i + 1] - first;
-        for (int head = 0; head < d->n_heads && n > 0; head++) {
-            const int64_t at = first * nq + head * d->d_head, from = first * nkv + head / shared * d->d_head;
-            gg_attention(s->z + at, nq, s->q + at, nq, s->k + from, s->v + from, nkv, n, d->d_head, d->attention_scale,
-                         d->attention_softcap, d->layer[layer].window, s->attention);
+        for (int head = 0; head < d->n_kv_heads && n > 0; head++) {
+            const int64_t at = first * nq + head * shared * d->d_head, from = first * nkv + head * d->d_head;
+            gg_attention(s->z + at, nq, s->q + at, nq, shared, s->k + from, s->v + from, nkv, n, d->d_head, d->attention_scale, d->attention_softcap,
+                         d->layer[layer].window, s->attention);
         }
         p->s->operations += 4.0 * (double)nq * pairs(n, d->layer[layer].window);
     }

@@ -1,4 +1,4 @@
-/* Attention of one head: equal to the twin over shapes, causal to the bit, free of the length of the document; planted targets found. */
+/* Attention: equal to the twin over shapes, causal to the bit, free of the length of the document; planted targets found. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static void drop(problem *p) { free(p->row), free(p->out), free(p->want), free(p
 
 static void solve(const gg__kernels *k, problem *p, float *out, int64_t T, float scale, float cap, int64_t window)
 {
-    k->attention(out, p->d, p->row, p->stride, p->row + p->d, p->row + 2 * p->d, p->stride, T, p->d, scale, cap, window, p->scratch);
+    k->attention(out, p->d, p->row, p->stride, 1, p->row + p->d, p->row + 2 * p->d, p->stride, T, p->d, scale, cap, window, p->scratch);
     for (int i = 0; i < 8; i++)
         assert_true(p->scratch[p->n_scratch + i] == 777);
     assert_true(p->out[p->T * p->d] == 777);
@@ -64,7 +64,7 @@ static void equal_to_the_twin_over_shapes_windows_and_caps(void **state)
                 float cap = w % 2 ? 2 : 0;
                 if (w > 1 && (a + b) % 3)
                     continue;
-                gg_naive_attention(p.want, p.d, p.row, p.stride, p.row + p.d, p.row + 2 * p.d, p.stride, p.T, p.d, scale, cap, window[w], NULL);
+                gg_naive_attention(p.want, p.d, p.row, p.stride, 1, p.row + p.d, p.row + 2 * p.d, p.stride, p.T, p.d, scale, cap, window[w], NULL);
                 FOR_EACH_ISA(k)
                 {
                     solve(k, &p, p.out, p.T, scale, cap, window[w]);
@@ -149,6 +149,39 @@ static void equal_keys_give_the_mean_of_the_values(void **state)
     }
 }
 
+/* Heads that share keys: each as it is alone, bit for bit, and the twin's; nothing between the heads' rows is touched. */
+static void heads_that_share_keys_are_as_alone(void **state)
+{
+    (void)state;
+    enum { D = 64, GAP = 5 };
+    FOR_EACH_ISA(k)
+        for (int64_t n = 2; n <= 7; n++)
+            for (int64_t T = 1; T < 80; T += T < 20 ? 1 : 7)
+                for (int64_t window = 0; window < 12; window += 11) {
+                    problem p = make(T, D);
+                    gg_random r = gg_random_of(6, (uint64_t)(T * 10 + n));
+                    const int64_t stride = n * D + GAP;
+                    float *q = malloc((size_t)(T * stride) * 4), *out = malloc((size_t)(T * stride) * 4), *want = malloc((size_t)(T * stride) * 4);
+                    for (int64_t i = 0; i < T * stride; i++) {
+                        q[i] = (float)gg_random_normal(&r);
+                        out[i] = want[i] = 777;
+                    }
+                    gg_naive_attention(want, stride, q, stride, n, p.row + D, p.row + 2 * D, p.stride, T, D, 0.125f, 0, window, NULL);
+                    k->attention(out, stride, q, stride, n, p.row + D, p.row + 2 * D, p.stride, T, D, 0.125f, 0, window, p.scratch);
+                    for (int64_t i = 0; i < T * stride; i++)
+                        if (!(fabs((double)out[i] - (double)want[i]) < 3e-6))
+                            fail_msg("%s T %lld, %lld heads, window %lld: expected %g, found %g", k->name, (long long)T, (long long)n, (long long)window,
+                                     (double)want[i], (double)out[i]);
+                    for (int64_t h = 0; h < n; h++) {
+                        k->attention(p.out, D, q + h * D, stride, 1, p.row + D, p.row + 2 * D, p.stride, T, D, 0.125f, 0, window, p.scratch);
+                        for (int64_t t = 0; t < T; t++)
+                            assert_memory_equal(out + t * stride + h * D, p.out + t * D, D * 4);
+                    }
+                    free(q), free(out), free(want);
+                    drop(&p);
+                }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +190,7 @@ int main(void)
         cmocka_unit_test(what_comes_later_is_never_seen_not_even_a_nan),
         cmocka_unit_test(a_query_finds_the_key_planted_for_it),
         cmocka_unit_test(equal_keys_give_the_mean_of_the_values),
+        cmocka_unit_test(heads_that_share_keys_are_as_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
