@@ -177,6 +177,9 @@ static void row_tanh(float *y, const float *x) { gg_tanh(y, x, ROW); }
 static void row_mul(float *y, const float *x) { gg_mul_f32(y, y, x, ROW); }
 static void row_abs_add(float *y, const float *x) { gg_abs_add(y, x, ROW); }
 static void row_rms_norm(float *y, const float *x) { gg_rms_norm(y, x, x, 0, 1e-5f, ROW); }
+static void row_silu_mul(float *y, const float *x) { gg_silu_mul(y, false, x, x, ROW); }
+static void row_silu_mul_bf16(float *y, const float *x) { gg_silu_mul(y, true, x, x, ROW); }
+static void row_add_rms_norm(float *y, const float *x) { gg_add_rms_norm(y, true, y, x, x, 0, 1e-5f, ROW); }
 static void row_softmax(float *y, const float *x) { (void)x; gg_softmax(y, ROW); }
 static void row_to_bf16(float *y, const float *x) { gg_f32_to_bf16((uint16_t *)y, x, ROW); }
 static void row_top_10(float *y, const float *x) { gg_top_k((int32_t *)y, NULL, x, ROW, 10); }
@@ -186,7 +189,7 @@ static gg_status bench_rows(bench *b)
 {
     static const struct { const char *name; void (*run)(float *y, const float *x); } kernel[] = {
         {"exp", row_exp}, {"silu", row_silu}, {"gelu_tanh", row_gelu_tanh}, {"gelu_erf", row_gelu_erf}, {"tanh", row_tanh}, {"mul", row_mul},
-        {"abs_add", row_abs_add}, {"rms_norm", row_rms_norm}, {"softmax", row_softmax}, {"to_bf16", row_to_bf16}, {"top_10", row_top_10}, {"top_30", row_top_30}};
+        {"silu_mul", row_silu_mul}, {"silu_mul_bf16", row_silu_mul_bf16}, {"abs_add", row_abs_add}, {"rms_norm", row_rms_norm}, {"add_rms_norm_bf16", row_add_rms_norm}, {"softmax", row_softmax}, {"to_bf16", row_to_bf16}, {"top_10", row_top_10}, {"top_30", row_top_30}};
     float *x, *y;
     GG_TRY(numbers(&x, b, ROW * N_ROWS));
     gg_status s = numbers(&y, b, ROW * N_ROWS);
@@ -202,7 +205,7 @@ static gg_status bench_rows(bench *b)
         }
         const double ns = best / (ROW * N_ROWS) * 1e9;
         if (b->tell)
-            printf("  %-10s %.3f\n", kernel[i].name, ns);
+            printf("  %-18s %.3f\n", kernel[i].name, ns);
         s = keep(b, b->rows, json_pack("{s:s, s:f}", "name", kernel[i].name, "ns_a_number", ns));
         memcpy(y, x, sizeof *y * ROW * N_ROWS); /* what a kernel left may be no number */
     }

@@ -9,16 +9,18 @@ static bool has_avx512(void)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl");
 }
+static bool has_avx512_bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 
 const gg__kernels *gg__kernels_of(int isa)
 {
-    return isa == GG__ISA_PLAIN                    ? &gg__kernels_plain
-           : isa == GG__ISA_AVX2 && has_avx2()     ? &gg__kernels_avx2
-           : isa == GG__ISA_AVX512 && has_avx512() ? &gg__kernels_avx512
-                                                   : NULL;
+    return isa == GG__ISA_PLAIN                              ? &gg__kernels_plain
+           : isa == GG__ISA_AVX2 && has_avx2()               ? &gg__kernels_avx2
+           : isa == GG__ISA_AVX512 && has_avx512()           ? &gg__kernels_avx512
+           : isa == GG__ISA_AVX512_BF16 && has_avx512_bf16() ? &gg__kernels_avx512bf16
+                                                             : NULL;
 }
 
-static const gg__kernels *best(void) { return has_avx512() ? &gg__kernels_avx512 : has_avx2() ? &gg__kernels_avx2 : &gg__kernels_plain; }
+static const gg__kernels *best(void) { return has_avx512_bf16() ? &gg__kernels_avx512bf16 : has_avx512() ? &gg__kernels_avx512 : has_avx2() ? &gg__kernels_avx2 : &gg__kernels_plain; }
 #else
 const gg__kernels *gg__kernels_of(int isa) { return isa == GG__ISA_PLAIN ? &gg__kernels_plain : NULL; }
 static const gg__kernels *best(void) { return &gg__kernels_plain; }
@@ -32,6 +34,10 @@ void gg_relu(float *y, const float *x, int64_t n) { best()->relu(y, x, n); }
 void gg_tanh(float *y, const float *x, int64_t n) { best()->tanh(y, x, n); }
 void gg_sigmoid(float *y, const float *x, int64_t n) { best()->sigmoid(y, x, n); }
 void gg_softcap(float *y, const float *x, float cap, int64_t n) { best()->softcap(y, x, cap, n); }
+void gg_silu_mul(void *y, bool narrow, const float *g, const float *u, int64_t n) { best()->silu_mul(y, narrow, g, u, n); }
+void gg_gelu_tanh_mul(void *y, bool narrow, const float *g, const float *u, int64_t n) { best()->gelu_tanh_mul(y, narrow, g, u, n); }
+void gg_gelu_erf_mul(void *y, bool narrow, const float *g, const float *u, int64_t n) { best()->gelu_erf_mul(y, narrow, g, u, n); }
+void gg_relu_mul(void *y, bool narrow, const float *g, const float *u, int64_t n) { best()->relu_mul(y, narrow, g, u, n); }
 void gg_mul_f32(float *y, const float *a, const float *b, int64_t n) { best()->mul(y, a, b, n); }
 void gg_add_f32(float *y, const float *a, const float *b, int64_t n) { best()->add(y, a, b, n); }
 void gg_axpy(float *y, float alpha, const float *x, int64_t n) { best()->axpy(y, alpha, x, n); }
@@ -45,6 +51,10 @@ double gg_logsumexp(const float *x, int64_t n) { return best()->logsumexp(x, n);
 void gg_rms_norm(float *y, const float *x, const float *w, float offset, float eps, int64_t n)
 {
     best()->rms_norm(y, x, w, offset, eps, n);
+}
+void gg_add_rms_norm(void *y, bool narrow, float *x, const float *d, const float *w, float offset, float eps, int64_t n)
+{
+    best()->add_rms_norm(y, narrow, x, d, w, offset, eps, n);
 }
 void gg_layer_norm(float *y, const float *x, const float *w, const float *b, float eps, int64_t n)
 {

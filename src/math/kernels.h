@@ -13,6 +13,12 @@ void gg_relu(float *y, const float *x, int64_t n);
 void gg_tanh(float *y, const float *x, int64_t n);
 void gg_sigmoid(float *y, const float *x, int64_t n);
 void gg_softcap(float *y, const float *x, float cap, int64_t n); /* cap tanh(x / cap) */
+/* y = act(g) u, the hidden layer of a gated MLP, in float32 (y may be g or u) or, narrow, in bfloat16: the numbers that the activation, the
+ * product and the rounding give one after the other (but numbers below 2^-126 may become 0, as which products take them anyway). */
+void gg_silu_mul(void *y, bool narrow, const float *g, const float *u, int64_t n);
+void gg_gelu_tanh_mul(void *y, bool narrow, const float *g, const float *u, int64_t n);
+void gg_gelu_erf_mul(void *y, bool narrow, const float *g, const float *u, int64_t n);
+void gg_relu_mul(void *y, bool narrow, const float *g, const float *u, int64_t n);
 void gg_mul_f32(float *y, const float *a, const float *b, int64_t n); /* y = a b; y may be a or b */
 void gg_add_f32(float *y, const float *a, const float *b, int64_t n);
 void gg_axpy(float *y, float alpha, const float *x, int64_t n);       /* y += alpha x */
@@ -28,6 +34,8 @@ double gg_logsumexp(const float *x, int64_t n);
 
 /* y = x / sqrt(mean x^2 + eps) * (offset + w); w NULL: 1. One row of width n. (Zhang & Sennrich 2019) */
 void gg_rms_norm(float *y, const float *x, const float *w, float offset, float eps, int64_t n);
+/* x += d (NULL: x stays), then y = gg_rms_norm of it, in float32 or, narrow, in bfloat16. */
+void gg_add_rms_norm(void *y, bool narrow, float *x, const float *d, const float *w, float offset, float eps, int64_t n);
 /* y = (x - mean) / sqrt(var + eps) * w + b; b NULL: 0; w NULL: 1. (Ba et al. 2016) */
 void gg_layer_norm(float *y, const float *x, const float *w, const float *b, float eps, int64_t n);
 

@@ -6,6 +6,34 @@
 #include "kernels_isa.h"
 #include "vector_body.h"
 
+/* To nearest even. A NaN whose payload sits in the low bits would become infinity, so NaN is made quiet before it is cut. */
+typedef uint16_t vh __attribute__((vector_size(2 * W)));
+typedef uint16_t vhu __attribute__((vector_size(2 * W), aligned(2), may_alias));
+typedef uint32_t vw __attribute__((vector_size(4 * W)));
+ALWAYS vh to_bf16(vf v)
+{
+    vw u = (vw)v, rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16, quiet = u >> 16 | 0x40;
+    return __builtin_convertvector((vw)SELECT(v != v, (vf)quiet, (vf)rounded), vh);
+}
+#ifndef NARROW
+#define NARROW(v) to_bf16(v)
+#endif
+
+/* n <= W numbers of v to place i of an output in float32 or bfloat16. */
+ALWAYS void put(void *y, bool narrow, int64_t i, vf v, int64_t n)
+{
+    if (narrow && n >= W)
+        *(vhu *)((uint16_t *)y + i) = (vhu)NARROW(v);
+    else if (narrow) {
+        uint16_t b[W];
+        *(vhu *)b = (vhu)NARROW(v);
+        memcpy((uint16_t *)y + i, b, (size_t)n * sizeof *b);
+    } else if (n >= W)
+        store((float *)y + i, v);
+    else
+        store_part((float *)y + i, v, n);
+}
+
 #define EACH(name, expression)                                 \
     static void name(float *y, const float *x, int64_t n)      \
     {                                                          \
@@ -69,16 +97,41 @@ static void k_abs_add(float *sum, const float *x, int64_t n)
         sum[i] += fabsf(x[i]);
 }
 
-/* To nearest even. A NaN whose payload sits in the low bits would become infinity, so NaN is made quiet before it is cut. */
 static void k_to_bf16(uint16_t *y, const float *x, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t u;
-        memcpy(&u, x + i, 4);
-        uint32_t rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16, quiet = u >> 16 | 0x40;
-        y[i] = (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
+    int64_t i = 0;
+    for (; i + W <= n; i += W)
+        *(vhu *)(y + i) = (vhu)to_bf16(load(x + i));
+    if (i < n) {
+        uint16_t b[W];
+        *(vhu *)b = (vhu)to_bf16(load_part(x + i, n - i, 0));
+        memcpy(y + i, b, (size_t)(n - i) * sizeof *b);
     }
 }
+
+/* y = act(g) u in one go */
+#define GATED(name, act)                                                                                                                 \
+    ALWAYS void name##_to(void *y, bool narrow, const float *g, const float *u, int64_t n)                                               \
+    {                                                                                                                                    \
+        for (int64_t i = 0; i + W <= n; i += W)                                                                                          \
+            put(y, narrow, i, act(load(g + i)) * load(u + i), W);                                                                        \
+        const int64_t rest = n % W, i = n - rest;                                                                                        \
+        if (rest)                                                                                                                        \
+            put(y, narrow, i, act(load_part(g + i, rest, 0)) * load_part(u + i, rest, 0), rest);                                         \
+    }                                                                                                                                    \
+    static void name(void *y, bool narrow, const float *g, const float *u, int64_t n)                                                    \
+    {                                                                                                                                    \
+        if (narrow)                                                                                                                      \
+            name##_to(y, true, g, u, n);                                                                                                 \
+        else                                                                                                                             \
+            name##_to(y, false, g, u, n);                                                                                                \
+    }
+ALWAYS vf v_relu(vf v) { return SELECT(v < all(0), all(0), v); }
+GATED(k_silu_mul, v_silu)
+GATED(k_gelu_tanh_mul, v_gelu_tanh)
+GATED(k_gelu_erf_mul, v_gelu_erf)
+GATED(k_relu_mul, v_relu)
+#undef GATED
 
 static bool k_all_finite(const float *x, int64_t n)
 {
@@ -207,15 +260,39 @@ static double k_logsumexp(const float *x, int64_t n)
     return (double)max + log(sum);
 }
 
+/* x += d (NULL: nothing), then y = x / rms (offset + w). The sum of squares is k_dot's. */
+ALWAYS void rms_norm_row(void *y, bool narrow, float *x, const float *d, const float *w, float offset, float eps, int64_t n)
+{
+    float square;
+    if (d) {
+#define FULL(at) vf v = load(x + (at)) + load(d + (at)); store(x + (at), v)
+#define LAST(at, m) vf v = load_part(x + (at), (m), 0) + load_part(d + (at), (m), 0); store_part(x + (at), v, (m))
+#define TERM(s) FMA(v, v, s)
+        SUM_ROW(square, n, FULL, LAST, TERM);
+#undef FULL
+#undef LAST
+#undef TERM
+    } else
+        square = k_dot(x, x, n);
+    const float r = 1.0f / sqrtf(square / (float)n + eps);
+    for (int64_t i = 0; i < n; i += W) {
+        const int64_t m = n - i < W ? n - i : W;
+        vf v = (m < W ? load_part(x + i, m, 0) : load(x + i)) * r;
+        put(y, narrow, i, w ? v * (offset + (m < W ? load_part(w + i, m, 0) : load(w + i))) : v, m);
+    }
+}
+
 static void k_rms_norm(float *y, const float *x, const float *w, float offset, float eps, int64_t n)
 {
-    float r = 1.0f / sqrtf(k_dot(x, x, n) / (float)n + eps);
-    if (w)
-        for (int64_t i = 0; i < n; i++)
-            y[i] = x[i] * r * (offset + w[i]);
+    rms_norm_row(y, false, (float *)(uintptr_t)x, NULL, w, offset, eps, n); /* without a d, x is only read */
+}
+
+static void k_add_rms_norm(void *y, bool narrow, float *x, const float *d, const float *w, float offset, float eps, int64_t n)
+{
+    if (narrow)
+        rms_norm_row(y, true, x, d, w, offset, eps, n);
     else
-        for (int64_t i = 0; i < n; i++)
-            y[i] = x[i] * r;
+        rms_norm_row(y, false, x, d, w, offset, eps, n);
 }
 
 static void k_layer_norm(float *y, const float *x, const float *w, const float *b, float eps, int64_t n)
@@ -331,6 +408,10 @@ const gg__kernels ISA(gg__kernels) = {
     .tanh = k_tanh,
     .sigmoid = k_sigmoid,
     .softcap = k_softcap,
+    .silu_mul = k_silu_mul,
+    .gelu_tanh_mul = k_gelu_tanh_mul,
+    .gelu_erf_mul = k_gelu_erf_mul,
+    .relu_mul = k_relu_mul,
     .mul = k_mul,
     .add = k_add,
     .axpy = k_axpy,
@@ -342,6 +423,7 @@ const gg__kernels ISA(gg__kernels) = {
     .softmax = k_softmax,
     .logsumexp = k_logsumexp,
     .rms_norm = k_rms_norm,
+    .add_rms_norm = k_add_rms_norm,
     .layer_norm = k_layer_norm,
     .rope = k_rope,
     .attention = k_attention,

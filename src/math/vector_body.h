@@ -1,7 +1,7 @@
 /* Vectors of W floats and functions of them, for the files that are compiled once an instruction set (isa_*.h gives W, FMA, MAX, MIN, SELECT, ANY).
  *
- * exp: x = k ln 2 + r, |r| <= ln 2 / 2, e^r a polynomial of degree 7, and 2^k applied in two factors, so that results below the smallest
- * normal number are rounded once and those above the largest become infinity.
+ * exp: x = k ln 2 + r, |r| <= ln 2 / 2, e^r a polynomial of degree 7; 2^k is applied so that results below the smallest normal number are
+ * rounded once and those above the largest become infinity.
  * tanh: odd polynomial below 0.625 (1 - 2 / (e^2x + 1) would cancel there). Polynomials of exp and tanh: Moshier, Cephes.
  * log: x = 2^k m, m in [sqrt(1/2), sqrt(2)), a polynomial of degree 9 in m - 1 (Moshier, Cephes). softplus: log(1 + e) with what 1 + e lost given back.
  * gelu_erf: x Phi(x); Phi(-a) = e^(-a a / 2) t Q(t), t = 1 / (1 + a / 4), Q of degree 9 fitted for the relative error (2.6e-8), since
@@ -77,22 +77,27 @@ ALWAYS float max_of(vf v)
 
 /* ---- functions of a vector */
 
+#ifndef TIMES_POWER
+/* p 2^k, k whole: in two factors, the first of which leaves a normal number, so that the result is rounded once */
+ALWAYS vf TIMES_POWER(vf p, vf k)
+{
+    vi whole = __builtin_convertvector(k, vi), k1 = whole >> 1, k2 = whole - k1;
+    return p * (vf)((k1 + 127) << 23) * (vf)((k2 + 127) << 23);
+}
+#endif
+
 ALWAYS vf v_exp(vf x)
 {
     vf c = MIN(all(89.0f), MAX(all(-104.0f), x)); /* NaN comes through */
-    vf t = FMA(c, all(0x1.715476p0f), all(0x1.8p23f));
-    vi k = (vi)t - 0x4b400000; /* the integer that the addition rounded to */
-    vf kf = t - all(0x1.8p23f);
-    vf r = FMA(kf, all(-0x1.62e4p-1f), c); /* exact: 16 bits times 8 */
-    r = FMA(kf, all(-0x1.7f7d1cp-20f), r);
+    vf k = FMA(c, all(0x1.715476p0f), all(0x1.8p23f)) - all(0x1.8p23f); /* rounded to a whole number */
+    vf r = FMA(k, all(-0x1.62e4p-1f), c); /* exact: 16 bits times 8 */
+    r = FMA(k, all(-0x1.7f7d1cp-20f), r);
     vf p = FMA(r, all(1.9875691500e-4f), all(1.3981999507e-3f));
     p = FMA(p, r, all(8.3334519073e-3f));
     p = FMA(p, r, all(4.1665795894e-2f));
     p = FMA(p, r, all(1.6666665459e-1f));
     p = FMA(p, r, all(5.0000001201e-1f));
-    p = FMA(p, r * r, r) + 1.0f;
-    vi k1 = k >> 1, k2 = k - k1;
-    return p * (vf)((k1 + 127) << 23) * (vf)((k2 + 127) << 23);
+    return TIMES_POWER(FMA(p, r * r, r) + 1.0f, k);
 }
 
 ALWAYS vf v_sigmoid(vf x) { return 1.0f / (1.0f + v_exp(-x)); }

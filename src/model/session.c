@@ -253,14 +253,25 @@ static uint32_t feeds(uint32_t want, bool goes_on, const gg_model_description *d
     return want;
 }
 
+static bool is_acted_on(const pass *p, int layer, gg_site site)
+{
+    return p->m->actions && gg_actions_at(p->m->actions, layer, site);
+}
+
+/* Must the numbers of the site be there, each for itself? */
+static bool is_watched(const pass *p, int layer, gg_site site)
+{
+    return (p->s->want[layer] >> site & 1) || is_acted_on(p, layer, site);
+}
+
 /* Does the action, then shows the site to those who asked for it. */
 static gg_status offer(const pass *p, int layer, gg_site site, float *x, int64_t row, int64_t n_rows, int64_t width)
 {
-    const bool acted = p->m->actions && gg_actions_at(p->m->actions, layer, site), wanted = p->s->want[layer] >> site & 1;
-    if (!acted && !wanted)
+    const bool wanted = p->s->want[layer] >> site & 1;
+    if (!is_watched(p, layer, site))
         return GG_OK;
     gg_clock_mark(p->s->clock, GG_PHASE_ELEMENTWISE);
-    if (acted)
+    if (is_acted_on(p, layer, site))
         gg_actions_apply(p->m->actions, layer, site, x, n_rows, width);
     const gg_tap t = {.layer = layer, .site = site, .row = row, .n_rows = n_rows, .width = width, .x = x};
     for (int i = 0; i < p->n_listeners; i++) {
@@ -293,14 +304,53 @@ static gg_status multiply(const pass *p, const gg_linear *l, float *y, const voi
     return GG_OK;
 }
 
+static void norm_row(const pass *p, float *y, const float *x, const gg__norm *w, int64_t width)
+{
+    if (p->d->norm == GG_NORM_LAYER)
+        gg_layer_norm(y, x, w->w, w->b, p->d->norm_eps, width);
+    else
+        gg_rms_norm(y, x, w->w, p->d->norm_offset, p->d->norm_eps, width);
+}
+
 /* y, x: (n, width); y may be x */
 static void norm_rows(const pass *p, float *y, const float *x, const gg__norm *w, int64_t n, int64_t width)
 {
     for (int64_t t = 0; t < n; t++)
-        if (p->d->norm == GG_NORM_LAYER)
-            gg_layer_norm(y + t * width, x + t * width, w->w, w->b, p->d->norm_eps, width);
-        else
-            gg_rms_norm(y + t * width, x + t * width, w->w, p->d->norm_offset, p->d->norm_eps, width);
+        norm_row(p, y + t * width, x + t * width, w, width);
+}
+
+/* resid += delta, after its own norm where the family has one there. Row by row, while a row is near. */
+static void add_to_resid(const pass *p, float *delta, const gg__norm *post)
+{
+    const int64_t width = p->d->d_model;
+    for (int64_t t = 0; t < p->n; t++) {
+        if (p->d->norm_place != GG_NORM_PRE)
+            norm_row(p, delta + t * width, delta + t * width, post, width);
+        gg_add_f32(p->s->resid + t * width, p->s->resid + t * width, delta + t * width, width);
+    }
+}
+
+/* What attention or the MLP reads: the residual stream, after `delta` (NULL: none) came to it, normed where the family has a norm there,
+ * in the format of the products. */
+static const void *block_input(const pass *p, float *delta, const gg__norm *post, const gg__norm *pre)
+{
+    const gg_model_description *d = p->d;
+    const gg_session *s = p->s;
+    const bool narrow = p->m->dtype == GG_BF16;
+    const int64_t width = d->d_model;
+    if (d->norm_place != GG_NORM_PRE || d->norm != GG_NORM_RMS) {
+        if (delta)
+            add_to_resid(p, delta, post);
+        if (d->norm_place == GG_NORM_POST)
+            return as_input(p, s->resid, p->n, width);
+        norm_rows(p, s->h, s->resid, pre, p->n, width);
+        return as_input(p, s->h, p->n, width);
+    }
+    for (int64_t t = 0; t < p->n; t++) {
+        void *y = narrow ? (void *)(s->narrow + t * width) : s->h + t * width;
+        gg_add_rms_norm(y, narrow, s->resid + t * width, delta ? delta + t * width : NULL, pre->w, d->norm_offset, d->norm_eps, width);
+    }
+    return narrow ? (const void *)s->narrow : s->h;
 }
 
 static void activate(const pass *p, float *x, int64_t n)
@@ -311,6 +361,22 @@ static void activate(const pass *p, float *x, int64_t n)
     case GG_ACT_GELU_ERF: gg_gelu_erf(x, x, n); break;
     case GG_ACT_RELU: gg_relu(x, x, n); break;
     }
+}
+
+/* hid = act(gate) up in the format of the products, without the steps between. */
+static const void *gated(const pass *p)
+{
+    const gg_session *s = p->s;
+    const int64_t n = p->n * p->d->d_ff;
+    const bool narrow = p->m->dtype == GG_BF16;
+    void *y = narrow ? (void *)s->narrow : s->gate;
+    switch (p->d->act) {
+    case GG_ACT_SILU: gg_silu_mul(y, narrow, s->gate, s->up, n); break;
+    case GG_ACT_GELU_TANH: gg_gelu_tanh_mul(y, narrow, s->gate, s->up, n); break;
+    case GG_ACT_GELU_ERF: gg_gelu_erf_mul(y, narrow, s->gate, s->up, n); break;
+    case GG_ACT_RELU: gg_relu_mul(y, narrow, s->gate, s->up, n); break;
+    }
+    return y;
 }
 
 static gg_status embed(const pass *p)
@@ -391,14 +457,9 @@ static gg_status run_attention(const pass *p, int layer, uint32_t need)
     const gg__layer *y = &p->m->layer[layer];
     gg_session *s = p->s;
     const int64_t nq = d->n_heads * d->d_head, nkv = d->n_kv_heads * d->d_head;
-    const float *in = s->resid;
     if (!(need & (BIT(Q) | BIT(K) | BIT(V))))
         return GG_OK;
-    if (d->norm_place != GG_NORM_POST) {
-        norm_rows(p, s->h, s->resid, &y->attn_pre, p->n, d->d_model);
-        in = s->h;
-    }
-    const void *x = as_input(p, in, p->n, d->d_model);
+    const void *x = block_input(p, NULL, NULL, &y->attn_pre);
     if (need & BIT(Q)) {
         GG_TRY(multiply(p, y->q, s->q, x, p->n));
         GG_TRY(offer(p, layer, GG_SITE_Q, s->q, 0, p->n, nq));
@@ -429,21 +490,16 @@ static gg_status run_attention(const pass *p, int layer, uint32_t need)
     return offer(p, layer, GG_SITE_ATTN_OUT, s->out, 0, p->n, d->d_model);
 }
 
-/* resid -> h = mlp_out, not yet normed or added */
+/* resid, and attn_out where that is still to be added -> h = mlp_out, not yet normed or added */
 static gg_status run_mlp(const pass *p, int layer, uint32_t need)
 {
     const gg_model_description *d = p->d;
     const gg__layer *y = &p->m->layer[layer];
     gg_session *s = p->s;
     const int64_t n_hid = p->n * d->d_ff;
-    const float *in = s->resid;
     if (!(need & (BIT(GATE) | BIT(UP))))
         return GG_OK;
-    if (d->norm_place != GG_NORM_POST) {
-        norm_rows(p, s->h, s->resid, &y->mlp_pre, p->n, d->d_model);
-        in = s->h;
-    }
-    const void *x = as_input(p, in, p->n, d->d_model);
+    const void *x = block_input(p, d->parallel ? NULL : s->out, &y->attn_post, &y->mlp_pre);
     float *hid = d->gated ? s->gate : s->up;
     if (need & BIT(GATE)) {
         GG_TRY(multiply(p, y->gate, s->gate, x, p->n));
@@ -455,16 +511,21 @@ static gg_status run_mlp(const pass *p, int layer, uint32_t need)
     }
     if (!(need & BIT(ACT)))
         return GG_OK;
-    activate(p, hid, n_hid);
-    GG_TRY(offer(p, layer, GG_SITE_ACT, hid, 0, p->n, d->d_ff));
-    if (!(need & BIT(HID)))
-        return GG_OK;
-    if (d->gated)
-        gg_mul_f32(hid, hid, s->up, n_hid);
-    GG_TRY(offer(p, layer, GG_SITE_HID, hid, 0, p->n, d->d_ff));
-    if (!(need & BIT(MLP_OUT)))
-        return GG_OK;
-    GG_TRY(multiply(p, y->down, s->h, as_input(p, hid, p->n, d->d_ff), p->n));
+    if (d->gated && (need & BIT(MLP_OUT)) && !is_watched(p, layer, GG_SITE_ACT) && !is_watched(p, layer, GG_SITE_HID))
+        x = gated(p);
+    else {
+        activate(p, hid, n_hid);
+        GG_TRY(offer(p, layer, GG_SITE_ACT, hid, 0, p->n, d->d_ff));
+        if (!(need & BIT(HID)))
+            return GG_OK;
+        if (d->gated)
+            gg_mul_f32(hid, hid, s->up, n_hid);
+        GG_TRY(offer(p, layer, GG_SITE_HID, hid, 0, p->n, d->d_ff));
+        if (!(need & BIT(MLP_OUT)))
+            return GG_OK;
+        x = as_input(p, hid, p->n, d->d_ff);
+    }
+    GG_TRY(multiply(p, y->down, s->h, x, p->n));
     return offer(p, layer, GG_SITE_MLP_OUT, s->h, 0, p->n, d->d_model);
 }
 
@@ -473,24 +534,16 @@ static gg_status run_block(const pass *p, int layer, bool goes_on)
     const gg_model_description *d = p->d;
     const gg__layer *y = &p->m->layer[layer];
     gg_session *s = p->s;
-    const int64_t width = d->d_model, size = p->n * width;
+    const int64_t width = d->d_model;
     const uint32_t need = feeds(s->want[layer], goes_on, d);
     GG_TRY(offer(p, layer, GG_SITE_RESID_IN, s->resid, 0, p->n, width));
     GG_TRY(run_attention(p, layer, need));
-    if (need & BIT(ATTN_OUT)) {
-        if (d->norm_place != GG_NORM_PRE)
-            norm_rows(p, s->out, s->out, &y->attn_post, p->n, width);
-        if (!d->parallel)
-            gg_add_f32(s->resid, s->resid, s->out, size);
-    }
     GG_TRY(run_mlp(p, layer, need));
     if (!(need & BIT(RESID_OUT)))
         return GG_OK;
-    if (d->norm_place != GG_NORM_PRE)
-        norm_rows(p, s->h, s->h, &y->mlp_post, p->n, width);
     if (d->parallel)
-        gg_add_f32(s->h, s->h, s->out, size);
-    gg_add_f32(s->resid, s->resid, s->h, size);
+        gg_add_f32(s->h, s->h, s->out, p->n * width);
+    add_to_resid(p, s->h, &y->mlp_post);
     return offer(p, layer, GG_SITE_RESID_OUT, s->resid, 0, p->n, width);
 }
 

@@ -365,6 +365,81 @@ static void top_k_is_ordered_and_ties_go_to_the_lowest_index(void **state)
         }
 }
 
+/* The same bits, or NaN on both sides; in float32 or bfloat16, where what is below 2^-126 may be 0. Nothing behind the last number was touched. */
+static void same(const void *found, const float *want, bool narrow, int64_t n, const char *what)
+{
+    static uint16_t h[MOST];
+    const uint16_t *f = found;
+    gg_f32_to_bf16(h, want, n);
+    for (int64_t i = 0; i < n; i++)
+        if (narrow && fabsf(want[i]) < 0x1p-126f && (f[i] & 0x7fff) == 0)
+            continue;
+        else if (isnan(want[i]) ? !(narrow ? (f[i] & 0x7fff) > 0x7f80 : isnan(((const float *)found)[i])) : narrow ? f[i] != h[i] : memcmp((const float *)found + i, want + i, 4) != 0)
+            fail_msg("%s, %s, number %lld of %lld differs from %g", what, narrow ? "bfloat16" : "float32", (long long)i, (long long)n, (double)want[i]);
+    assert_true(narrow ? f[n] == 0x1234 : ((const float *)found)[n] == guard);
+}
+
+/* A kernel that does two steps gives the bits of one step after the other. */
+static void steps_in_one_go_are_the_steps(void **state)
+{
+    (void)state;
+    static const int64_t length[] = {0, 1, 3, 4, 7, 15, 16, 17, 31, 33, 64, 100, 576, 1536, 1541};
+    static const float strange[] = {NAN, INFINITY, -INFINITY, 0, -0.0f, 0x1p-149f, -0x1p-130f, 3e38f, -3e38f, 88, -104};
+    enum { N_STRANGE = sizeof strange / sizeof *strange };
+    FOR_EACH_ISA(k)
+        for (size_t j = 0; j < sizeof length / sizeof *length; j++)
+            for (int strangely = 0; strangely < 2; strangely++)
+                for (int narrow = 0; narrow < 2; narrow++) {
+                    const int64_t n = length[j];
+                    const struct {
+                        const char *name;
+                        void (*both)(void *, bool, const float *, const float *, int64_t);
+                        void (*first)(float *, const float *, int64_t);
+                    } gated[] = {{"silu", k->silu_mul, k->silu}, {"gelu_tanh", k->gelu_tanh_mul, k->gelu_tanh}, {"gelu_erf", k->gelu_erf_mul, k->gelu_erf},
+                                 {"relu", k->relu_mul, k->relu}};
+                    fill(x, n, 21, 3);
+                    fill(w, n, 22, 2);
+                    for (int64_t i = 0; i < n && strangely; i++) {
+                        x[i] = strange[i % N_STRANGE];
+                        w[i] = strange[i / N_STRANGE % N_STRANGE];
+                    }
+                    for (size_t f = 0; f < sizeof gated / sizeof *gated; f++) {
+                        gated[f].first(z, x, n);
+                        k->mul(z, z, w, n);
+                        y[n] = guard;
+                        ((uint16_t *)y)[n] = narrow ? 0x1234 : ((uint16_t *)y)[n];
+                        gated[f].both(y, narrow, x, w, n);
+                        same(y, z, narrow, n, gated[f].name);
+                    }
+                    memcpy(y, x, sizeof *y * (size_t)n); /* in place */
+                    y[n] = guard;
+                    k->silu(z, x, n);
+                    k->mul(z, z, w, n);
+                    k->silu_mul(y, false, y, w, n);
+                    same(y, z, false, n, "silu in place");
+                    for (int with = 0; with < 4 && n > 0; with++) { /* an addend, weights */
+                        float *d = with & 1 ? w : NULL, *weight = with & 2 ? b : NULL;
+                        static float sum[MOST + 8], added[MOST + 8];
+                        fill(b, n, 23, 1);
+                        fill(x, n, 24, 1);
+                        if (strangely)
+                            x[n / 2] = 0x1p-140f;
+                        else
+                            fill(w, n, 25, 1);
+                        memcpy(sum, x, sizeof *x * (size_t)(n + 8));
+                        memcpy(added, x, sizeof *x * (size_t)(n + 8));
+                        if (d)
+                            k->add(sum, sum, d, n);
+                        k->rms_norm(z, sum, weight, 1, 1e-5f, n);
+                        y[n] = guard;
+                        ((uint16_t *)y)[n] = narrow ? 0x1234 : ((uint16_t *)y)[n];
+                        k->add_rms_norm(y, narrow, added, d, weight, 1, 1e-5f, n);
+                        same(y, z, narrow, n, "add_rms_norm");
+                        same(added, sum, false, n, "the sum");
+                    }
+                }
+}
+
 static void the_public_names_take_the_widest_set(void **state)
 {
     (void)state;
@@ -392,6 +467,7 @@ int main(void)
         cmocka_unit_test(softmax_and_logsumexp_survive_extremes),
         cmocka_unit_test(rope_rotates_the_halves_and_leaves_the_rest),
         cmocka_unit_test(top_k_is_ordered_and_ties_go_to_the_lowest_index),
+        cmocka_unit_test(steps_in_one_go_are_the_steps),
         cmocka_unit_test(the_public_names_take_the_widest_set),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
