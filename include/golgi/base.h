@@ -1,12 +1,21 @@
 /* golgi/base.h - status codes, the context, memory. Floor 0.
  *
- *     gg_context *ctx = NULL;
- *     if (gg_context_create(&ctx, &(gg_context_options){.n_threads = 2, .seed = 1}) != GG_OK) return 1;
- *     gg_model *m = NULL;
- *     if (gg_model_open(&m, ctx, "model.gguf", NULL) != GG_OK)
- *         fprintf(stderr, "%s\n", gg_message(ctx));
- *     gg_model_free(m);
- *     gg_context_free(ctx);
+ *     #include <golgi/golgi.h>
+ *     #include <stdio.h>
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         gg_context *ctx = NULL;
+ *         gg_model *m = NULL;
+ *         if (argc < 2 || gg_context_create(&ctx, &(gg_context_options){.n_threads = 2, .seed = 1}) != GG_OK)
+ *             return 2;
+ *         const gg_status s = gg_model_open(&m, ctx, argv[1], NULL);
+ *         if (s != GG_OK)
+ *             fprintf(stderr, "%s\n", gg_message(ctx));
+ *         gg_model_free(m);
+ *         gg_context_free(ctx);
+ *         return s == GG_OK ? 0 : 1;
+ *     }
  *
  * Ownership: what `gg_x_create` or `gg_x_open` gives is freed by `gg_x_free`; every *_free takes NULL.
  * Errors:    functions that can fail return gg_status; the context keeps the message with the values in it.
@@ -28,6 +37,7 @@ extern "C" {
 #define GG_VERSION_MINOR 1
 #define GG_VERSION_PATCH 0
 #define GG_VERSION_TEXT "0.1.0"
+#define GG_VERSION_DATE "2026-11-26"
 
 #if defined(__GNUC__)
 #define GG_API __attribute__((visibility("default")))

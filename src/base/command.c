@@ -5,6 +5,7 @@
  * another option or "--" comes.
  */
 #include "base/command.h"
+#include "base/command_state.h"
 #include "base/context.h"
 #include "base/event.h"
 #include "base/memory.h"
@@ -18,32 +19,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { FIRST_KEY = 0x1000, KEY_HELP = 0x0fff, N_MACHINE = 6 }; /* beyond the characters, so argp sees no short options */
+enum { FIRST_KEY = 0x1000, KEY_HELP = 0x0fff }; /* beyond the characters, so argp sees no short options */
 
-typedef struct entry {
-    const gg_option *o;
-    const char *group;
-    bool given;
-    int64_t cap; /* of a TEXTS array that we made; 0: the caller's default */
-} entry;
-
-typedef struct gg_command_state {
-    gg_context *own; /* memory of the parse */
-    gg_context *ctx; /* the command's */
-    gg_command *c;
-    entry *entries; /* (n_entries,) the command's own options, then the machine options */
-    int n_entries;
-    entry *texts;   /* the TEXTS option that takes the next words, or NULL */
-    int next;       /* index in argv after what was understood */
-    bool help;
-    gg_status status;
-    gg_option machine[N_MACHINE];
-    double start; /* gg_time() */
-    char *said;   /* what gg_command_say_begin collects, with --log-json */
-    size_t n_said;
-    struct sigaction before[3];
-    bool handlers;
-} state;
+typedef gg__entry entry;
+typedef gg_command_state state;
 
 /* ---- words ---- */
 
@@ -103,7 +82,7 @@ bool gg_terminal_colour(void)
 
 /* ---- help ---- */
 
-static int width_of(FILE *f)
+int gg__width_of(FILE *f)
 {
     struct winsize w = {0};
     if (ioctl(fileno(f), TIOCGWINSZ, &w) == 0 && w.ws_col >= 40)
@@ -112,7 +91,7 @@ static int width_of(FILE *f)
 }
 
 /* Prints text in lines from column `left` on; the cursor stands at column `at`. */
-static void put_wrapped(FILE *f, const char *text, int left, int at, int width)
+void gg__put_wrapped(FILE *f, const char *text, int left, int at, int width)
 {
     if (at > left) {
         fputc('\n', f);
@@ -144,7 +123,7 @@ static void put_wrapped(FILE *f, const char *text, int left, int at, int width)
 }
 
 /* " [10]", " [all processors]" or nothing */
-static void add_default(gg_str *s, const gg_option *o)
+void gg__option_default(gg_str *s, const gg_option *o)
 {
     switch (o->type) {
     case GG_OPT_TEXT:
@@ -171,31 +150,41 @@ static void add_default(gg_str *s, const gg_option *o)
     }
 }
 
-static void add_name(gg_str *s, const gg_option *o)
+const char *gg__option_arg(const gg_option *o)
+{
+    if (o->type == GG_OPT_FLAG)
+        return NULL;
+    return o->arg ? o->arg : o->type == GG_OPT_INT ? "N" : o->type == GG_OPT_DOUBLE ? "X" : o->choices ? o->choices : "TEXT";
+}
+
+void gg__option_name(gg_str *s, const gg_option *o)
 {
     if (o->name)
         gg_str_printf(s, "--%s", o->name);
-    if (o->type == GG_OPT_FLAG)
-        return;
-    const char *arg = o->arg ? o->arg : o->type == GG_OPT_INT ? "N" : o->type == GG_OPT_DOUBLE ? "X" : o->choices ? o->choices : "TEXT";
-    const bool dots = o->type == GG_OPT_TEXTS && !strstr(arg, "...");
-    gg_str_printf(s, "%s%s%s", o->name ? " " : "", arg, dots ? "..." : "");
+    const char *arg = gg__option_arg(o);
+    if (arg)
+        gg_str_printf(s, "%s%s%s", o->name ? " " : "", arg, o->type == GG_OPT_TEXTS && !strstr(arg, "...") ? "..." : "");
+}
+
+void gg__option_doc(gg_str *s, const gg_option *o)
+{
+    gg_str_puts(s, o->doc ? o->doc : "");
+    if (o->choices && o->arg && strcmp(o->arg, o->choices) != 0)
+        gg_str_printf(s, "%s%s", s->len ? ": " : "", o->choices);
+    gg__option_default(s, o);
+    if (o->required)
+        gg_str_puts(s, " (required)");
 }
 
 static void put_option(FILE *f, state *st, const gg_option *o, int width)
 {
     enum { LEFT = 30 };
     gg_str name = {.ctx = st->own}, doc = {.ctx = st->own};
-    add_name(&name, o);
-    gg_str_puts(&doc, o->doc ? o->doc : "");
-    if (o->choices && o->arg && strcmp(o->arg, o->choices) != 0)
-        gg_str_printf(&doc, "%s%s", doc.len ? ": " : "", o->choices);
-    add_default(&doc, o);
-    if (o->required)
-        gg_str_puts(&doc, " (required)");
+    gg__option_name(&name, o);
+    gg__option_doc(&doc, o);
     if (!name.failed && !doc.failed) {
         const int at = fprintf(f, "  %s  ", name.data);
-        put_wrapped(f, doc.data, LEFT, at, width);
+        gg__put_wrapped(f, doc.data, LEFT, at, width);
     }
     gg_str_free(&name);
     gg_str_free(&doc);
@@ -203,36 +192,51 @@ static void put_option(FILE *f, state *st, const gg_option *o, int width)
 
 static void put_head(FILE *f, const gg_command *c, int width)
 {
-    put_wrapped(f, c->sentence, 0, 0, width);
+    gg__put_wrapped(f, c->sentence, 0, 0, width);
     if (c->example)
         fprintf(f, "\n  %s\n", c->example);
 }
 
-static void put_help(FILE *f, state *st)
+void gg__entries_by_group(state *st, void (*group)(void *user, const char *name), void (*body)(void *user, state *st, const gg_option *o), void *user)
 {
-    const int width = width_of(f);
-    put_head(f, st->c, width);
     for (int i = 0; i < st->n_entries; i++) {
-        const char *group = st->entries[i].group;
+        const char *name = st->entries[i].group;
         bool seen = false;
         for (int j = 0; j < i; j++)
-            seen |= strcmp(st->entries[j].group, group) == 0;
+            seen |= strcmp(st->entries[j].group, name) == 0;
         if (seen)
             continue;
-        fprintf(f, "\n%s\n", group);
+        group(user, name);
         for (int j = i; j < st->n_entries; j++)
-            if (strcmp(st->entries[j].group, group) == 0)
-                put_option(f, st, st->entries[j].o, width);
+            if (strcmp(st->entries[j].group, name) == 0)
+                body(user, st, st->entries[j].o);
     }
+}
+
+static void put_group(void *user, const char *name)
+{
+    fprintf(user, "\n%s\n", name);
+}
+
+static void put_grouped(void *user, state *st, const gg_option *o)
+{
+    put_option(user, st, o, gg__width_of(user));
+}
+
+static void put_help(FILE *f, state *st)
+{
+    const int width = gg__width_of(f);
+    put_head(f, st->c, width);
+    gg__entries_by_group(st, put_group, put_grouped, f);
     if (st->c->notes) {
         fputc('\n', f);
-        put_wrapped(f, st->c->notes, 0, 0, width);
+        gg__put_wrapped(f, st->c->notes, 0, 0, width);
     }
 }
 
 static void put_short_help(FILE *f, state *st)
 {
-    const int width = width_of(f);
+    const int width = gg__width_of(f);
     put_head(f, st->c, width);
     fputs("\nIt needs\n", f);
     for (int i = 0; i < st->n_entries; i++)
@@ -303,7 +307,7 @@ static gg_status no_memory(state *st)
     return mistake(st, "out of memory while reading the command line");
 }
 
-static entry *find(state *st, const char *name, size_t n)
+entry *gg__entry_find(state *st, const char *name, size_t n)
 {
     for (int i = 0; i < st->n_entries; i++) {
         const char *have = st->entries[i].o->name;
@@ -319,7 +323,7 @@ static gg_status bad_option(state *st, const char *word)
     const char *name = word + strspn(word, "-");
     const size_t n = strcspn(name, "=");
     const bool two = word[0] == '-' && word[1] == '-';
-    const entry *e = two ? find(st, name, n) : NULL;
+    const entry *e = two ? gg__entry_find(st, name, n) : NULL;
     const char **names = gg_new(st->own, const char *, st->n_entries + 1);
     char *plain = gg_strndup(st->own, name, n);
     if (!names || !plain)
@@ -438,7 +442,7 @@ static gg_status add_text(state *st, entry *e, const char *text)
 static gg_status set(state *st, entry *e, const char *text)
 {
     const gg_option *o = e->o;
-    if (o->name && text && text[0] == '-' && text[1] == '-' && find(st, text + 2, strcspn(text + 2, "=")))
+    if (o->name && text && text[0] == '-' && text[1] == '-' && gg__entry_find(st, text + 2, strcspn(text + 2, "=")))
         return mistake(st, "--%s needs a value, and %s follows", o->name, text);
     gg_status s = GG_OK;
     switch (o->type) {
@@ -532,7 +536,7 @@ static gg_status state_create(gg_command *c)
     gg_context *own = NULL;
     GG_TRY(gg_context_create(&own, &(gg_context_options){.n_threads = 1}));
     state *st = gg_new(own, state, 1);
-    entry *entries = gg_new(own, entry, c->n_options + N_MACHINE);
+    entry *entries = gg_new(own, entry, c->n_options + GG__MACHINE_OPTIONS);
     if (!st || !entries) {
         gg_drop(own, st);
         gg_drop(own, entries);
@@ -546,7 +550,7 @@ static gg_status state_create(gg_command *c)
         group = c->options[i].group ? c->options[i].group : group;
         st->entries[st->n_entries++] = (entry){.o = &c->options[i], .group = group};
     }
-    const gg_option machine[N_MACHINE] = {
+    const gg_option machine[GG__MACHINE_OPTIONS] = {
         {.name = "threads", .type = GG_OPT_INT, .value = &c->threads, .arg = "N", .min = 0, .max = 4096,
          .doc = "worker threads; 0: all processors this process may use"},
         {.name = "seed", .type = GG_OPT_INT, .value = &c->seed, .arg = "N", .doc = "seed of everything random"},
@@ -557,7 +561,7 @@ static gg_status state_create(gg_command *c)
     };
     memcpy(st->machine, machine, sizeof machine);
     const int n_own = st->n_entries;
-    for (int i = 0; i < N_MACHINE; i++) {
+    for (int i = 0; i < GG__MACHINE_OPTIONS; i++) {
         bool taken = false;
         for (int j = 0; j < n_own; j++)
             taken |= st->entries[j].o->name && strcmp(st->entries[j].o->name, machine[i].name) == 0;
@@ -574,7 +578,7 @@ static gg_status check_required(state *st)
         const gg_option *o = st->entries[i].o;
         if (o->required && !st->entries[i].given) {
             gg_str_puts(&missing, missing.len ? ", " : "");
-            add_name(&missing, o);
+            gg__option_name(&missing, o);
         }
     }
     if (missing.failed)
@@ -593,8 +597,25 @@ static bool anything_required(const state *st)
     return false;
 }
 
+/* Another program asks what there is. */
+static bool asked(state *st, int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, GG__ASK_MAN) == 0)
+        gg__manual_of_command(stdout, st);
+    else if (strcmp(what, GG__ASK_VERBS) == 0)
+        printf("%s\n", st->c->name);
+    else if (strcmp(what, GG__ASK_WORDS) == 0)
+        gg__complete_command(stdout, st, argc - 2, argv + 2);
+    else
+        return false;
+    return true;
+}
+
 static gg_status parse(state *st, int argc, char **argv)
 {
+    if (asked(st, argc, argv))
+        return GG_END;
     if (argc < 2 && anything_required(st)) {
         put_short_help(stderr, st);
         return GG_EINVAL;
@@ -737,52 +758,4 @@ gg_status gg_command_progress(gg_progress **out, const gg_command *c, gg_context
     const gg_status r = s.failed ? GG_ENOMEM : gg_progress_create(out, ctx, s.data, unit, total);
     gg_str_free(&s);
     return r;
-}
-
-/* ---- verbs ---- */
-
-static void put_verbs(FILE *f, const char *prefix, const char *head, const gg_verb *verbs, int n)
-{
-    const int width = width_of(f);
-    if (head)
-        fprintf(f, "%s\n\n", head);
-    for (int i = 0; i < n; i++)
-        put_wrapped(f, verbs[i].summary, 18, fprintf(f, "  %-14s", verbs[i].name), width);
-    fprintf(f, "\n  golgi help %s%sVERB      shows what one of them does, with its options\n", prefix, *prefix ? " " : "");
-}
-
-int gg_verbs_run(const char *prefix, const char *head, const gg_verb *verbs, int n, int argc, char **argv)
-{
-    if (argc < 2) {
-        put_verbs(stderr, prefix, head, verbs, n);
-        return 2;
-    }
-    if (argc == 2 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)) {
-        put_verbs(stdout, prefix, head, verbs, n);
-        return 0;
-    }
-    if (strcmp(argv[1], "help") == 0) { /* help a b -> a b --help */
-        static char asked[] = "--help";
-        for (int i = 1; i + 1 < argc; i++)
-            argv[i] = argv[i + 1];
-        argv[argc - 1] = asked;
-    }
-    const char *name = argv[1];
-    if (!*prefix && strcmp(name, "--version") == 0)
-        name += 2;
-    const char *names[128];
-    for (int i = 0; i < n; i++) {
-        if (strcmp(verbs[i].name, name) == 0)
-            return verbs[i].main(argc - 1, argv + 1);
-        if (i < 127)
-            names[i] = verbs[i].name;
-    }
-    names[n < 127 ? n : 127] = "help";
-    const char *near = gg_nearest(name, names, n < 127 ? n + 1 : 128);
-    fprintf(stderr, "golgi: %s%sthere is no verb \"%s\".", prefix, *prefix ? ": " : "", name);
-    if (near)
-        fprintf(stderr, " Did you mean \"%s\"?\n", near);
-    else
-        fprintf(stderr, " See: golgi%s%s --help\n", *prefix ? " " : "", prefix);
-    return 2;
 }

@@ -25,7 +25,7 @@ typedef struct gg_option {
     const char *name;  /* "top-k"; NULL: the words that belong to no option (type TEXT or TEXTS) */
     gg_option_type type;
     void *value;       /* holds the default before, the given value after; a default that is not NULL/0/false is shown in the help */
-    const char *arg;   /* "K" */
+    const char *arg;   /* "K". The value may be a file, and shells offer files, unless this is NAME, V, C, TYPE, LIST or has a comma */
     const char *doc;   /* one sentence, with the unit and the paper's symbol where there is one */
     const char *choices;
     bool required;

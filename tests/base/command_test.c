@@ -185,6 +185,62 @@ static void help_has_sentence_example_groups_and_defaults(void **state)
     assert_null(strstr(said[1], "--top-k"));
 }
 
+/* What parse() says on standard output for a line, and nothing else anywhere. */
+static const char *answer(const char *line)
+{
+    assert_int_equal(parse(line), GG_END);
+    assert_string_equal(said[1], "");
+    return said[0];
+}
+
+static void a_manual_page_is_made_of_the_same_table(void **state)
+{
+    (void)state;
+    const char *h = answer("rank --help-man");
+    const char *order[] = {".TH GOLGI-NAG-RANK 1 \"", "\"golgi 0.1.0\" \"golgi manual\"",
+                           ".SH NAME\ngolgi\\-nag\\-rank \\- ranks a pool by its distance to a target\n",
+                           ".SH SYNOPSIS\n.B golgi nag rank\n\\fB\\-\\-model\\fR \\fIM\\fR\n[\\fIoptions\\fR]",
+                           ".SH DESCRIPTION\nRanks a pool by its distance to a target.\n",
+                           ".SS Input\n.TP\n\\fB\\-\\-model\\fR \\fIM\\fR\nthe model, a GGUF file (required)\n",
+                           "\\fB\\-\\-input\\fR \\fIFILE\\fR...", "\n\\fIF...\\fR\n", ".SS Method", "neurons kept in each layer (K) [10]",
+                           "part of the pool\\(aqs tokens that is chosen [0.2]", "\\fB\\-\\-all\\fR\nwrite every document", ".SS Machine",
+                           "\\fIf32|bf16|auto\\fR\nnumbers used [auto]", "\\-\\-threads", ".SS Output",
+                           ".SH EXAMPLES\n.EX\ngolgi nag rank \\-\\-model M\n.EE",
+                           ".SH EXIT STATUS", ".SH SEE ALSO\n.BR golgi (1),\n.BR golgi\\-nag (1)\n"};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        const char *found = strstr(h, order[i]);
+        if (!found)
+            fail_msg("\"%s\" is not in its place in:\n%s", order[i], said[0]);
+        h = found;
+    }
+    assert_string_equal(answer("rank --help-verbs"), "nag rank\n");
+}
+
+static void the_words_that_may_follow_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *words;
+    } table[] = {
+        {"rank --help-words --mo", "--model\tthe model, a GGUF file\n"},
+        {"rank --help-words --model x --mo", ""},                           /* once is enough */
+        {"rank --help-words --input x --inp", "--input\tdocuments\n"},      /* this one takes more */
+        {"rank --help-words --model f", ":files\n"},
+        {"rank --help-words --input a b c", ":files\n"},
+        {"rank --help-words --top-k 1", ""},
+        {"rank --help-words --dtype b", "bf16\n"},
+        {"rank --help-words --dtype q", ""},
+        {"rank --help-words --all x", ":files\n"},                          /* words of their own */
+        {"rank --help-words --model=m x", ":files\n"},
+        {"rank --help-words -- --mo", ""},
+        {"rank --help-words --he", "--help\twhat it does, with its options\n"},
+        {"rank --help-words --nonsense --al", "--all\twrite every document\n"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        assert_string_equal(answer(table[i].line), table[i].words);
+    assert_non_null(strstr(answer("rank --help-words -"), "--fraction\tpart of the pool's tokens that is chosen\n"));
+}
+
 static int called, called_argc;
 static char called_with[256];
 static int verb_main(int argc, char **argv)
@@ -230,6 +286,24 @@ static void verbs_are_found_explained_and_suggested(void **state)
     assert_int_equal(verbs("", "golgi --version"), 7);
     assert_int_equal(verbs("nag", "nag rnak"), 2);
     assert_string_equal(said[1], "golgi: nag: there is no verb \"rnak\". Did you mean \"rank\"?\n");
+    assert_int_equal(verbs("", "golgi help --man rank"), 7);
+    assert_string_equal(called_with, "rank --help-man ");
+    assert_int_equal(verbs("", "golgi help --words rank --x y"), 7);
+    assert_string_equal(called_with, "rank --help-words --x y ");
+    assert_int_equal(verbs("", "golgi help --words help ra"), 0);
+    assert_string_equal(said[0], "rank\tsorts\n");
+    assert_int_equal(verbs("nag", "nag --help-words e"), 0);
+    assert_string_equal(said[0], "extract\treads\n");
+    assert_int_equal(verbs("", "golgi help --words h"), 0);
+    assert_string_equal(said[0], "help\twhat a verb does, with its options\n");
+    assert_int_equal(verbs("nag", "nag --help-verbs"), 0);
+    assert_memory_equal(said[0], "nag\n", 4);
+    assert_int_equal(called, 3);
+    assert_string_equal(called_with, "version --help-verbs ");
+    assert_int_equal(verbs("nag", "nag --help-man"), 0);
+    assert_non_null(strstr(said[0], "\\- head\n"));
+    assert_non_null(strstr(said[0], ".BR golgi\\-nag\\-rank (1)\nsorts\n"));
+    assert_int_equal(verbs("", "golgi help --nonsense rank"), 2);
     assert_int_equal(verbs("", "golgi qqqqqqq"), 2);
     assert_string_equal(said[1], "golgi: there is no verb \"qqqqqqq\". See: golgi --help\n");
     assert_int_equal(called, 0);
@@ -308,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_is_read), cmocka_unit_test(defaults_stay_and_dashes_end_the_options), cmocka_unit_test(many_words_are_kept),
         cmocka_unit_test(a_mistake_is_named_and_the_nearest_word_offered), cmocka_unit_test(help_has_sentence_example_groups_and_defaults),
+        cmocka_unit_test(a_manual_page_is_made_of_the_same_table), cmocka_unit_test(the_words_that_may_follow_are_told),
         cmocka_unit_test(verbs_are_found_explained_and_suggested), cmocka_unit_test(nearest_takes_swaps_and_beginnings_but_no_guesses),
         cmocka_unit_test(a_signal_stops_the_work_and_gives_the_exit_code), cmocka_unit_test(logs_carry_the_commands_name_and_failures_exit_1),
     };
