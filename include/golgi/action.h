@@ -1,5 +1,22 @@
 /* golgi/action.h - what is done to neurons: zero, scale, set, add; read from an action file. Floor 4.
  *
+ *     #include <golgi/action.h>
+ *
+ *     int main(void)
+ *     {
+ *         gg_context *ctx = NULL;
+ *         gg_actions *a = NULL;
+ *         gg_neuron n;
+ *         gg_context_create(&ctx, NULL);
+ *         gg_actions_create(&a, ctx);
+ *         gg_neuron_parse(&n, ctx, "L3.up[17]");
+ *         gg_actions_add(a, n, GG_OP_ZERO, 0);
+ *         const gg_status s = gg_actions_write(a, "off.json", NULL); // or gg_model_act(model, a)
+ *         gg_actions_free(a);
+ *         gg_context_free(ctx);
+ *         return s != GG_OK;
+ *     }
+ *
  *     { "golgi": "action", "version": 1,
  *       "model": "b179c9523d0e...",                         optional: SHA-256 of the model it was made for (checked)
  *       "actions": [ {"neurons": ["L3.up[17]", "L3.up[20-29]"], "operation": "zero"},

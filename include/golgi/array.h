@@ -1,7 +1,16 @@
 /* golgi/array.h - number formats and strided arrays. Floor 1.
  *
- *     float row[1536];
- *     gg_to_f32(row, tensor->data, tensor->dtype, 1536);   // any format, blocks included, to float32
+ *     #include <golgi/array.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         const uint16_t half[3] = {0x3c00, 0xc000, 0x3555};
+ *         float x[3];
+ *         gg_to_f32(x, half, GG_F16, 3); // from any format, blocks included
+ *         printf("%g %g %g\n", x[0], x[1], x[2]);
+ *         return x[0] != 1 || x[1] != -2;
+ *     }
  *
  * Block formats (Q4_0 ... Q6_K) are those of GGUF: rows of whole blocks, each with its own scale.
  */

@@ -1,9 +1,24 @@
 /* golgi/cluster.h - grouping and mapping points: k-means, agreement of labelings, rank correlation, PCA, t-SNE. Floor 1.
  *
- *     gg_kmeans_result r;
- *     gg_kmeans(&r, ctx, x, 200, 30 * 10, &(gg_kmeans_options){.k = 6, .n_restarts = 10, .seed = 1});
- *     double purity = gg_purity(r.label, truth, 200);
- *     gg_kmeans_result_free(ctx, &r);
+ *     #include <golgi/cluster.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         const double x[6 * 2] = {0, 0, 0, 1, 1, 0, 9, 9, 9, 8, 8, 9}; // six points in the plane
+ *         const int32_t truth[6] = {0, 0, 0, 1, 1, 1};
+ *         gg_context *ctx = NULL;
+ *         gg_kmeans_result r;
+ *         double purity = 0;
+ *         gg_context_create(&ctx, NULL);
+ *         if (gg_kmeans(&r, ctx, x, 6, 2, &(gg_kmeans_options){.k = 2, .n_restarts = 10, .seed = 1}) == GG_OK) {
+ *             gg_purity(&purity, ctx, r.label, truth, 6);
+ *             gg_kmeans_result_free(ctx, &r);
+ *         }
+ *         gg_context_free(ctx);
+ *         printf("purity %g\n", purity);
+ *         return purity != 1;
+ *     }
  *
  * Everything is float64 and independent of the number of threads.
  */

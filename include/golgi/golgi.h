@@ -1,4 +1,15 @@
-/* golgi/golgi.h - every public header of golgi. See base.h for the rules they share. */
+/* golgi/golgi.h - every public header of golgi but those of systems (golgi/nag.h, ...). See base.h for the rules they share.
+ *
+ *     // cc program.c $(pkg-config --cflags --libs golgi)
+ *     #include <golgi/golgi.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         printf("golgi %s, models of %s\n", gg_version(), gg_model_families());
+ *         return 0;
+ *     }
+ */
 #ifndef GOLGI_GOLGI_H
 #define GOLGI_GOLGI_H
 #include <golgi/action.h>

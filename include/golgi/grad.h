@@ -1,18 +1,34 @@
 /* golgi/grad.h - the graph: record once, plan memory once, replay many times; gradients of any order. Floor 2.
  *
- *     gg_params *p = NULL;  gg_graph *g = NULL;
- *     gg_params_create(&p, ctx, GG_F32);
- *     gg_params_add(p, "w", GG_SHAPE(3, 2), 0);
- *     gg_graph_create(&g, ctx, &(gg_graph_options){.dtype = GG_F32});
- *     gg_var *x = gg_graph_input(g, "x", GG_SHAPE(32, 3));
- *     gg_var *y = gg_var_matmul(x, gg_graph_param(g, p, "w"));
- *     gg_var *loss = gg_var_mean(gg_var_square(y), GG_ALL_AXES, false);
- *     gg_graph_backward(loss);                           // d loss / d w goes to gg_params_gradient(p, 0)
- *     if (gg_graph_plan(g, &loss, 1) != GG_OK) ...       // the first mistake made above is told here
- *     memcpy(gg_var_data(x), batch, gg_var_bytes(x));
- *     gg_graph_run(g);                                   // as often as you like: allocates nothing
- *     printf("%g\n", gg_var_item(loss));
- *     gg_graph_free(g);  gg_params_free(p);
+ *     #include <golgi/grad.h>
+ *     #include <stdio.h>
+ *     #include <string.h>
+ *
+ *     int main(void)
+ *     {
+ *         static const float batch[32 * 3] = {1, 2, 3};
+ *         gg_context *ctx = NULL;
+ *         gg_params *p = NULL;
+ *         gg_graph *g = NULL;
+ *         gg_context_create(&ctx, NULL);
+ *         gg_params_create(&p, ctx, GG_F32);
+ *         gg_params_add(p, "w", GG_SHAPE(3, 2), 0);
+ *         gg_graph_create(&g, ctx, &(gg_graph_options){.dtype = GG_F32});
+ *         gg_var *x = gg_graph_input(g, "x", GG_SHAPE(32, 3));
+ *         gg_var *y = gg_var_matmul(x, gg_graph_param(g, p, "w"));
+ *         gg_var *loss = gg_var_mean(gg_var_square(y), GG_ALL_AXES, false);
+ *         gg_graph_backward(loss);                          // d loss / d w goes to gg_params_gradient(p, 0)
+ *         const gg_status s = gg_graph_plan(g, &loss, 1);   // the first mistake made above is told here
+ *         if (s == GG_OK) {
+ *             memcpy(gg_var_data(x), batch, gg_var_bytes(x));
+ *             gg_graph_run(g);                              // as often as you like: allocates nothing
+ *             printf("%g\n", gg_var_item(loss));
+ *         }
+ *         gg_graph_free(g);
+ *         gg_params_free(p);
+ *         gg_context_free(ctx);
+ *         return s != GG_OK;
+ *     }
  *
  * A gg_var is one array of a graph, row-major, of the graph's number format (GG_F32 or GG_F64) or, for indices, int32. The functions that make
  * one compute nothing: they record. Its graph owns it. What cannot be recorded (shapes that do not fit) gives NULL; NULL goes in and comes

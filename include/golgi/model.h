@@ -1,10 +1,31 @@
 /* golgi/model.h - pretrained decoders with taps. Floor 5.
  *
- *     gg_model *m = NULL;
- *     gg_model_open(&m, ctx, "model.gguf", &(gg_model_options){.dtype = GG_F32});
- *     gg_run_result r;
- *     gg_run(&r, m, documents, &(gg_run_options){.max_tokens = 120}, listeners, 2);
- *     gg_model_free(m);
+ *     #include <golgi/model.h>
+ *     #include <stdio.h>
+ *
+ *     static gg_status tell(void *user, const gg_score_row *r)
+ *     {
+ *         return fprintf(user, "%s: %.3f nats a token\n", r->docid, r->mean_nll) > 0 ? GG_OK : GG_EIO;
+ *     }
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         const char *text = argc > 2 ? argv[2] : "documents.jsonl";
+ *         gg_context *ctx = NULL;
+ *         gg_model *m = NULL;
+ *         gg_documents *d = NULL;
+ *         gg_run_result r;
+ *         gg_context_create(&ctx, NULL);
+ *         const bool done = gg_model_open(&m, ctx, argc > 1 ? argv[1] : "model.gguf", &(gg_model_options){.dtype = GG_F32}) == GG_OK &&
+ *                           gg_documents_open(&d, ctx, &text, 1, &(gg_documents_options){0}) == GG_OK &&
+ *                           gg_score(&r, m, d, &(gg_run_options){.max_tokens = 120}, 0, tell, stdout) == GG_OK;
+ *         if (!done)
+ *             fprintf(stderr, "%s\n", gg_message(ctx));
+ *         gg_documents_close(d);
+ *         gg_model_free(m);
+ *         gg_context_free(ctx);
+ *         return !done;
+ *     }
  *
  * A family (llama, qwen3, gemma2, gpt2, ...) is a description, not a copy of code: gg_model_description says all that the
  * engine knows of it. Documents are packed without padding; only the work that the taps need is done.

@@ -1,10 +1,23 @@
 /* golgi/rows.h - tables of rows, read and written one at a time, whatever the format. Floor 3.
  *
- *     gg_rows *in = NULL;
- *     gg_rows_open(&in, ctx, "pool.jsonl.zst");
- *     json_t *row;                                      // an object; column -> value
- *     while ((s = gg_rows_next(in, &row)) == GG_OK) { ...; json_decref(row); }
- *     gg_rows_close(in);
+ *     #include <golgi/rows.h>
+ *     #include <stdio.h>
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         gg_context *ctx = NULL;
+ *         gg_rows *in = NULL;
+ *         json_t *row; // an object: column -> value
+ *         gg_context_create(&ctx, NULL);
+ *         gg_status s = gg_rows_open(&in, ctx, argc > 2 ? argv[2] : "pool.jsonl.zst");
+ *         while (s == GG_OK && (s = gg_rows_next(in, &row)) == GG_OK) {
+ *             puts(json_string_value(json_object_get(row, "docid")));
+ *             json_decref(row);
+ *         }
+ *         gg_rows_close(in);
+ *         gg_context_free(ctx);
+ *         return s != GG_END;
+ *     }
  *
  * Formats by name: .jsonl .ndjson .json(l) [.gz|.zst], .csv .tsv [.gz|.zst] (first line: column names; RFC 4180 quoting), .parquet (when built with Arrow),
  * a folder of .txt files (columns docid = path below the folder without the ending, doc), one .txt file, "-" (JSONL on standard input / output).

@@ -1,8 +1,20 @@
 /* golgi/site.h - where a neuron lives and what it is called: L12.up[345]. Floor 4.
  *
- *     gg_neuron n;
- *     gg_neuron_parse(&n, ctx, "L12.up[345]");           // or "blocks.12.mlp.hook_pre_linear[345]", "model.layers.12.mlp.up_proj[345]"
- *     char name[64]; gg_neuron_name(name, sizeof name, n);
+ *     #include <golgi/site.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         gg_context *ctx = NULL;
+ *         gg_neuron n;
+ *         char name[64] = "";
+ *         gg_context_create(&ctx, NULL);
+ *         if (gg_neuron_parse(&n, ctx, "model.layers.12.mlp.up_proj[345]") == GG_OK) // or "blocks.12.mlp.hook_pre_linear[345]", "L12.up[345]"
+ *             gg_neuron_name(name, sizeof name, n);
+ *         puts(name); // L12.up[345]
+ *         gg_context_free(ctx);
+ *         return name[0] == 0;
+ *     }
  *
  * One decoder block, in the order of computation (pre-norm; n = tokens of a document):
  *     resid_in (n, d_model)   what enters the block

@@ -1,11 +1,23 @@
 /* golgi/stats.h - streaming statistics of a site's activity, one accumulator per neuron. Floor 4.
  *
- *     gg_stats *s = NULL;
- *     gg_stats_create(&s, ctx, 1536);             // 1536 neurons
- *     gg_stats_add(s, x, 120);                    // x: (120, 1536), as often as you like
- *     gg_stats_merge(s, other);                   // other shards; the order does not matter
- *     gg_stats_mean_abs(out, s);                  // out: (1536,), in the units of x
- *     gg_stats_free(s);
+ *     #include <golgi/stats.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         const float x[2 * 3] = {1, -2, 3, 5, -6, 7}; // two samples of three neurons
+ *         double mean_abs[3];
+ *         gg_context *ctx = NULL;
+ *         gg_stats *s = NULL;
+ *         gg_context_create(&ctx, NULL);
+ *         gg_stats_create(&s, ctx, 3);
+ *         gg_stats_add(s, x, 2);                       // as often as you like; gg_stats_merge joins shards in any order
+ *         gg_stats_mean_abs(mean_abs, s);              // (3,), in the units of x
+ *         printf("%g %g %g\n", mean_abs[0], mean_abs[1], mean_abs[2]);
+ *         gg_stats_free(s);
+ *         gg_context_free(ctx);
+ *         return mean_abs[1] != 4;
+ *     }
  *
  * Sums are float64, added in row order: the result depends on the data alone, not on threads.
  * Merging: Chan, Golub & LeVeque 1983, eq. 1.5.

@@ -1,11 +1,23 @@
 /* golgi/tensors.h - named tensors and their metadata, mapped from files. Floor 3.
  *
- *     gg_tensors *t = NULL;
- *     if (gg_tensors_open(&t, ctx, "model.gguf") != GG_OK) ...
- *     const gg_tensor *w = gg_tensors_find(t, "blk.0.ffn_up.weight");   // w->data points into the mapping
- *     int64_t heads = 0;
- *     gg_tensors_int(t, "llama.attention.head_count", &heads);
- *     gg_tensors_free(t);
+ *     #include <golgi/tensors.h>
+ *     #include <stdio.h>
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         gg_context *ctx = NULL;
+ *         gg_tensors *t = NULL;
+ *         const gg_tensor *w = NULL;
+ *         int64_t heads = 0;
+ *         gg_context_create(&ctx, NULL);
+ *         if (gg_tensors_open(&t, ctx, argc > 1 ? argv[1] : "model.gguf") == GG_OK && gg_tensors_need(&w, t, "blk.0.ffn_up.weight") == GG_OK)
+ *             gg_tensors_int(t, "llama.attention.head_count", &heads);
+ *         if (w)
+ *             printf("%lld heads; %s: %lld bytes of %s, mapped\n", (long long)heads, w->name, (long long)w->n_bytes, gg_dtype_name(w->dtype));
+ *         gg_tensors_free(t); // and what w points to
+ *         gg_context_free(ctx);
+ *         return heads == 0;
+ *     }
  *
  * Opens by content, then by name: GGUF v2/v3 (also the first of split files *-00001-of-0000N.gguf), .safetensors, a sharded
  * model.safetensors.index.json, .npy, .npz, and a Hugging Face model folder (config.json + safetensors).

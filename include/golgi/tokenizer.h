@@ -1,11 +1,26 @@
 /* golgi/tokenizer.h - text to token ids and back. Floor 3.
  *
- *     gg_tokenizer *t = NULL;
- *     gg_tokenizer_open(&t, ctx, tensors);                       // from the GGUF, or the tokenizer.json of the model's folder
- *     gg_token_list ids = {.ctx = ctx};
- *     gg_tokenizer_encode(t, &ids, "Hello, neuron", 13, 120, 0);  // at most 120 ids, no special tokens
- *     gg_token_list_free(&ids);
- *     gg_tokenizer_free(t);
+ *     #include <golgi/tokenizer.h>
+ *     #include <stdio.h>
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         gg_context *ctx = NULL;
+ *         gg_tensors *model = NULL;
+ *         gg_tokenizer *t = NULL;
+ *         gg_context_create(&ctx, NULL);
+ *         gg_token_list ids = {.ctx = ctx};
+ *         if (gg_tensors_open(&model, ctx, argc > 1 ? argv[1] : "model.gguf") == GG_OK && gg_tokenizer_open(&t, ctx, model) == GG_OK)
+ *             gg_tokenizer_encode(t, &ids, "Hello, neuron", 13, 120, 0); // at most 120 ids, no special tokens
+ *         for (int64_t i = 0; i < ids.n; i++)
+ *             printf("%d ", ids.id[i]);
+ *         const bool done = ids.n > 0;
+ *         gg_token_list_free(&ids);
+ *         gg_tokenizer_free(t);
+ *         gg_tensors_free(model);
+ *         gg_context_free(ctx);
+ *         return !done;
+ *     }
  *
  * Kinds: byte-level BPE, SentencePiece-style BPE (scores or merges, byte fallback), unigram, WordPiece. Read-only after opening: threads share it.
  */

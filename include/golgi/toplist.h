@@ -1,13 +1,25 @@
 /* golgi/toplist.h - for each neuron, the k samples that drove it most: value and the caller's id (a document's index). Floor 4.
  *
- *     gg_toplist *t = NULL;
- *     gg_toplist_create(&t, ctx, 1536, 10);            // 1536 neurons, the 10 largest of each
- *     for (int64_t i = 0; i < n_documents; i++)
- *         gg_toplist_add(t, impact[i], i);             // impact[i]: (1536,)
- *     gg_toplist_merge(t, other);                      // other shards; the order does not matter
- *     float value[10]; int64_t id[10];
- *     int64_t n = gg_toplist_get(value, id, t, 345);   // neuron 345, largest first
- *     gg_toplist_free(t);
+ *     #include <golgi/toplist.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         const float impact[3][2] = {{0.5f, 2}, {4, 1}, {3, 3}}; // of three documents on two neurons
+ *         float value[2];
+ *         int64_t id[2];
+ *         gg_context *ctx = NULL;
+ *         gg_toplist *t = NULL;
+ *         gg_context_create(&ctx, NULL);
+ *         gg_toplist_create(&t, ctx, 2, 2);                  // 2 neurons, the 2 largest of each
+ *         for (int64_t i = 0; i < 3; i++)
+ *             gg_toplist_add(t, impact[i], i);
+ *         const int64_t n = gg_toplist_get(value, id, t, 0); // neuron 0, largest first
+ *         printf("%lld: document %lld with %g\n", (long long)n, (long long)id[0], (double)value[0]);
+ *         gg_toplist_free(t);
+ *         gg_context_free(ctx);
+ *         return id[0] != 1;
+ *     }
  *
  * Larger values come first, equal values by the lower id. So the lists depend on the set of (value, id) alone: not on the order of
  * adding, on shards or on threads. Give an id once for each neuron; a pair given twice stands twice.

@@ -1,14 +1,29 @@
 /* systems/nag/nag.h - choosing training text by the neurons it excites: Neuron-Activated Graphs.
  *
- *     gg_model_open(&m, ctx, "model.gguf", &(gg_model_options){.dtype = GG_F32, .no_head = true});
- *     gg_nag_source pool = {.paths = (const char *[]){"pool.jsonl.zst"}, .n_paths = 1};
- *     gg_nag_extract_file(&x, ctx, m, &pool, "pool.nag", &(gg_nag_extract_options){.top_k = 10, .max_tokens = 120});
- *     gg_nag_ranking *r = NULL;                                    // likewise target.nag, then:
- *     gg_nag_rank(&r, ctx, &(gg_nag_rank_options){.target = {"target.nag"}, .n_target = 1,
- *                                                 .pool = {"pool.nag"}, .n_pool = 1, .fraction = 0.2});
- *     for (int64_t i = 0; i < r->n_selected; i++)
- *         use(r->row[i].docid, r->row[i].distance);                // nearest first
- *     gg_nag_ranking_free(r);
+ *     #include <golgi/nag.h>
+ *     #include <stdio.h>
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         const char *model = argc > 1 ? argv[1] : "model.gguf", *text = argc > 2 ? argv[2] : "pool.jsonl.zst";
+ *         gg_context *ctx = NULL;
+ *         gg_model *m = NULL;
+ *         gg_nag_extract_result x;
+ *         gg_nag_ranking *r = NULL;
+ *         gg_context_create(&ctx, NULL);
+ *         const gg_nag_source pool = {.paths = &text, .n_paths = 1};
+ *         if (gg_model_open(&m, ctx, model, &(gg_model_options){.dtype = GG_F32, .no_head = true}) == GG_OK &&
+ *             gg_nag_extract_file(&x, ctx, m, &pool, "pool.nag", &(gg_nag_extract_options){.top_k = 10, .max_tokens = 120}) == GG_OK)
+ *             gg_nag_rank(&r, ctx, &(gg_nag_rank_options){.target = {"pool.nag"}, .n_target = 1, // of course a target of its own
+ *                                                         .pool = {"pool.nag"}, .n_pool = 1, .fraction = 0.2});
+ *         for (int64_t i = 0; r && i < r->n_selected; i++)
+ *             printf("%s %.3f\n", r->row[i].docid, r->row[i].distance); // nearest first
+ *         const bool done = r != NULL;
+ *         gg_nag_ranking_free(r);
+ *         gg_model_free(m);
+ *         gg_context_free(ctx);
+ *         return !done;
+ *     }
  *
  * Paper: "Target-Oriented Pretraining Data Selection via Neuron-Activated Graph", arXiv 2604.15706.
  * A document c goes once through a frozen model. The impact of neuron k of a projection y = h W in layer l is the mean over the
