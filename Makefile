@@ -3,9 +3,8 @@
 #   make check     set up, build, run every test: plain and under sanitizers; ends with "N passed, N failed"
 # Also: `make` (build/golgi), `make test T=base/file` (one test program), `make tests` (build them all), `make check-quick` (plain tests,
 # no set-up), `make check-clang`, `make check-long` (fuzzing, threads under ThreadSanitizer, faults and kills at full strength,
-# reports in a browser),
-# `make fuzz SECONDS=600`, `make coverage`, `make clean`. SAN=1 builds under ASan and UBSan in build/asan, SAN=thread under
-# ThreadSanitizer in build/tsan; CC=clang works; V=1 shows the commands.
+# reports in a browser), `make fuzz SECONDS=600`, `make coverage`, `make install`, `make man`, `make dist` (packaging/install.mk), `make clean`.
+# SAN=1 builds under ASan and UBSan in build/asan, SAN=thread under ThreadSanitizer in build/tsan; CC=clang works; V=1 shows the commands.
 MAKEFLAGS += --no-print-directory
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
@@ -33,8 +32,9 @@ ifneq ($(SAN),0) # instrumented code misleads gcc's analysis of values; the plai
 WARN     += -Wno-format-truncation -Wno-maybe-uninitialized -Wno-stringop-overflow
 endif
 CPPFLAGS += -Iinclude -Isrc -I. -D_GNU_SOURCE $(ARROW_CFLAGS)
-CFLAGS   := -std=c17 $(OPT) $(WARN) -fvisibility=hidden -fno-math-errno -ffp-contract=off -pthread
-CXXFLAGS := -std=c++20 $(OPT) -Wall -Wextra -Werror -fvisibility=hidden -pthread
+SHARE    := -fvisibility=hidden -pthread -fPIC -fno-semantic-interposition -ffile-prefix-map=$(CURDIR)=.
+CFLAGS   := -std=c17 $(OPT) $(WARN) $(SHARE) -fno-math-errno -ffp-contract=off
+CXXFLAGS := -std=c++20 $(OPT) -Wall -Wextra -Werror $(SHARE)
 LDLIBS   := -Wl,--as-needed -ldnnl -llapacke -lopenblas -ljansson -lpcre2-8 -lutf8proc -lzstd -lz -lcrypto -lgomp $(ARROW_LIBS) $(MPI_LIBS) -lm -pthread
 
 LIB_SRC := $(filter-out src/cli/%,$(wildcard src/*/*.c systems/*/*.c))
@@ -46,7 +46,7 @@ TEST_SRC := $(filter-out tests/long/%,$(wildcard tests/*/*_test.c))
 TEST_BIN := $(TEST_SRC:tests/%.c=$B/tests/%)
 LONG_BIN := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/long/*_test.c))
 
-.PHONY: all tests test demo setup check check-quick check-clang check-long check-thread tests-long coverage fuzz fuzz-programs bench clean
+.PHONY: all tests test demo setup check check-quick check-clang check-long check-thread tests-long FORCE coverage fuzz fuzz-programs bench clean
 all: $B/golgi
 
 $B/golgi: $(CLI_OBJ) $B/libgolgi.a
@@ -57,12 +57,18 @@ $B/libgolgi.a: $(LIB_OBJ)
 	@rm -f $@
 	$Q$(AR) rcs $@ $^
 
-$B/%.o: %.c
+# Objects are as old as the options they were compiled with.
+FLAGS_NOW := $(CPPFLAGS) $(MPI_CFLAGS) $(CFLAGS) $(CXXFLAGS)
+$B/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
+
+$B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	$Q$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$B/%.o: %.cc
+$B/%.o: %.cc $B/flags
 	@mkdir -p $(@D)
 	@echo "  c++   $<"
 	$Q$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
@@ -141,6 +147,8 @@ check-thread:
 coverage:
 	@+$(MAKE) B=build/coverage OPT="-O0 -g --coverage" all tests
 	@tools/coverage
+
+include packaging/install.mk
 
 clean:
 	rm -rf build
