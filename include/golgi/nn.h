@@ -1,19 +1,41 @@
 /* golgi/nn.h - layers: parameters with names and initial values, recorded into a graph. Floor 5.
  *
- *     gg_params *p = NULL;  gg_graph *g = NULL;  gg_optim *o = NULL;                   // XOR in ten lines
- *     gg_params_create(&p, ctx, GG_F32);
- *     gg_graph_create(&g, ctx, NULL);
- *     gg_nn nn = {g, p};
- *     gg_var *x = gg_graph_input(g, "x", GG_SHAPE(4, 2)), *t = gg_graph_input(g, "t", GG_SHAPE(4, 1));
- *     gg_var *h = gg_var_tanh(gg_nn_linear(&nn, "fc1", x, 8, true));
- *     gg_var *loss = gg_var_mean(gg_nn_bce_logits(gg_nn_linear(&nn, "fc2", h, 1, true), t), GG_ALL_AXES, false);
- *     gg_graph_backward(loss);
- *     gg_graph_plan(g, &loss, 1);
- *     gg_nn_init(p, 1);
- *     gg_optim_create(&o, ctx, p, &(gg_optim_options){.kind = GG_OPTIM_ADAM, .lr = 0.05});
- *     memcpy(gg_var_data(x), (float[]){0, 0, 0, 1, 1, 0, 1, 1}, 32);
- *     memcpy(gg_var_data(t), (float[]){0, 1, 1, 0}, 16);
- *     for (int i = 0; i < 300; i++) { gg_graph_run(g); gg_optim_step(o); }
+ *     #include <golgi/nn.h>
+ *     #include <stdio.h>
+ *     #include <string.h>
+ *
+ *     int main(void) // XOR
+ *     {
+ *         static const float in[] = {0, 0, 0, 1, 1, 0, 1, 1}, out[] = {0, 1, 1, 0};
+ *         gg_context *ctx = NULL;
+ *         gg_params *p = NULL;
+ *         gg_graph *g = NULL;
+ *         gg_optim *o = NULL;
+ *         gg_context_create(&ctx, NULL);
+ *         gg_params_create(&p, ctx, GG_F32);
+ *         gg_graph_create(&g, ctx, NULL);
+ *         gg_nn nn = {g, p, NULL};
+ *         gg_var *x = gg_graph_input(g, "x", GG_SHAPE(4, 2)), *t = gg_graph_input(g, "t", GG_SHAPE(4, 1));
+ *         gg_var *h = gg_var_tanh(gg_nn_linear(&nn, "fc1", x, 8, true));
+ *         gg_var *loss = gg_var_mean(gg_nn_bce_logits(gg_nn_linear(&nn, "fc2", h, 1, true), t), GG_ALL_AXES, false);
+ *         gg_graph_backward(loss);
+ *         gg_graph_plan(g, &loss, 1);
+ *         gg_nn_init(p, 1);
+ *         gg_optim_create(&o, ctx, p, &(gg_optim_options){.kind = GG_OPTIM_ADAM, .lr = 0.05});
+ *         memcpy(gg_var_data(x), in, sizeof in);
+ *         memcpy(gg_var_data(t), out, sizeof out);
+ *         for (int i = 0; i < 300; i++) {
+ *             gg_graph_run(g);
+ *             gg_optim_step(o);
+ *         }
+ *         const double left = gg_var_item(loss);
+ *         printf("loss %.4f\n", left);
+ *         gg_optim_free(o);
+ *         gg_graph_free(g);
+ *         gg_params_free(p);
+ *         gg_context_free(ctx);
+ *         return !(left < 0.05);
+ *     }
  *
  * A layer's parameters are called NAME.weight, NAME.bias, ... as in PyTorch, with its shapes. They are added when the first graph uses them and found
  * again by later graphs (another batch, evaluation): a net is a function that records it. gg_nn_init gives all parameters PyTorch's initial

@@ -1,13 +1,35 @@
 /* golgi/optim.h - optimisers over the parameters of a graph, and schedules of their learning rate. Floor 5.
  *
- *     gg_optim *o = NULL;
- *     gg_optim_create(&o, ctx, params, &(gg_optim_options){.kind = GG_OPTIM_ADAMW, .lr = 3e-4, .weight_decay = 0.01, .clip_norm = 1});
- *     for (int64_t step = 0; step < 1000; step++) {
- *         gg_optim_set_lr(o, gg_schedule_at(&(gg_schedule){.kind = GG_SCHEDULE_COSINE, .lr = 3e-4, .warmup = 100, .steps = 1000}, step));
- *         gg_graph_run(g);                 // fills the gradients
- *         gg_optim_step(o);                // one pass over values, gradients and state
+ *     #include <golgi/optim.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void) // the smallest of (w - 3)^2
+ *     {
+ *         gg_context *ctx = NULL;
+ *         gg_params *p = NULL;
+ *         gg_graph *g = NULL;
+ *         gg_optim *o = NULL;
+ *         gg_context_create(&ctx, NULL);
+ *         gg_params_create(&p, ctx, GG_F32);
+ *         gg_params_add(p, "w", GG_SHAPE(1), 0);
+ *         gg_graph_create(&g, ctx, NULL);
+ *         gg_var *loss = gg_var_sum(gg_var_square(gg_var_shift(gg_graph_param(g, p, "w"), -3)), GG_ALL_AXES, false);
+ *         gg_graph_backward(loss);
+ *         gg_graph_plan(g, &loss, 1);
+ *         gg_optim_create(&o, ctx, p, &(gg_optim_options){.kind = GG_OPTIM_ADAMW, .weight_decay = 1e-9, .clip_norm = 1});
+ *         for (int64_t step = 0; step < 1000; step++) {
+ *             gg_optim_set_lr(o, gg_schedule_at(&(gg_schedule){.kind = GG_SCHEDULE_COSINE, .lr = 0.02, .warmup = 100, .steps = 1000}, step));
+ *             gg_graph_run(g);  // fills the gradients
+ *             gg_optim_step(o); // one pass over values, gradients and state
+ *         }
+ *         const float w = *(const float *)gg_params_value(p, 0);
+ *         printf("w %.3f\n", (double)w);
+ *         gg_optim_free(o);
+ *         gg_graph_free(g);
+ *         gg_params_free(p);
+ *         gg_context_free(ctx);
+ *         return !(w > 2.9f && w < 3.1f);
  *     }
- *     gg_optim_free(o);
  *
  * Each update is PyTorch's of the same name (torch.optim), term by term. A step allocates nothing. Frozen parameters stay as they are; those with
  * GG_PARAM_NO_DECAY are spared weight decay. Errors: GG_EINVAL with the option and its range; GG_ENAN when clipping finds no finite norm.

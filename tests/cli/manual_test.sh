@@ -18,17 +18,17 @@ result 'the pages are made' $? "$pages"
 result 'one a verb, verbs within verbs too' $? "$pages"
 
 bad=
-for verb in $("$GOLGI" help --verbs | tr ' ' '-'); do
-    page=$tmp/golgi-$verb.1
+while read -r verb; do
+    page=$tmp/golgi-${verb// /-}.1
     # shellcheck disable=SC2086
-    in_help=$("$GOLGI" help ${verb//-/ } | grep -o '^  --[a-z-]*' | tr -d ' ' | sort)
-    in_page=$(sed -n 's/\\-/-/g; s/^\\fB\(--[a-z-]*\)\\fR.*/\1/p' "$page" | sed -n '/^--/p' | sort -u)
-    [ "$(echo "$in_help" | sort -u)" = "$in_page" ] || bad+="$verb: $(diff <(echo "$in_help" | sort -u) <(echo "$in_page")) "
-    grep -q '^\.SH NAME' "$page" && grep -q '^\.SH SYNOPSIS' "$page" && grep -q '^\.SH "\?EXIT STATUS' "$page" || bad+="$verb: sections are missing "
-done
+    in_help=$("$GOLGI" help $verb | grep -o '^  --[a-z-]*' | tr -d ' ' | sort -u)
+    in_page=$(sed -n 's/\\-/-/g; s/^\\fB\(--[a-z-]*\)\\fR.*/\1/p' "$page" | sort -u)
+    [ "$in_help" = "$in_page" ] || bad+="$verb: $(diff <(echo "$in_help") <(echo "$in_page")) "
+    grep -q '^\.SH NAME' "$page" && grep -q '^\.SH SYNOPSIS' "$page" && grep -q '^\.SH EXIT STATUS' "$page" || bad+="$verb: sections are missing "
+done < <("$GOLGI" help --verbs)
 [ -z "$bad" ]
 result 'a page has the options of the help, all of them and no others' $? "$bad"
-bad=$(sed -n 's/\\-/-/g; s/^\.BR golgi-nag-\([a-z]*\) (1)/\1/p' "$tmp/golgi-nag.1" | while read -r verb; do
+bad=$(sed -n 's/\\-/-/g; s/^\.BR golgi-nag-\([a-z-]*\) (1)/\1/p' "$tmp/golgi-nag.1" | while read -r verb; do
     [ -s "$tmp/golgi-nag-$verb.1" ] || echo "$verb"
 done)
 [ -z "$bad" ]
