@@ -111,6 +111,12 @@ check: setup
 check-quick: all tests
 	@tests/run $B
 
+# golgi nag extract on a real Slurm and under a real mpirun, started here on loopback; installs both. Root starts Slurm.
+check-cluster:
+	@tools/setup --cluster
+	@+$(MAKE) all
+	@tests/cluster/run $B
+
 # Another compiler sees other mistakes; nothing it makes is run.
 check-clang:
 	@+$(MAKE) CC=clang CXX=clang++ B=build/clang OPT=-O1 all tests
