@@ -1,11 +1,26 @@
 /* golgi/lm.h - small language models, trained here: decoders of the Llama and GPT-2 families. Floor 5.
  *
- *     gg_lm *lm = NULL;
- *     gg_lm_create(&lm, ctx, &(gg_lm_options){.n_layers = 4, .d_model = 128, .n_heads = 4, .n_vocab = 256, .n_ctx = 64}, 1);
- *     gg_lm_result r;
- *     gg_lm_train(&r, lm, train, n_train, val, n_val, &(gg_lm_train_options){.batch = 12, .steps = 2000, .optim = {.lr = 1e-3}});
- *     gg_lm_save(lm, "out/small", "out/tokenizer.json");            // a Hugging Face folder; gg_model_open reads it back
- *     gg_lm_free(lm);
+ *     #include <golgi/lm.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         static int32_t token[4000]; // here 0 1 2 ... 9 0 1 ...; in earnest the ids of a tokenizer
+ *         for (int i = 0; i < 4000; i++)
+ *             token[i] = i % 10;
+ *         gg_context *ctx = NULL;
+ *         gg_lm *lm = NULL;
+ *         gg_lm_result r = {.val_loss = 9};
+ *         gg_context_create(&ctx, NULL);
+ *         gg_lm_create(&lm, ctx, &(gg_lm_options){.n_layers = 1, .d_model = 32, .n_heads = 2, .n_vocab = 10, .n_ctx = 16}, 1);
+ *         gg_status s = gg_lm_train(&r, lm, token, 3000, token + 3000, 1000, &(gg_lm_train_options){.batch = 8, .steps = 100, .optim = {.lr = 1e-2}});
+ *         if (s == GG_OK)
+ *             s = gg_lm_save(lm, "small", NULL); // a Hugging Face folder; gg_model_open reads it back
+ *         printf("%s; validation loss %.3f nats a token\n", gg_status_text(s), r.val_loss);
+ *         gg_lm_free(lm);
+ *         gg_context_free(ctx);
+ *         return !(s == GG_OK && r.val_loss < 1);
+ *     }
  *
  * Tokens are int32 in [0, n_vocab), documents laid end to end. Losses are nats a token. A run is a function of its options, seed and tokens: the same
  * bits with any number of threads, and after it was killed and went on from its checkpoint.
