@@ -64,6 +64,19 @@ GG_API const char *gg_tokenizer_piece(const gg_tokenizer *t, int64_t id, size_t 
 GG_API int64_t gg_tokenizer_bos(const gg_tokenizer *t); /* -1: none */
 GG_API int64_t gg_tokenizer_eos(const gg_tokenizer *t);
 
+/* --- training a byte-level BPE vocabulary (GPT-2's bytes and pieces) ------------------------------------------------------------------------
+ *     gg_bpe_trainer_create(&t, ctx);
+ *     gg_bpe_trainer_add(t, text, n);                            // document after document, valid UTF-8
+ *     gg_bpe_trainer_write(t, &n_tokens, "tokenizer.json", 2048, 2, "<|endoftext|>");
+ */
+typedef struct gg_bpe_trainer gg_bpe_trainer;
+GG_API gg_status gg_bpe_trainer_create(gg_bpe_trainer **out, gg_context *ctx);
+GG_API void gg_bpe_trainer_free(gg_bpe_trainer *t);
+GG_API gg_status gg_bpe_trainer_add(gg_bpe_trainer *t, const char *text, size_t n);
+/* Merges until n_vocab tokens (or no pair occurs min_count times) and writes a tokenizer.json that Hugging Face's library reads too; special has id 0.
+ * Once only. *n_tokens: how many there are. */
+GG_API gg_status gg_bpe_trainer_write(gg_bpe_trainer *t, int64_t *n_tokens, const char *path, int64_t n_vocab, int64_t min_count, const char *special);
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,7 +17,7 @@
 #define PAUSE() ((void)0)
 #endif
 
-enum { LOOKS = 20000 }; /* about 50 microseconds to a few hundred, as long as a PAUSE takes */
+enum { LOOKS = 2000 }; /* some 10 to 40 microseconds, as long as a PAUSE takes */
 
 typedef struct member {
     gg_team *team;

@@ -1,0 +1,261 @@
+/* golgi lm train: a small language model from text. golgi tokenizer train: a vocabulary from text. */
+#include "cli/common.h"
+#include "cli/verbs.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include <golgi/lm.h>
+#include <math.h>
+#include <stdio.h>
+
+/* --- texts to tokens ------------------------------------------------------------------------------------------------------------------------ */
+static gg_status each_text(gg_context *ctx, gg_texts paths, const gg_documents_options *o, gg_status (*take)(void *user, const char *text, size_t n), void *user)
+{
+    gg_documents *d = NULL;
+    gg_document doc;
+    GG_TRY(gg_documents_open(&d, ctx, paths.at, paths.n, o));
+    gg_status s;
+    while ((s = gg_documents_next(d, &doc)) == GG_OK) {
+        s = take(user, doc.text, doc.n_text);
+        json_decref(doc.row);
+        if (s != GG_OK)
+            break;
+    }
+    gg_documents_close(d);
+    return s == GG_END ? GG_OK : s;
+}
+
+static gg_status to_trainer(void *user, const char *text, size_t n) { return gg_bpe_trainer_add(user, text, n); }
+
+static gg_status train_vocabulary(int64_t *n_tokens, gg_context *ctx, gg_texts input, const gg_documents_options *o, int64_t vocab, int64_t min_count, const char *output)
+{
+    gg_bpe_trainer *t = NULL;
+    GG_TRY(gg_bpe_trainer_create(&t, ctx));
+    gg_status s = vocab > 257 ? each_text(ctx, input, o, to_trainer, t) : GG_OK; /* the bytes alone need no text */
+    if (s == GG_OK)
+        s = gg_bpe_trainer_write(t, n_tokens, output, vocab, min_count, "<|endoftext|>");
+    gg_bpe_trainer_free(t);
+    return s;
+}
+
+typedef struct corpus {
+    gg_context *ctx;
+    const gg_tokenizer *tokenizer;
+    int32_t end; /* put behind every document; -1: none */
+    gg_token_list one, all;
+    int64_t n_documents;
+} corpus;
+
+static gg_status to_tokens(void *user, const char *text, size_t n)
+{
+    corpus *c = user;
+    GG_TRY(gg_tokenizer_encode(c->tokenizer, &c->one, text, n, 0, 0));
+    const int64_t need = c->all.n + c->one.n + 1;
+    if (need > c->all.cap) {
+        const int64_t cap = need > 2 * c->all.cap ? need : 2 * c->all.cap;
+        int32_t *id = gg_renew(c->ctx, c->all.id, int32_t, cap);
+        if (!id)
+            return GG_ENOMEM;
+        c->all.id = id;
+        c->all.cap = cap;
+    }
+    memcpy(c->all.id + c->all.n, c->one.id, (size_t)c->one.n * sizeof *c->one.id);
+    c->all.n += c->one.n;
+    if (c->end >= 0)
+        c->all.id[c->all.n++] = c->end;
+    c->n_documents++;
+    return gg_context_stopped(c->ctx) ? gg_fail(c->ctx, GG_EINTR, "stopped") : GG_OK;
+}
+
+static gg_status read_corpus(corpus *c, gg_context *ctx, const gg_tokenizer *t, gg_texts input, const gg_documents_options *o)
+{
+    *c = (corpus){.ctx = ctx, .tokenizer = t, .end = (int32_t)gg_tokenizer_eos(t), .one = {.ctx = ctx}, .all = {.ctx = ctx}};
+    const gg_status s = each_text(ctx, input, o, to_tokens, c);
+    gg_token_list_free(&c->one);
+    if (s == GG_OK && c->n_documents == 1 && c->end >= 0) /* one text, not a row of documents */
+        c->all.n--;
+    return s;
+}
+
+/* --- golgi tokenizer train ---------------------------------------------------------------------------------------------------------------------- */
+static int tokenizer_train(int argc, char **argv)
+{
+    gg_texts input = {0};
+    const char *output = NULL, *text = NULL, *id = NULL;
+    int64_t vocab = 2048, min_count = 2, n = 0;
+    bool strict = false;
+    const gg_option options[] = {
+        GG_CLI_DOCUMENTS(input, text, id, strict, true),
+        {"Method", "vocab", GG_OPT_INT, &vocab, "N", "tokens, the 256 bytes and <|endoftext|> among them", NULL, false, 257, 1 << 24},
+        {NULL, "min-count", GG_OPT_INT, &min_count, "N", "merge only pairs that occur so often", NULL, false, 1, 1e15},
+        {"Output", "output", GG_OPT_TEXT, &output, "T.json", "the vocabulary, as a tokenizer.json", NULL, true, 0, 0},
+    };
+    gg_command c = {.name = "tokenizer train",
+                    .sentence = "Learns a byte-level BPE vocabulary (GPT-2's bytes and pieces) from texts.",
+                    .example = "golgi tokenizer train --input pool.jsonl.zst --vocab 2048 --output tokenizer.json",
+                    .options = options,
+                    .n_options = sizeof options / sizeof *options};
+    gg_status s = gg_command_parse(&c, argc, argv);
+    if (s != GG_OK)
+        return s == GG_END ? 0 : 2;
+    gg_context *ctx = NULL;
+    if ((s = gg_command_context(&ctx, &c)) == GG_OK &&
+        (s = train_vocabulary(&n, ctx, input, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict}, vocab, min_count, output)) == GG_OK) {
+        if (c.json)
+            printf("{\"output\": \"%s\", \"n_tokens\": %lld}\n", output, (long long)n);
+        else if (!c.quiet)
+            fprintf(stderr, "%lld tokens -> %s%s\n", (long long)n, output, n < vocab ? " (no other pair is frequent enough)" : "");
+    }
+    return gg_command_close(&c, ctx, s);
+}
+
+int gg_cli_tokenizer(int argc, char **argv)
+{
+    static const gg_verb verbs[] = {{"train", "learn a vocabulary from texts", tokenizer_train}};
+    return gg_verbs_run("tokenizer", "golgi tokenizer - vocabularies made here. (Texts to ids: golgi tokenize.)", verbs, 1, argc, argv);
+}
+
+/* --- golgi lm train -------------------------------------------------------------------------------------------------------------------------------- */
+typedef struct words {
+    gg_texts input, validation;
+    const char *text, *id, *arch, *tokenizer, *output;
+    int64_t layers, width, heads, kv_heads, d_ff, context, batch, steps, eval_every, vocab;
+    double lr, dropout, val_fraction, weight_decay;
+    bool strict, untied;
+} words;
+
+typedef struct watch {
+    gg_context *ctx;
+    gg_progress *progress;
+    gg_rows_writer *log;
+    int64_t n_parameters;
+} watch;
+
+static gg_status look(void *user, const gg_lm_step *s)
+{
+    watch *w = user;
+    gg_progress_add(w->progress, 1);
+    json_t *row = json_pack("{s:I, s:f, s:o, s:f, s:f}", "step", (json_int_t)s->step, "loss", s->loss, "val_loss", isnan(s->val_loss) ? json_null() : json_real(s->val_loss), "lr", s->lr,
+                            "seconds", s->seconds);
+    const gg_status st = row ? gg_rows_writer_add(w->log, row) : gg_fail(w->ctx, GG_ENOMEM, "out of memory while writing the log");
+    json_decref(row);
+    if (!isnan(s->val_loss))
+        gg_log(w->ctx, GG_LOG_INFO, "step %lld: loss %.4f, validation %.4f", (long long)s->step, s->loss, s->val_loss);
+    return st;
+}
+
+static gg_status open_tokenizer(gg_tokenizer **t, gg_str *path, gg_context *ctx, const words *w, const gg_documents_options *o)
+{
+    int64_t n = 0;
+    if (w->tokenizer)
+        gg_str_puts(path, w->tokenizer);
+    else
+        gg_str_printf(path, "%s/tokenizer.json", w->output);
+    if (path->failed)
+        return GG_ENOMEM;
+    if (!w->tokenizer)
+        GG_TRY(train_vocabulary(&n, ctx, w->input, o, w->vocab, 2, path->data));
+    return gg_tokenizer_open_path(t, ctx, path->data);
+}
+
+static gg_status train(gg_context *ctx, gg_command *c, const words *w)
+{
+    const gg_documents_options columns = {.text_column = w->text, .id_column = w->id, .strict = w->strict};
+    gg_str path = {.ctx = ctx}, checkpoint = {.ctx = ctx}, log = {.ctx = ctx};
+    gg_tokenizer *t = NULL;
+    corpus in = {.ctx = ctx}, val = {.ctx = ctx};
+    gg_lm *lm = NULL;
+    watch watch_ = {.ctx = ctx};
+    gg_lm_result r;
+    gg_status s = gg_file_mkdirs(ctx, w->output);
+    gg_str_printf(&checkpoint, "%s/checkpoint.safetensors", w->output);
+    gg_str_printf(&log, "%s/train.csv", w->output);
+    if (s == GG_OK)
+        s = checkpoint.failed || log.failed ? GG_ENOMEM : open_tokenizer(&t, &path, ctx, w, &columns);
+    if (s == GG_OK && (s = read_corpus(&in, ctx, t, w->input, &columns)) == GG_OK && w->validation.n)
+        s = read_corpus(&val, ctx, t, w->validation, &columns);
+    const int64_t n_val = w->validation.n ? val.all.n : (int64_t)(w->val_fraction * (double)in.all.n), n_train = w->validation.n ? in.all.n : in.all.n - n_val;
+    if (s == GG_OK)
+        s = gg_lm_create(&lm, ctx, &(gg_lm_options){.kind = strcmp(w->arch, "gpt2") == 0 ? GG_LM_GPT2 : GG_LM_LLAMA, .n_layers = w->layers, .d_model = w->width, .n_heads = w->heads,
+                                                    .n_kv_heads = w->kv_heads, .d_ff = w->d_ff, .n_vocab = gg_tokenizer_size(t), .n_ctx = w->context, .dropout = w->dropout, .untied = w->untied},
+                         (uint64_t)c->seed);
+    if (s == GG_OK && !c->quiet && !c->json)
+        fprintf(stderr, "%lld parameters, %lld tokens to train on, %lld to look at\n", (long long)gg_lm_size(lm), (long long)n_train, (long long)n_val);
+    if (s == GG_OK && (s = gg_rows_writer_open(&watch_.log, ctx, log.data)) == GG_OK)
+        s = gg_command_progress(&watch_.progress, c, ctx, "lm train", "steps", w->steps);
+    if (s == GG_OK)
+        s = gg_lm_train(&r, lm, in.all.id, n_train, n_val > 1 ? (w->validation.n ? val.all.id : in.all.id + n_train) : NULL, n_val,
+                        &(gg_lm_train_options){.batch = w->batch, .steps = w->steps, .optim = {.kind = GG_OPTIM_ADAMW, .lr = w->lr, .beta2 = 0.99, .weight_decay = w->weight_decay, .clip_norm = 1},
+                                               .schedule = {.kind = GG_SCHEDULE_COSINE, .lr = w->lr, .lr_min = w->lr / 10, .warmup = w->steps / 20, .steps = w->steps},
+                                               .seed = (uint64_t)c->seed, .n_threads = gg_context_threads(ctx), .eval_every = w->eval_every, .checkpoint = checkpoint.data, .look = look,
+                                               .user = &watch_});
+    gg_progress_free(watch_.progress);
+    if (s == GG_OK)
+        s = gg_rows_writer_commit(watch_.log);
+    else if (watch_.log)
+        gg_rows_writer_discard(watch_.log);
+    const bool is_json = path.data && path.len > 5 && strcmp(path.data + path.len - 5, ".json") == 0;
+    if (s == GG_OK)
+        s = gg_lm_save(lm, w->output, w->tokenizer && is_json ? path.data : NULL);
+    if (s == GG_OK && w->tokenizer && !is_json)
+        gg_log(ctx, GG_LOG_WARNING, "the folder has no tokenizer.json: give --tokenizer a tokenizer.json to have it copied");
+    if (s == GG_OK && c->json)
+        printf("{\"output\": \"%s\", \"parameters\": %lld, \"train_tokens\": %lld, \"loss\": %.6f, \"val_loss\": %s%.6f, \"seconds\": %.2f, \"from_step\": %lld}\n", w->output,
+               (long long)gg_lm_size(lm), (long long)n_train, r.loss, "", isnan(r.val_loss) ? -1 : r.val_loss, r.seconds, (long long)r.from_step);
+    else if (s == GG_OK && !c->quiet)
+        fprintf(stderr, "loss %.4f, validation %.4f nats a token (perplexity %.1f); %.1f s, %.0f tokens/s -> %s\n", r.loss, r.val_loss, exp(r.val_loss), r.seconds,
+                (double)r.n_tokens / fmax(r.seconds, 1e-9), w->output);
+    gg_lm_free(lm);
+    gg_token_list_free(&in.all);
+    gg_token_list_free(&val.all);
+    gg_tokenizer_free(t);
+    gg_str_free(&path);
+    gg_str_free(&checkpoint);
+    gg_str_free(&log);
+    return s;
+}
+
+static int lm_train(int argc, char **argv)
+{
+    words w = {.arch = "llama", .layers = 4, .width = 128, .heads = 4, .context = 64, .batch = 12, .steps = 2000, .eval_every = 250, .vocab = 257, .lr = 1e-3, .val_fraction = 0.1, .weight_decay = 0.1};
+    const gg_option options[] = {
+        GG_CLI_DOCUMENTS(w.input, w.text, w.id, w.strict, true),
+        {NULL, "validation", GG_OPT_TEXTS, &w.validation, "POOL", "documents to look at while training", NULL, false, 0, 0},
+        {NULL, "val-fraction", GG_OPT_DOUBLE, &w.val_fraction, "R", "without --validation: the last part of the tokens, kept aside", NULL, false, 0, 0.9},
+        {NULL, "tokenizer", GG_OPT_TEXT, &w.tokenizer, "T", "a tokenizer.json, GGUF or model folder (else one is learned from the input)", NULL, false, 0, 0},
+        {NULL, "vocab", GG_OPT_INT, &w.vocab, "N", "tokens of the vocabulary that is learned; 257: the bytes", NULL, false, 257, 1 << 20},
+        {"Model", "arch", GG_OPT_CHOICE, &w.arch, "A", "the family", "llama|gpt2", false, 0, 0},
+        {NULL, "layers", GG_OPT_INT, &w.layers, "L", "blocks", NULL, false, 1, 1000},
+        {NULL, "width", GG_OPT_INT, &w.width, "D", "d_model", NULL, false, 1, 1e6},
+        {NULL, "heads", GG_OPT_INT, &w.heads, "H", "attention heads", NULL, false, 1, 1e5},
+        {NULL, "kv-heads", GG_OPT_INT, &w.kv_heads, "K", "key/value heads (llama); 0: as many as heads", NULL, false, 0, 1e5},
+        {NULL, "d-ff", GG_OPT_INT, &w.d_ff, "N", "width of the MLP; 0: 4 D (llama: 8/3 D)", NULL, false, 0, 1e7},
+        {NULL, "context", GG_OPT_INT, &w.context, "T", "tokens that the model sees", NULL, false, 1, 1e6},
+        {NULL, "dropout", GG_OPT_DOUBLE, &w.dropout, "P", "probability", NULL, false, 0, 0.99},
+        {NULL, "untied", GG_OPT_FLAG, &w.untied, NULL, "a head of its own instead of the embedding", NULL, false, 0, 0},
+        {"Method", "steps", GG_OPT_INT, &w.steps, "N", "optimiser steps (AdamW, beta 0.9 0.99, norm clipped at 1, cosine to a tenth after 5 % of warm-up)", NULL, false, 1, 1e12},
+        {NULL, "batch", GG_OPT_INT, &w.batch, "B", "windows a step", NULL, false, 1, 1e6},
+        {NULL, "lr", GG_OPT_DOUBLE, &w.lr, "X", "learning rate at its peak", NULL, false, 0, 0},
+        {NULL, "weight-decay", GG_OPT_DOUBLE, &w.weight_decay, "X", "of matrices, decoupled", NULL, false, 0, 0},
+        {NULL, "eval-every", GG_OPT_INT, &w.eval_every, "N", "steps between looks at the validation tokens", NULL, false, 0, 1e12},
+        {"Output", "output", GG_OPT_TEXT, &w.output, "DIR", "the model as a Hugging Face folder, train.csv, checkpoint.safetensors", NULL, true, 0, 0},
+    };
+    gg_command c = {.name = "lm train",
+                    .sentence = "Trains a small language model on texts and saves it as a Hugging Face folder, which every verb with --model takes.",
+                    .example = "golgi lm train --input shakespeare.txt --steps 2000 --output out/small",
+                    .notes = "Stopped or killed, the same command goes on from DIR/checkpoint.safetensors and ends with the same bits. One seed, the same result with any number of threads.",
+                    .options = options,
+                    .n_options = sizeof options / sizeof *options};
+    gg_status s = gg_command_parse(&c, argc, argv);
+    if (s != GG_OK)
+        return s == GG_END ? 0 : 2;
+    gg_context *ctx = NULL;
+    if ((s = gg_command_context(&ctx, &c)) == GG_OK)
+        s = train(ctx, &c, &w);
+    return gg_command_close(&c, ctx, s);
+}
+
+int gg_cli_lm(int argc, char **argv)
+{
+    static const gg_verb verbs[] = {{"train", "train a small language model on texts", lm_train}};
+    return gg_verbs_run("lm", "golgi lm - small language models made here. (What one thinks of a text: golgi score.)", verbs, 1, argc, argv);
+}

@@ -1,0 +1,117 @@
+/* Training of byte-level BPE against Hugging Face's trainer: the same merges in the same order, the same ids; and its own reader reads what it writes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <golgi/tokenizer.h>
+
+static gg_context *ctx;
+static json_t *expected;
+static char path[64];
+
+#define assert_ok(call)                                                          \
+    do {                                                                         \
+        const gg_status st_ = (call);                                            \
+        if (st_ != GG_OK)                                                        \
+            fail_msg("%s: %s", #call, gg_message(ctx));                          \
+    } while (0)
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/golgi-bpe-train-XXXXXX");
+    const int fd = mkstemp(path);
+    expected = json_load_file("tests/golden/bpe_train/expected.json", 0, NULL);
+    return fd < 0 || close(fd) || !expected || gg_context_create(&ctx, NULL) != GG_OK;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    json_decref(expected);
+    unlink(path);
+    const size_t left = gg_context_bytes(ctx, NULL);
+    gg_context_free(ctx);
+    return left != 0;
+}
+
+static int64_t train(int64_t n_vocab, int64_t min_count)
+{
+    gg_bpe_trainer *t = NULL;
+    int64_t n = 0;
+    size_t i;
+    json_t *text;
+    assert_ok(gg_bpe_trainer_create(&t, ctx));
+    json_array_foreach(json_object_get(expected, "texts"), i, text) {
+        assert_ok(gg_bpe_trainer_add(t, json_string_value(text), json_string_length(text)));
+    }
+    assert_ok(gg_bpe_trainer_write(t, &n, path, n_vocab, min_count, "<|endoftext|>"));
+    gg_bpe_trainer_free(t);
+    return n;
+}
+
+static void merges_are_those_of_hugging_face(void **state)
+{
+    (void)state;
+    assert_int_equal(train(700, 2), json_integer_value(json_object_get(expected, "n_vocab")));
+    json_t *got = json_load_file(path, 0, NULL), *merges = json_object_get(json_object_get(got, "model"), "merges"), *want = json_object_get(expected, "merges");
+    assert_int_equal(json_array_size(merges), json_array_size(want));
+    for (size_t i = 0; i < json_array_size(want); i++)
+        for (size_t side = 0; side < 2; side++)
+            assert_string_equal(json_string_value(json_array_get(json_array_get(merges, i), side)), json_string_value(json_array_get(json_array_get(want, i), side)));
+    json_decref(got);
+}
+
+static void the_vocabulary_is_read_back_and_gives_the_same_ids(void **state)
+{
+    (void)state;
+    train(700, 2);
+    gg_tokenizer *t = NULL;
+    gg_token_list ids = {.ctx = ctx};
+    assert_ok(gg_tokenizer_open_json(&t, ctx, path));
+    for (size_t k = 0; k < json_array_size(json_object_get(expected, "ids")); k++) {
+        json_t *text = json_array_get(json_object_get(expected, "texts"), k), *want = json_array_get(json_object_get(expected, "ids"), k);
+        assert_ok(gg_tokenizer_encode(t, &ids, json_string_value(text), json_string_length(text), 0, 0));
+        assert_int_equal(ids.n, json_array_size(want));
+        for (int64_t i = 0; i < ids.n; i++)
+            assert_int_equal(ids.id[i], json_integer_value(json_array_get(want, (size_t)i)));
+        char *back = NULL;
+        size_t n;
+        assert_ok(gg_tokenizer_decode(t, &back, &n, ids.id, ids.n, false));
+        assert_int_equal(n, json_string_length(text));
+        assert_memory_equal(back, json_string_value(text), n);
+        gg_tokenizer_text_free(ctx, back);
+    }
+    gg_token_list_free(&ids);
+    gg_tokenizer_free(t);
+}
+
+static void it_ends_when_nothing_is_frequent_enough(void **state)
+{
+    (void)state;
+    const int64_t few = train(100000, 50), many = train(100000, 1);
+    assert_true(few > 257 && few < 500);
+    assert_true(many > 700 && many < 100000);
+    gg_bpe_trainer *t = NULL;
+    int64_t n;
+    assert_ok(gg_bpe_trainer_create(&t, ctx));
+    assert_int_equal(gg_bpe_trainer_write(t, &n, path, 100, 1, "<|endoftext|>"), GG_EINVAL);
+    assert_int_equal(gg_bpe_trainer_add(t, "\xff\xfe", 2), GG_EFORMAT);
+    gg_bpe_trainer_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(merges_are_those_of_hugging_face),
+        cmocka_unit_test(the_vocabulary_is_read_back_and_gives_the_same_ids),
+        cmocka_unit_test(it_ends_when_nothing_is_frequent_enough),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
