@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WIDTH = 860, MOST_CELLS = 1024, MOST_CLASSES = 400, FONT = 14, TITLE_FONT = 21 };
+enum { WIDTH = 860, MOST_CELLS = 1024, MOST_CLASSES = 400, FONT = 14, TITLE_FONT = 21, LINE = 26 /* of title and legend */ };
 /* widths of texts, in sizes of their font */
 static const double NAME = 17, LEGEND = 13, TITLE = (WIDTH - 28.0) / TITLE_FONT;
 
@@ -38,10 +38,10 @@ static int shape_of(int c)
 
 /* ---- what all have in common ---- */
 
-/* Title at the top left, below it a note or room for the legend if there is one, quiet axes. Returns the pixels that these take. */
-static int begin(gg_str *s, const char *title, bool legend, const char *note, int height_without_title)
+/* Title at the top left, below it a note or room for the lines of a legend, quiet axes. Returns the pixels that these take. */
+static int begin(gg_str *s, const char *title, int legend_lines, const char *note, int height_without_title)
 {
-    enum { MOST_LINES = 3, LINE = 26 };
+    enum { MOST_LINES = 3 };
     const char *line[MOST_LINES] = {title};
     gg_str quoted[MOST_LINES] = {{.ctx = s->ctx}, {.ctx = s->ctx}, {.ctx = s->ctx}};
     int n = 0;
@@ -51,7 +51,7 @@ static int begin(gg_str *s, const char *title, bool legend, const char *note, in
         gg__gnuplot_quote(&quoted[n], line[n], TITLE);
         n++;
     }
-    const int top = 26 + LINE * n + (legend || note ? 26 : 0);
+    const int top = 26 + LINE * (n + (note ? 1 : legend_lines));
     const double height = height_without_title + top;
     for (int i = 0; i < n; i++) { /* each where it belongs: gnuplot's terminals differ in the distance of lines */
         gg_str_printf(s, "set label %d %s at screen %.5f,%.5f left font large textcolor rgb '" GG__INK "'\n", 4 + i, quoted[i].failed ? "''" : quoted[i].data,
@@ -165,7 +165,7 @@ gg_status gg_plot_shares(gg_context *ctx, const char *path, const char *title, c
     }
     static const char *const BAR[] = {"#9a9a9a", "#0072B2"};
     gg_str s = {.ctx = ctx};
-    const int row = n <= 12 ? 42 : n <= 30 ? 30 : 22, body = 96 + row * n, top = begin(&s, title, true, NULL, body), height = body + top;
+    const int row = n <= 12 ? 42 : n <= 30 ? 30 : 22, body = 96 + row * n, top = begin(&s, title, 1, NULL, body), height = body + top;
     axis(&s, "xlabel", y_label, WIDTH - 300);
     name_margin(&s, widest, false);
     const double next = legend_entry(&s, 1, 14, first_name, BAR[0], 0, height, top);
@@ -290,7 +290,7 @@ static int64_t largest_count(const bins *b, int c)
 static int overlaid(gg_str *s, const bins *b, const char *title, const char *const *class_name, const char *y_label)
 {
     static const int DASH[] = {1, 2, 4};
-    const int top = begin(s, title, true, NULL, 370), height = 370 + top;
+    const int top = begin(s, title, 1, NULL, 370), height = 370 + top;
     int64_t most = 0;
     for (int k = 0; k < b->n_shown; k++)
         most = largest_count(b, b->order[k]) > most ? largest_count(b, b->order[k]) : most;
@@ -317,7 +317,7 @@ static int overlaid(gg_str *s, const bins *b, const char *title, const char *con
 static int rows(gg_str *s, const bins *b, const char *title, const char *const *class_name, const char *y_label)
 {
     const int row = b->n_shown <= 16 ? 40 : 26, body = 76 + row * b->n_shown;
-    const int height = body + begin(s, title, false, "each row to its own scale; bar: the median; (n): how many", body);
+    const int height = body + begin(s, title, 0, "each row to its own scale; bar: the median; (n): how many", body);
     double widest = 0;
     for (int k = 0; k < b->n_shown; k++) {
         char count[32];
@@ -400,7 +400,7 @@ gg_status gg_plot_heat(gg_context *ctx, const char *path, const char *title, con
     }
     gg_str s = {.ctx = ctx}, what = {.ctx = ctx};
     const int64_t per_row = pooled(n_rows), per_column = pooled(n_columns);
-    const int body = (int)fmin(620, fmax(300, 110 + 12.0 * (double)n_rows)), height = body + begin(&s, title, false, NULL, body);
+    const int body = (int)fmin(620, fmax(300, 110 + 12.0 * (double)n_rows)), height = body + begin(&s, title, 0, NULL, body);
     axis(&s, "xlabel", x_label, WIDTH - 200);
     axis(&s, "ylabel", y_label, body - 20);
     count_axis(&s, "xtics", n_columns - 1);
@@ -463,13 +463,13 @@ gg_status gg_plot_map(gg_context *ctx, const char *path, const char *title, cons
                       const char *const *class_name, int n_classes, const char *x_label, const char *y_label)
 {
     GG_TRY(check_points(ctx, path, xy, 2, label, n, n_classes));
-    enum { ACROSS = 540, LEFT = 76, BOTTOM = 68, LINE = 21 }; /* the legend has what is left of WIDTH */
+    enum { ACROSS = 540, LEFT = 76, BOTTOM = 68, ENTRY = 21 }; /* the legend has what is left of WIDTH */
     gg_str s = {.ctx = ctx};
     const int up = equal_axes(&s, xy, n, ACROSS);
     int n_shown = 0;
     for (int c = 0; c < n_classes; c++)
         n_shown += has_points(label, n, c);
-    const int below = LINE * n_shown > up ? LINE * n_shown - up : 0, body = up + BOTTOM + below, height = body + begin(&s, title, false, NULL, body);
+    const int below = ENTRY * n_shown > up ? ENTRY * n_shown - up : 0, body = up + BOTTOM + below, height = body + begin(&s, title, 0, NULL, body);
     gg_str_printf(&s, "set lmargin at screen %.5f\nset rmargin at screen %.5f\nset bmargin at screen %.5f\n", (double)LEFT / WIDTH,
                   (double)(LEFT + ACROSS) / WIDTH, (double)(BOTTOM + below) / height);
     axis(&s, "xlabel", x_label, ACROSS);
@@ -495,7 +495,7 @@ gg_status gg_plot_map(gg_context *ctx, const char *path, const char *title, cons
         gg_str_printf(&s, "set label %d ", 10 + c); /* the legend: gnuplot's own leaves out what it finds too much */
         gg__gnuplot_quote(&s, class_name[c], (double)(WIDTH - LEFT - ACROSS - 58) / FONT);
         gg_str_printf(&s, " at screen %.5f,%.5f left point %s offset 1.3,-0.25 textcolor rgb '" GG__INK "'\n", (LEFT + ACROSS + 28.0) / WIDTH,
-                      1 - (height - body + 10.0 + LINE * line++) / height, style);
+                      1 - (height - body + 10.0 + ENTRY * line++) / height, style);
     }
     gg_str_add(&s, plot.data, plot.len);
     gg_str_puts(&s, "\n");
@@ -506,10 +506,29 @@ gg_status gg_plot_map(gg_context *ctx, const char *path, const char *title, cons
 
 /* ---- curves ---- */
 
+/* Entries of a legend from left to right, and on to another line where there is no room. */
+typedef struct legend {
+    int n_lines;
+    double next; /* where the next entry begins */
+} legend;
+
+static double place(legend *l, const char *name)
+{
+    enum { MARGIN = 14, MARK = 20, BETWEEN = 28 };
+    const double width = MARK + FONT * fmin(gg__gnuplot_width(name), LEGEND);
+    if (l->n_lines == 0 || l->next + width > WIDTH - MARGIN) {
+        l->n_lines++;
+        l->next = MARGIN;
+    }
+    const double at = l->next;
+    l->next += width + BETWEEN;
+    return at;
+}
+
 static gg_status check_curves(gg_context *ctx, const char *path, const gg_plot_series *series, int n_series, const gg_plot_axis *x, const gg_plot_axis *y)
 {
-    if (n_series < 1)
-        return gg_fail(ctx, GG_EINVAL, "%s: curves of %d series: at least one is needed", path, n_series);
+    if (n_series < 1 || n_series > MOST_CLASSES)
+        return gg_fail(ctx, GG_EINVAL, "%s: curves of %d series: 1..%d can be drawn", path, n_series, MOST_CLASSES);
     for (int c = 0; c < n_series; c++) {
         if (series[c].n < 1)
             return gg_fail(ctx, GG_EINVAL, "%s: series %d has %lld points: at least one is needed", path, c, (long long)series[c].n);
@@ -518,13 +537,40 @@ static gg_status check_curves(gg_context *ctx, const char *path, const gg_plot_s
             GG_TRY(check_number(ctx, path, "point", i, px));
             GG_TRY(check_number(ctx, path, "point", i, py));
             if ((x->log && px <= 0) || (y->log && py <= 0))
-                return gg_fail(ctx, GG_EINVAL, "%s: point %lld of series %d is (%g, %g): a logarithmic axis takes numbers above 0", path, (long long)i, c, px, py);
+                return gg_fail(ctx, GG_EINVAL, "%s: point %lld of series %d is (%g, %g): a logarithmic axis takes numbers above 0", path, (long long)i,
+                               c, px, py);
         }
     }
     return GG_OK;
 }
 
-/* A range around all points, and on a logarithmic axis marks at 1, 2, 5 times powers of ten: a decade may be more than is shown. */
+/* Marks of a logarithmic axis: 1, 2, 5 times powers of ten; over many decades the powers alone; where that gives fewer than three, round numbers
+ * at equal steps. */
+static void log_ticks(gg_str *s, double low, double high)
+{
+    const bool powers = log10(high / low) >= 4;
+    gg_str marks = {.ctx = s->ctx};
+    int n = 0;
+    for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++)
+        for (int k = 0; k < (powers ? 1 : 3); k++) {
+            const double at = (k == 0 ? 1 : k == 1 ? 2 : 5) * pow(10, e);
+            if (at >= low && at <= high)
+                gg_str_printf(&marks, "%s'%g' %.17g", n++ ? ", " : "", at, at);
+        }
+    if (n >= 3)
+        gg_str_add(s, marks.data, marks.len);
+    s->failed = s->failed || marks.failed;
+    gg_str_free(&marks);
+    if (n >= 3)
+        return;
+    double step = pow(10, floor(log10((high - low) / 3)));
+    step *= (high - low) / step > 15 ? 5 : (high - low) / step > 7 ? 2 : 1;
+    const int64_t first = (int64_t)ceil(low / step), last = (int64_t)floor(high / step);
+    for (int64_t i = first; i <= last; i++)
+        gg_str_printf(s, "%s'%.6g' %.17g", i > first ? ", " : "", (double)i * step, (double)i * step);
+}
+
+/* A range around all points. */
 static void range(gg_str *s, char which, const gg_plot_axis *a, const gg_plot_series *series, int n_series)
 {
     double low = INFINITY, high = -INFINITY;
@@ -536,33 +582,28 @@ static void range(gg_str *s, char which, const gg_plot_axis *a, const gg_plot_se
         }
     if (!a->log) {
         const double pad = high > low ? 0.05 * (high - low) : fabs(high) + 1;
-        gg_str_printf(s, "set %crange [%.9g:%.9g]\n", which, low - pad, high + pad);
+        gg_str_printf(s, "set %crange [%.17g:%.17g]\n", which, low - pad, high + pad);
         return;
     }
     const double factor = fmax(pow(high / low, 0.06), 1.1);
     low /= factor;
     high *= factor;
-    gg_str_printf(s, "set logscale %c\nset %crange [%.9g:%.9g]\nset %ctics (", which, which, low, high, which);
-    const bool every = log10(high / low) < 4;
-    const char *comma = "";
-    for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++)
-        for (int k = 0; k < 3; k++) {
-            const double at = (k == 0 ? 1 : k == 1 ? 2 : 5) * pow(10, e);
-            if (at < low || at > high || (k && !every))
-                continue;
-            gg_str_printf(s, "%s'%g' %.9g", comma, at, at);
-            comma = ", ";
-        }
+    gg_str_printf(s, "set logscale %c\nset %crange [%.17g:%.17g]\nset %ctics (", which, which, low, high, which);
+    log_ticks(s, low, high);
     gg_str_puts(s, ")\n");
 }
 
-gg_status gg_plot_curves(gg_context *ctx, const char *path, const char *title, const gg_plot_series *series, int n_series, const gg_plot_axis *x, const gg_plot_axis *y)
+gg_status gg_plot_curves(gg_context *ctx, const char *path, const char *title, const gg_plot_series *series, int n_series, const gg_plot_axis *x,
+                         const gg_plot_axis *y)
 {
-    enum { BODY = 400, MARK = 20, BETWEEN = 28 };
+    enum { BODY = 400 };
     GG_TRY(check_curves(ctx, path, series, n_series, x, y));
     gg_str s = {.ctx = ctx}, plot = {.ctx = ctx};
-    const int top = begin(&s, title, n_series > 1, NULL, BODY), height = BODY + top;
-    double left = 14;
+    legend l = {0};
+    for (int c = 0; c < n_series && n_series > 1; c++)
+        place(&l, series[c].name);
+    const int n_lines = l.n_lines, top = begin(&s, title, n_lines, NULL, BODY), height = BODY + top;
+    l = (legend){0};
     axis(&s, "xlabel", x->label, WIDTH - 200);
     axis(&s, "ylabel", y->label, BODY - 60);
     gg_str_puts(&s, "set grid back lt 1 lc rgb '" GG__FAINT "' lw 1\n");
@@ -580,8 +621,8 @@ gg_status gg_plot_curves(gg_context *ctx, const char *path, const char *title, c
             continue;
         gg_str_printf(&s, "set label %d ", 10 + c); /* the legend, below the title */
         gg__gnuplot_quote(&s, series[c].name, LEGEND);
-        gg_str_printf(&s, " at screen %.5f,%.5f left point %s offset 1.3,-0.25 textcolor rgb '" GG__INK "'\n", (left + 6) / WIDTH, 1 - (top - 21.0) / height, style);
-        left += MARK + FONT * fmin(gg__gnuplot_width(series[c].name), LEGEND) + BETWEEN;
+        const double left = place(&l, series[c].name), below = top - 21.0 - LINE * (n_lines - l.n_lines);
+        gg_str_printf(&s, " at screen %.5f,%.5f left point %s offset 1.3,-0.25 textcolor rgb '" GG__INK "'\n", (left + 6) / WIDTH, 1 - below / height, style);
     }
     gg_str_add(&s, plot.data, plot.len);
     gg_str_puts(&s, "\n");

@@ -43,7 +43,8 @@ typedef struct gg_plot_axis {
     const char *label;
     bool log;
 } gg_plot_axis;
-gg_status gg_plot_curves(gg_context *ctx, const char *path, const char *title, const gg_plot_series *series, int n_series, const gg_plot_axis *x, const gg_plot_axis *y);
+gg_status gg_plot_curves(gg_context *ctx, const char *path, const char *title, const gg_plot_series *series, int n_series,
+                         const gg_plot_axis *x, const gg_plot_axis *y);
 
 /* An HTML report, in reading order: headline (the answer, one sentence), sections with figures and tables, facts ("How this was made").
  * Everything is escaped here. Want of memory in a function without status is told by commit. */

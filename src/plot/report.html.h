@@ -5,7 +5,8 @@
  */
 static const char STYLE[] =
     ":root{color-scheme:light dark;--page:#fbfbfa;--card:#fff;--ink:#1d2126;--soft:#5b636d;--line:#dcdfe3;--accent:#0072b2;--hover:#eef3f7;--shade:#0003}\n"
-    "@media (prefers-color-scheme:dark){:root{--page:#14171a;--card:#1b1f24;--ink:#e4e7ea;--soft:#9aa3ad;--line:#343a41;--accent:#56b4e9;--hover:#262c33;--shade:#000a}}\n"
+    "@media (prefers-color-scheme:dark){:root{--page:#14171a;--card:#1b1f24;--ink:#e4e7ea;--soft:#9aa3ad;--line:#343a41;\n"
+    "--accent:#56b4e9;--hover:#262c33;--shade:#000a}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0;background:var(--page);color:var(--ink);overflow-wrap:anywhere;\n"
     "font:16px/1.55 system-ui,-apple-system,\"Segoe UI\",Roboto,\"DejaVu Sans\",Arial,sans-serif}\n"

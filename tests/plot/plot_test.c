@@ -448,6 +448,30 @@ static void a_distance_on_a_map_looks_the_same_in_every_direction(void **state)
     }
 }
 
+/* A legend of many names goes on in another line, and none of it is outside the picture. */
+static void the_legend_of_many_curves_is_broken(void **state)
+{
+    gg_context *ctx = *state;
+    need_gnuplot();
+    enum { CURVES = 9 };
+    static char name[CURVES][40];
+    static const double at[] = {1, 2, 3}, up[] = {1, 4, 9};
+    gg_plot_series series[CURVES];
+    for (int c = 0; c < CURVES; c++) {
+        snprintf(name[c], sizeof name[c], "curve number %d", c);
+        series[c] = (gg_plot_series){.name = name[c], .x = at, .y = up, .n = 3, .line = c % 2};
+    }
+    const gg_plot_axis across = {.label = "x"}, upwards = {.label = "y", .log = true};
+    assert_ok(ctx, gg_plot_curves(ctx, in("a"), "Nine curves", series, CURVES, &across, &upwards));
+    const char *texts = texts_in("a.svg");
+    for (int c = 0; c < CURVES; c++)
+        assert_true(has_line(texts, name[c]));
+    png p = png_read("a.png");
+    for (int y = 0; y < p.height; y++)
+        assert_true(png_at(&p, p.width - 20, y) == 0xffffff);
+    png_free(&p);
+}
+
 static void few_documents_are_counted_in_whole_numbers(void **state)
 {
     gg_context *ctx = *state;
@@ -566,6 +590,7 @@ int main(void)
         T(a_single_row_column_or_cell_is_drawn),
         T(the_largest_value_belongs_to_the_last_bin),
         T(a_distance_on_a_map_looks_the_same_in_every_direction),
+        T(the_legend_of_many_curves_is_broken),
         T(few_documents_are_counted_in_whole_numbers),
         T(a_share_that_is_not_nothing_is_not_called_nothing),
         T(a_letter_that_no_font_has_does_not_spoil_the_picture),
