@@ -253,7 +253,7 @@ int gg__nag_cmd_rank(int argc, char **argv)
         {NULL, "n-layers", GG_OPT_INT, &w.n_layers, "L", "layers of row files that do not say", NULL, false, 0, GG_NAG_MAX_LAYERS},
         {"Method", "fraction", GG_OPT_DOUBLE, &w.o.fraction, "R", "part of the pool's tokens to choose for each target, in (0, 1] [r_f]", NULL, false, 0, 0},
         {NULL, "site", GG_OPT_TEXT, &w.site, "TYPE", "neuron type to compare: up, down, q, k, v or o", NULL, false, 0, 0},
-        {NULL, "weights", GG_OPT_CHOICE, &w.weights, "W", "frequency: the paper's; contrast: log-odds of the target against the pool", "frequency|contrast",
+        {NULL, "weights", GG_OPT_CHOICE, &w.weights, "W", "frequency: the paper's; contrast: what the target has more than the pool", "frequency|contrast",
          false, 0, 0},
         {NULL, "power", GG_OPT_DOUBLE, &w.o.power, "P", "exponent on the target's counts (frequency only)", NULL, false, 0, 0},
         {NULL, "quality-column", GG_OPT_TEXT, &w.o.quality_column, "C", "mix minmax(distance) with minmax of this column; lower is better", NULL, false, 0, 0},

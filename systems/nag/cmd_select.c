@@ -365,7 +365,7 @@ int gg__nag_cmd_select(int argc, char **argv)
          "add the special tokens that the model expects around a text (the paper does not)", NULL, false, 0, 0},
         {NULL, "action", GG_OPT_TEXT, &j.w.action, "A.json", "an action file: neurons to switch, scale or set while the model runs", NULL, false, 0, 0},
         {NULL, "weights", GG_OPT_CHOICE, &j.weights, "W",
-         "frequency: the paper's; contrast: log-odds of the target against the pool", "frequency|contrast", false, 0, 0},
+         "frequency: the paper's; contrast: what the target has more than the pool", "frequency|contrast", false, 0, 0},
         {NULL, "power", GG_OPT_DOUBLE, &j.rank.power, "P", "exponent on the target's counts (frequency only)", NULL, false, 0, 0},
         {NULL, "quality-column", GG_OPT_TEXT, &j.rank.quality_column, "C",
          "mix minmax(distance) with minmax of this column; lower is better", NULL, false, 0, 0},

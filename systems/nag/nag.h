@@ -254,8 +254,8 @@ typedef struct gg_nag_profile {
 } gg_nag_profile;
 /* frequency: count^power / sum of it in the layer (paper: power 1). GG_EINVAL: no documents. */
 GG_API gg_status gg_nag_profile_frequency(gg_nag_profile **out, const gg_nag_counts *target, double power);
-/* contrast (beyond the paper): the neuron's log-odds in the target, shrunk towards the pool's, less its log-odds in the pool, in standard
- * deviations; clipped at 0 and scaled so that the best list a document could have has distance 0. See profile.c. */
+/* contrast (beyond the paper): how far the neuron's share among the targets is above its share in the pool, as the root of the deviance; 0
+ * where it is not above; scaled so that the best list a document could have has distance 0. See profile.c. */
 GG_API gg_status gg_nag_profile_contrast(gg_nag_profile **out, const gg_nag_counts *target, const gg_nag_counts *pool);
 GG_API void gg_nag_profile_free(gg_nag_profile *p);
 /* out: (f->n,) distances. Indices beyond the profile's width weigh 0. Never allocates. */
