@@ -252,7 +252,7 @@ static gg_status run(gg_nag_extract_result *out, job *j, const source *from)
         j->max_width = j->h.site[i].width > j->max_width ? j->h.site[i].width : j->max_width;
         j->max_k = j->h.site[i].top_k > j->max_k ? j->h.site[i].top_k : j->max_k;
     }
-    const gg_run_options ro = {.max_tokens = j->max_tokens, .special = o->special, .progress = o->progress, .clock = o->clock};
+    const gg_run_options ro = {.max_tokens = j->max_tokens, .special = o->special, .group_tokens = o->group_tokens, .progress = o->progress, .clock = o->clock};
     const double start = gg_time();
     gg_run_result r;
     const gg_status s = from->documents ? gg_run(&r, j->m, from->documents, &ro, all, 1 + o->n_others)

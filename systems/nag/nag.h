@@ -145,6 +145,7 @@ typedef struct gg_nag_extract_options {
     int64_t scores_documents;   /* of the first so many documents, default 3 */
     const gg_listener *others;  /* more listeners of the same pass, called after ours */
     int n_others;
+    int64_t group_tokens;       /* rows of a group; 0: chosen. Changes speed, never features */
     struct gg_progress *progress;
     struct gg_clock *clock;     /* as of gg_run_options */
 } gg_nag_extract_options;
