@@ -160,6 +160,7 @@ struct gg_tokenizer {
     gg__pair *pair;             /* open addressing, left < 0 is empty */
     uint64_t pair_mask;
     int64_t block;              /* bytes of a piece that are merged at once */
+    int64_t per_id, ahead;      /* a bounded encode reads at first so many bytes for each id, and these; tests make all three small */
     uint32_t *first_rank;       /* (vocab.n,) SPM: of the tokens that begin with this one the one that merges first; GG__NO_RANK: none */
     int32_t *onwards;           /* (vocab.n,) first of the merges that have this token on its left, in merge[]; -1: none */
     gg__merge *merge;           /* (n_merge,) */

@@ -21,6 +21,8 @@ gg_status gg__tokenizer_begin(gg_tokenizer **out, gg_context *ctx)
     t->bos = t->eos = t->unk = -1;
     t->max_word = 100;
     t->block = 1 << 15;
+    t->per_id = 8;
+    t->ahead = 512;
     memset(t->byte_id, 0xFF, sizeof t->byte_id);
     t->pcre_memory = pcre2_general_context_create(pcre_alloc, pcre_drop, ctx);
     t->pcre_limits = t->pcre_memory ? pcre2_match_context_create(t->pcre_memory) : NULL;
@@ -383,9 +385,9 @@ static gg_status encode(gg__encoder *e, const char *text, size_t n)
 {
     const gg_tokenizer *t = e->t;
     const bool special = e->flags & GG_TOKENIZE_SPECIAL;
-    const bool bounded = e->max > 0 && (size_t)e->max < n / 8 && gg__norm_streams(t);
+    const bool bounded = e->max > 0 && (size_t)e->max < n / (size_t)t->per_id && gg__norm_streams(t);
     gg_status s = GG_OK;
-    for (size_t w = bounded ? (size_t)e->max * 8 + 512 : n;; w *= 2) {
+    for (size_t w = bounded ? (size_t)(e->max * t->per_id + t->ahead) : n;; w *= 2) {
         const bool open = w < n;
         e->ids->n = 0;
         e->more = false;

@@ -19,7 +19,7 @@ static const char *write_small(const char *pre, int add_bos, int add_eos) /* -1:
         if (i < 256)
             text[i][gg__utf8_put(text[i], gg__byte_char((uint8_t)i))] = 0;
         else
-            strcpy(text[i], i < 260 ? merged[i - 256] : i == 260 ? "<|end|>" : "<|user|>");
+            strcpy(text[i], i < 260 ? merged[i - 256] : i == 260 ? "<|end|>" : "<|us\xC3\xA9r|>");
         all[i] = text[i];
         type[i] = i < 260 ? GG__TYPE_NORMAL : i == 260 ? GG__TYPE_CONTROL : GG__TYPE_USER;
     }
@@ -75,17 +75,17 @@ static void special_tokens_in_a_text_are_read_when_asked(void **state)
     static const int32_t read[] = {'a', 260, 'b', 261, 'c'};
     static const int32_t letters[] = {'a', '<', '|', 'e', 'n', 'd', '|', '>', 'b', 261, 'c'}; /* user-defined ones are always read */
     gg_tokenizer *t = open_gguf(*state, write_small("gpt-2", -1, -1));
-    assert_text_ids(*state, t, "a<|end|>b<|user|>c", 0, GG_TOKENIZE_PARSE_SPECIAL, read, 5);
-    assert_text_ids(*state, t, "a<|end|>b<|user|>c", 0, 0, letters, 11);
-    assert_prefixes(*state, t, "special", "a<|end|>b<|user|>c", 18, GG_TOKENIZE_PARSE_SPECIAL);
+    assert_text_ids(*state, t, "a<|end|>b<|us\xC3\xA9r|>c", 0, GG_TOKENIZE_PARSE_SPECIAL, read, 5);
+    assert_text_ids(*state, t, "a<|end|>b<|us\xC3\xA9r|>c", 0, 0, letters, 11);
+    assert_prefixes(*state, t, "special", "a<|end|>b<|us\xC3\xA9r|>c", 19, GG_TOKENIZE_PARSE_SPECIAL);
 
     char *text = NULL;
     size_t n = 0;
     assert_ok(*state, gg_tokenizer_decode(t, &text, &n, read, 5, true));
-    assert_string_equal(text, "a<|end|>b<|user|>c");
+    assert_string_equal(text, "a<|end|>b<|us\xC3\xA9r|>c"); /* its letters are no bytes of the table */
     gg_tokenizer_text_free(*state, text);
     assert_ok(*state, gg_tokenizer_decode(t, &text, &n, read, 5, false));
-    assert_string_equal(text, "ab<|user|>c");
+    assert_string_equal(text, "ab<|us\xC3\xA9r|>c");
     assert_int_equal(n, strlen(text));
     gg_tokenizer_text_free(*state, text);
     gg_tokenizer_free(t);

@@ -115,7 +115,7 @@ static void every_kind_gives_the_published_ids_and_texts(void **state)
     assert_int_equal(n_wrong, 0);
 }
 
-/* A long text, so that few ids are found in a window of it: a window that grows must not change them. */
+/* Through every kind of tokenizer, with and without special tokens. */
 static void few_ids_are_those_that_the_whole_text_begins_with(void **state)
 {
     golden g = open_golden(*state);
@@ -123,7 +123,7 @@ static void few_ids_are_those_that_the_whole_text_begins_with(void **state)
     json_t *row;
     const json_t *each;
     size_t i;
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 1; k++) {
         json_array_foreach(g.added, i, each)
             gg_str_add(&text, json_string_value(each), json_string_length(each));
         json_array_foreach(g.texts, i, each) {
@@ -134,17 +134,15 @@ static void few_ids_are_those_that_the_whole_text_begins_with(void **state)
     while (gg_rows_next(g.rows, &row) == GG_OK) {
         gg_tokenizer *t = open_row(*state, row);
         const char *name = json_string_value(json_object_get(row, "name"));
-        gg_token_list all = {.ctx = *state}, some = {.ctx = *state};
         assert_non_null(t);
         for (int flags = 0; flags < 4; flags++) {
-            assert_ok(*state, gg_tokenizer_encode(t, &all, text.data, text.len, 0, flags));
-            for (int64_t max = 1; max < all.n; max += 1 + max / 2) {
-                assert_ok(*state, gg_tokenizer_encode(t, &some, text.data, text.len, max, flags));
-                assert_ids(name, text.data, text.len, &some, all.id, max);
-            }
+            assert_prefixes(*state, t, name, text.data, text.len, flags);
+            json_array_foreach(g.added, i, each)
+                assert_prefixes(*state, t, name, json_string_value(each), json_string_length(each), flags);
+            json_array_foreach(g.texts, i, each)
+                if ((i + (size_t)flags) % 4 == 0)
+                    assert_prefixes(*state, t, name, json_string_value(each), json_string_length(each), flags);
         }
-        gg_token_list_free(&all);
-        gg_token_list_free(&some);
         gg_tokenizer_free(t);
         json_decref(row);
     }

@@ -17,6 +17,7 @@
 #include <golgi/golgi.h>
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/text.h"
 
 #define GOLDEN "tests/golden/"
 
@@ -170,15 +171,30 @@ static inline void assert_encodes(gg_context *ctx, const gg_tokenizer *t, const 
     free(want);
 }
 
-/* However few ids are wanted, they are those that the whole text begins with. The bounds: all small ones, then ever larger steps. */
-static inline void assert_prefixes(gg_context *ctx, const gg_tokenizer *t, const char *what, const char *text, size_t n, int flags)
+/* However few ids are wanted, they are those that the whole text begins with. The bounds: all small ones, then ever larger steps. The windows
+ * that the library reads are made tiny, so that they end everywhere. */
+static inline void assert_prefixes(gg_context *ctx, gg_tokenizer *t, const char *what, const char *text, size_t n, int flags)
 {
     gg_token_list all = {.ctx = ctx}, some = {.ctx = ctx};
+    const int64_t per_id = t->per_id, ahead = t->ahead, block = t->block;
     assert_ok(ctx, gg_tokenizer_encode(t, &all, text, n, 0, flags));
-    for (int64_t max = 1; max <= all.n + 1; max += 1 + max / 8) {
+    for (int64_t max = 1, k = 0; max <= all.n + 1; max += 1 + max / 8, k++) {
+        t->per_id = 1;
+        t->ahead = k % 5;
+        t->block = k % 3 ? 4 + k % 60 : block;
         assert_ok(ctx, gg_tokenizer_encode(t, &some, text, n, max, flags));
         assert_ids(what, text, n, &some, all.id, max < all.n ? max : all.n);
     }
+    for (int64_t end = 2; end < (int64_t)n && n <= 64; end++) { /* windows of every length */
+        const int64_t max = 1 + end * 7 % (all.n + 1);
+        t->per_id = 1;
+        t->ahead = end > max ? end - max : 0;
+        assert_ok(ctx, gg_tokenizer_encode(t, &some, text, n, max, flags));
+        assert_ids(what, text, n, &some, all.id, max < all.n ? max : all.n);
+    }
+    t->per_id = per_id;
+    t->ahead = ahead;
+    t->block = block;
     gg_token_list_free(&all);
     gg_token_list_free(&some);
 }

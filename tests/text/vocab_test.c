@@ -5,7 +5,7 @@
 #define GEMMA3 "models/gemma-3-270m-q4_k_m.gguf"
 
 /* Hard texts, by other independent code. */
-static void compare_hostile(gg_context *ctx, const gg_tokenizer *t, const char *name)
+static void compare_hostile(gg_context *ctx, gg_tokenizer *t, const char *name)
 {
     gg_rows *rows = NULL;
     json_t *row;

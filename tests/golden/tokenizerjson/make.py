@@ -26,7 +26,7 @@ from hostile import texts
 TEXTS = texts(60, seed=21)
 ADDED_TEXTS = [
     "<|a|>", "x<|a|>y", " <|a|> ", "x <|a|> y", "x  <|b|>  y", "x\t<|b|>\n y", "x<|b|>y", "  <|b|>", "<|b|>  ", "<|a|><|b|><|a|>", "<|a|> <|b|> <|a|>", "one two", "xone", "one", "onex", "one.", "_one_", "one-one", "1one",
-    "\u00e9one", "one\u0301", "one\u200d", "a one b", "\u24d0one", "one\u2166", "one\u00b2", "ONE One one", "<|A|>", "<|a|", "<|a|>|>", "<|a<|a|>", "tw", "two", "twoo", "two three", "twothree", "THREE three Three", "\u017elu\u0165", "z\u030clut\u030c", "Z\u030cLUT\u030c", "a \u017elu\u0165 b",
+    "\u00e9one", "one\u0301", "one\u200d", "a one b", "\u24d0one", "one\u2166", "one\u00b2", "ONE One one", "<|A|>", "<|a|", "<|a|>|>", "<|a<|a|>", "tw", "two", "twoo", "two three", "twothree", "THREE three Three", "x<|a|><|b|> <mask>  one   new york     two", " \u00a0 <|b|>\u3000 \u2003 <mask>x", "one\u200done one\U0001d7ceone one", "\uff76\uff9e\uff76\uff9e\uff76\uff9e \u304b\u3099\u304b\u3099", "\u1112\u1161\u11ab\u1100\u1161\u11a8", "\u017elu\u0165", "z\u030clut\u030c", "Z\u030cLUT\u030c", "a \u017elu\u0165 b",
     "<mask>", "a <mask> b", "a<mask>b", "a \u00a0<mask>\u3000b", "new york", "new  york", "newyork", "xnew york", "new yorks", "<s>", "</s>", "<s></s>", "[CLS] x [SEP]", "<unk>", "[UNK]", "\u2581<s>", "a<0x41>b",
 ]
 
@@ -125,6 +125,7 @@ cuts = {"WhitespaceSplit": pre.WhitespaceSplit(), "Whitespace": pre.Whitespace()
 for how in ("isolated", "removed", "merged_with_previous", "merged_with_next", "contiguous"):
     cuts["Punctuation " + how] = pre.Punctuation(how)
     cuts["Split string " + how] = pre.Split("l", how)
+    cuts["Split word " + how] = pre.Split("the", how)
     cuts["Split regex " + how] = pre.Split(Regex(r"\s|\p{N}+|(?i:the)"), how)
     cuts["Split inverted " + how] = pre.Split(Regex(r"\w+|[^\w\s]+"), how, invert=True)
 for name, p in cuts.items():
