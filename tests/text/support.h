@@ -185,13 +185,14 @@ static inline void assert_prefixes(gg_context *ctx, gg_tokenizer *t, const char 
         assert_ok(ctx, gg_tokenizer_encode(t, &some, text, n, max, flags));
         assert_ids(what, text, n, &some, all.id, max < all.n ? max : all.n);
     }
-    for (int64_t end = 2; end < (int64_t)n && n <= 64; end++) { /* windows of every length */
-        const int64_t max = 1 + end * 7 % (all.n + 1);
-        t->per_id = 1;
-        t->ahead = end > max ? end - max : 0;
-        assert_ok(ctx, gg_tokenizer_encode(t, &some, text, n, max, flags));
-        assert_ids(what, text, n, &some, all.id, max < all.n ? max : all.n);
-    }
+    for (int64_t end = 2; end < (int64_t)n && n <= 64; end++) /* windows of every length, and about as many ids as they hold */
+        for (int64_t k = -1; k <= 1; k++) {
+            const int64_t about = all.n * end / (int64_t)n + k, max = about > 0 ? about : 1;
+            t->per_id = 1;
+            t->ahead = end > max ? end - max : 0;
+            assert_ok(ctx, gg_tokenizer_encode(t, &some, text, n, max, flags));
+            assert_ids(what, text, n, &some, all.id, max < all.n ? max : all.n);
+        }
     t->per_id = per_id;
     t->ahead = ahead;
     t->block = block;

@@ -191,15 +191,17 @@ case("unigram uncut", cold(unigram_model(), normalizer=norm.Sequence([norm.Prepe
 case("unigram bytes", cold(unigram_model(fallback=True), pre_tokenizer=pre.Metaspace(), decoder=dec.Sequence([dec.ByteFallback(), dec.Metaspace()])))
 
 # ---- added tokens ----
-for n in (None, norm.Lowercase(), norm.NFC()):
+for n, m in [(None, level_model()), (norm.Lowercase(), level_model()), (norm.NFC(), level_model()), (None, bytes_model()), (norm.NFC(), bytes_model())]:
     for kind in ("special", "not special"):
         special = kind == "special"
-        t = cold(level_model(), pre_tokenizer=pre.ByteLevel(add_prefix_space=False), decoder=dec.ByteLevel(), **({"normalizer": n} if n else {}))
+        t = cold(m, **({"normalizer": n} if n else {}))
+        if not m.byte_fallback:
+            t.pre_tokenizer, t.decoder = pre.ByteLevel(add_prefix_space=False), dec.ByteLevel()
         tokens = [AddedToken("<|a|>", special=special), AddedToken("<|b|>", lstrip=True, rstrip=True, special=special), AddedToken("one", single_word=True, special=special), AddedToken("two", rstrip=True, special=special),
                   AddedToken("Three", normalized=True, special=special), AddedToken("three", normalized=False, special=special), AddedToken("\u017elu\u0165", normalized=True, special=special), AddedToken("<mask>", lstrip=True, special=special),
                   AddedToken("new york", single_word=True, lstrip=True, normalized=True, special=special), AddedToken("the", normalized=False, special=special)]
         (t.add_special_tokens if special else t.add_tokens)(tokens)
-        case(f"added {kind} {type(n).__name__ if n else 'plain'}", t, ADDED_TEXTS)
+        case(f"added {kind} {type(n).__name__ if n else 'plain'}{' to bytes' * m.byte_fallback}", t, ADDED_TEXTS)
 
 # ---- out ----
 rows = [{"texts": TEXTS, "added": ADDED_TEXTS}]
