@@ -1,6 +1,11 @@
 /* tokenizer.json of many kinds: ids and decoded texts are those of Hugging Face's own library (tests/golden/tokenizerjson). */
 #include "support.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+enum { EVERY = 20 }; /* the sanitizers slow this down sixfold */
+#else
+enum { EVERY = 4 };
+#endif
 #define CASES GOLDEN "tokenizerjson/cases.jsonl.zst"
 
 typedef struct golden {
@@ -136,11 +141,12 @@ static void few_ids_are_those_that_the_whole_text_begins_with(void **state)
         const char *name = json_string_value(json_object_get(row, "name"));
         assert_non_null(t);
         for (int flags = 0; flags < 4; flags++) {
-            assert_prefixes(*state, t, name, text.data, text.len, flags);
+            if (flags % (EVERY / 4) == 0)
+                assert_prefixes(*state, t, name, text.data, text.len, flags);
             json_array_foreach(g.added, i, each)
                 assert_prefixes(*state, t, name, json_string_value(each), json_string_length(each), flags);
             json_array_foreach(g.texts, i, each)
-                if ((i + (size_t)flags) % 4 == 0)
+                if ((i + (size_t)flags) % EVERY == 0)
                     assert_prefixes(*state, t, name, json_string_value(each), json_string_length(each), flags);
         }
         gg_tokenizer_free(t);
