@@ -80,7 +80,13 @@ $B/src/base/ranks.o: CPPFLAGS += $(MPI_CFLAGS)
 $B/tests/%: tests/%.c $B/libgolgi.a
 	@mkdir -p $(@D)
 	@echo "  test  $<"
-	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -O1 -MMD -MP -o $@ $< $B/libgolgi.a $(LDFLAGS) -lcmocka $(LDLIBS)
+	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -O1 -MMD -MP -o $@ $< $(TEST_OBJ) $B/libgolgi.a $(LDFLAGS) $(TEST_LDFLAGS) -lcmocka $(LDLIBS)
+
+# This one runs the verbs within itself and steps between them and their contexts.
+VERB_OBJ := $(filter-out $B/src/cli/main.o,$(CLI_OBJ))
+$B/tests/cli/faults_test: $(VERB_OBJ)
+$B/tests/cli/faults_test: private TEST_OBJ := $(VERB_OBJ)
+$B/tests/cli/faults_test: private TEST_LDFLAGS := -Wl,--wrap=gg_context_create,--wrap=gg_context_free,--wrap=pthread_create
 
 $B/bench/%: bench/%.c $B/libgolgi.a
 	@mkdir -p $(@D)
@@ -139,6 +145,8 @@ check-long:
 	@+$(MAKE) all tests tests-long
 	@+$(MAKE) fuzz SECONDS=10
 	@+$(MAKE) check-thread
+	@+$(MAKE) SAN=1 all build/asan/tests/cli/faults_test
+	@GOLGI_LONG=1 tests/run --show build/asan cli/faults
 	@GOLGI_LONG=1 LIMIT=3600 tests/run --long $B
 
 tests-long: $(LONG_BIN)

@@ -637,6 +637,8 @@ static gg_status parse(state *st, int argc, char **argv)
         put_help(stdout, st);
         return GG_END;
     }
+    if (e == ENOMEM && st->status == GG_OK)
+        return no_memory(st);
     if (e != 0 && st->status == GG_OK)
         return mistake(st, "the command line was not understood: %s", strerror(e));
     return st->status != GG_OK ? st->status : check_required(st);

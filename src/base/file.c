@@ -172,8 +172,8 @@ gg_status gg_file_mkdirs(gg_context *ctx, const char *path)
             continue;
         const char kept = p[i];
         p[i] = 0;
-        if (gg__io_mkdir(ctx, p) != 0 && !gg_file_is_folder(p)) {
-            const int error = errno;
+        const int error = gg__io_mkdir(ctx, p) == 0 ? 0 : errno;
+        if (error && !gg_file_is_folder(p)) {
             if (error == EEXIST || error == ENOTDIR)
                 s = gg_fail(ctx, GG_EIO, "%s: cannot make the folder: %s is a file. Name another folder, or move that file away.", path, p);
             else

@@ -148,6 +148,7 @@ static int model_sites(int argc, char **argv)
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_model_open(&m, ctx, path, &(gg_model_options){.no_weights = true})) == GG_OK) {
         const int last = gg_model_describe(m)->n_layers - 1;
         json_t *all = json_array();
+        bool made = true;
         if (!c.json)
             printf("  %-10s %8s  %-18s %s\n", "site", "neurons", "the last is", "what it is");
         for (int site = 0; site < GG_SITE_COUNT; site++) {
@@ -158,12 +159,14 @@ static int model_sites(int argc, char **argv)
             const bool once = site == GG_SITE_FINAL || site == GG_SITE_LOGITS;
             gg_neuron_name(name, sizeof name, (gg_neuron){once ? last + 1 : last, (gg_site)site, width - 1});
             if (c.json)
-                json_array_append_new(all, json_pack("{s:s, s:I, s:s}", "site", gg_site_name((gg_site)site), "neurons", (json_int_t)width, "meaning", site_meaning[site]));
+                made = made && json_array_append_new(all, json_pack("{s:s, s:I, s:s}", "site", gg_site_name((gg_site)site), "neurons", (json_int_t)width, "meaning",
+                                                                    site_meaning[site])) == 0;
             else
                 printf("  %-10s %8lld  %-18s %s\n", gg_site_name((gg_site)site), (long long)width, name, site_meaning[site]);
         }
         if (c.json) {
-            json_dumpf(all, stdout, JSON_INDENT(2));
+            if (!made || json_dumpf(all, stdout, JSON_INDENT(2)) != 0)
+                s = gg_fail(ctx, GG_ENOMEM, "out of memory for the summary");
             printf("\n");
         }
         json_decref(all);

@@ -16,8 +16,11 @@ static gg_status write_row(void *user, const gg_score_row *r)
 {
     struct sink *k = user;
     json_t *top = json_array();
-    for (int i = 0; i < r->n_top; i++)
-        json_array_append_new(top, json_pack("[i, f]", (int)r->top_id[i], (double)r->top_logit[i]));
+    for (int i = 0; i < r->n_top && top; i++)
+        if (json_array_append_new(top, json_pack("[i, f]", (int)r->top_id[i], (double)r->top_logit[i])) != 0) {
+            json_decref(top);
+            top = NULL;
+        }
     json_t *row = json_pack("{s:s, s:I, s:o, s:o}", "docid", r->docid, "n_tokens", (json_int_t)r->n_tokens, "mean_nll",
                             isfinite(r->mean_nll) ? json_real(r->mean_nll) : json_null(), "top", top);
     if (!row)

@@ -42,9 +42,13 @@ typedef struct gg_json_error {
     int64_t column; /* byte of the text, from 1 */
 } gg_json_error;
 gg_status gg_json_parse(json_t **out, struct gg_str *scratch, const char *text, size_t n, int64_t *repaired, gg_json_error *error);
+/* A whole file or header that is JSON, held to it: names once in an object, all bytes UTF-8. "FILE:LINE:COLUMN: WHAT is no valid JSON: ...".
+ * Unlike jansson's own reader it tells want of memory from bad text, and never takes a part of a text for the whole when memory is short. */
+gg_status gg_json_document(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file, const char *what);
 /* "an object", "a number", ... */
 const char *gg_json_kind(const json_t *value);
 
-/* Appends value as JSON without needless spaces, keys in their order, doubles in the fewest digits that read back as the same double. */
+/* Appends value as JSON without needless spaces, keys in their order, doubles in the fewest digits that read back as the same double. NULL
+ * (a value there was no memory for) fails as an append does. */
 void gg_json_write(struct gg_str *out, const json_t *value);
 #endif

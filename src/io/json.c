@@ -23,6 +23,7 @@ typedef struct reader {
     size_t n, i;   /* i: the byte looked at */
     gg_str *scratch; /* texts that cannot be taken as they stand, one behind the other */
     int64_t repaired;
+    bool strict; /* names are given once */
     int depth;
     gg_status status;
     gg_json_error *error;
@@ -326,6 +327,8 @@ static bool take_member(reader *p, json_t *object)
         return false;
     if (key.n > 0 && memchr(span_text(p, key), 0, key.n))
         return fail_at(p, opened, "a name with a NUL in it") != NULL;
+    if (p->strict && json_object_getn(object, span_text(p, key), key.n))
+        return fail_at(p, opened, "a duplicate of a name before it") != NULL;
     skip_space(p);
     if (!at_char(p, ':'))
         return fail_expected(p, "':' behind a name") != NULL;
@@ -404,23 +407,56 @@ static json_t *take_value(reader *p)
     }
 }
 
-gg_status gg_json_parse(json_t **out, gg_str *scratch, const char *text, size_t n, int64_t *repaired, gg_json_error *error)
+static gg_status parse(json_t **out, reader *p)
 {
-    scratch->len = 0;
-    reader p = {.ctx = scratch->ctx, .s = text, .n = n, .scratch = scratch, .error = error};
-    *out = take_value(&p);
+    *out = take_value(p);
     if (*out) {
-        skip_space(&p);
-        if (p.i < p.n) {
-            fail_expected(&p, "the end");
+        skip_space(p);
+        if (p->i < p->n) {
+            fail_expected(p, "the end");
             json_decref(*out);
             *out = NULL;
         }
     }
-    if (p.status == GG_ENOMEM)
+    return p->status;
+}
+
+gg_status gg_json_parse(json_t **out, gg_str *scratch, const char *text, size_t n, int64_t *repaired, gg_json_error *error)
+{
+    scratch->len = 0;
+    reader p = {.ctx = scratch->ctx, .s = text, .n = n, .scratch = scratch, .error = error};
+    if (parse(out, &p) == GG_ENOMEM)
         return gg_fail(p.ctx, GG_ENOMEM, "out of memory for a row of %zu bytes", n);
     *repaired += p.status == GG_OK ? p.repaired : 0;
     return p.status;
+}
+
+gg_status gg_json_document(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file, const char *what)
+{
+    gg_str scratch = {.ctx = ctx};
+    gg_json_error e = {.column = 1};
+    reader p = {.ctx = ctx, .s = text, .n = n, .scratch = &scratch, .error = &e, .strict = true};
+    gg_status s = parse(out, &p);
+    gg_str_free(&scratch);
+    if (s == GG_ENOMEM)
+        return gg_fail(ctx, s, "%s: out of memory while reading %s", file, what);
+    if (s == GG_OK && p.repaired > 0) {
+        json_decref(*out);
+        *out = NULL;
+        e.column = (int64_t)gg_utf8_valid_prefix(text, n) + 1;
+        snprintf(e.what, sizeof e.what, "%s", (size_t)e.column <= n ? "bytes that are not UTF-8" : "a surrogate escape without its partner");
+        e.column = (size_t)e.column <= n ? e.column : 1;
+        s = GG_EFORMAT;
+    }
+    if (s != GG_EFORMAT)
+        return s;
+    int64_t line = 1, start = 0; /* of the line that the error is in */
+    for (int64_t i = 0; i + 1 < e.column && i < (int64_t)n; i++)
+        if (text[i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    return gg_fail(ctx, s, "%s:%lld:%lld: %s is no valid JSON: %s", file, (long long)line, (long long)(e.column - start), what, e.what);
 }
 
 const char *gg_json_kind(const json_t *value)
@@ -487,6 +523,10 @@ void gg_json_write(gg_str *out, const json_t *value)
     json_t *v;
     size_t i;
     bool first = true;
+    if (!value) { /* what there was no memory for */
+        out->failed = true;
+        return;
+    }
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         gg_str_add(out, "{", 1);

@@ -7,31 +7,20 @@
  * file with two readings is made.
  *
  * Traps: offsets count from the end of the header. The header's length was not padded in early files, so tensors may be misaligned: those are
- * copied when they are added. jansson refuses integers beyond 64 bits ("model_max_length": 1e30 written out); such a JSON is read again with all
- * numbers as real ones and whole reals count as integers then.
+ * copied when they are added.
  */
 #include "io/tensors.h"
-#include <jansson.h>
-#include <math.h>
+#include "io/formats.h"
 
 #define HEADER_LIMIT 100000000u /* the format's own */
 
 /* ---- JSON ---- */
 
-/* The JSON object in data. what: what it is in messages ("the header"). *reals: numbers were all read as real. */
-static gg_status parse_object(json_t **out, bool *reals, gg_context *ctx, const char *data, size_t size, const char *file, const char *what)
+/* The JSON object in data. what: what it is in messages ("the header"). */
+static gg_status parse_object(json_t **out, gg_context *ctx, const char *data, size_t size, const char *file, const char *what)
 {
-    json_error_t e;
-    *reals = false;
-    json_t *j = json_loadb(data, size, JSON_REJECT_DUPLICATES, &e);
-    if (!j && json_error_code(&e) == json_error_numeric_overflow) {
-        *reals = true;
-        j = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &e);
-    }
-    if (!j && json_error_code(&e) == json_error_out_of_memory)
-        return gg_fail(ctx, GG_ENOMEM, "%s: out of memory while reading %s", file, what);
-    if (!j)
-        return gg_fail(ctx, GG_EFORMAT, "%s: %s is no valid JSON at line %d, column %d: %s", file, what, e.line, e.column, gg__show(e.text, strlen(e.text)));
+    json_t *j;
+    GG_TRY(gg_json_document(&j, ctx, data, size, file, what));
     if (!json_is_object(j)) {
         json_decref(j);
         return gg_fail(ctx, GG_EFORMAT, "%s: %s is JSON, but not an object: expected \"{\"", file, what);
@@ -40,16 +29,11 @@ static gg_status parse_object(json_t **out, bool *reals, gg_context *ctx, const 
     return GG_OK;
 }
 
-/* A count from JSON: an integer in [0, 2^63), or in a file read as reals a whole one below 2^53. */
+/* A count from JSON: an integer in [0, 2^63). */
 static bool count_of(int64_t *out, const json_t *j)
 {
-    if (json_is_integer(j))
-        *out = json_integer_value(j);
-    else if (json_is_real(j) && json_real_value(j) == floor(json_real_value(j)) && fabs(json_real_value(j)) < 9007199254740992.0)
-        *out = (int64_t)json_real_value(j);
-    else
-        return false;
-    return *out >= 0;
+    *out = json_integer_value(j);
+    return json_is_integer(j) && *out >= 0;
 }
 
 /* ---- one file ---- */
@@ -195,8 +179,7 @@ gg_status gg__safetensors_parse(gg_tensors *t, const uint8_t *data, size_t size,
     if (n > size - 8)
         return gg_fail(ctx, GG_EFORMAT, "%s: the header takes bytes 8 to %llu, the file ends at byte %zu: it is truncated", file, (unsigned long long)(8 + n), size);
     json_t *header;
-    bool reals;
-    GG_TRY(parse_object(&header, &reals, ctx, (const char *)data + 8, (size_t)n, file, "the header"));
+    GG_TRY(parse_object(&header, ctx, (const char *)data + 8, (size_t)n, file, "the header"));
     gg__span *span = gg_new(ctx, gg__span, (int64_t)json_object_size(header));
     reader r = {.t = t, .file = file, .data = data + 8 + n, .base = 8 + n, .n_data = size - 8 - n};
     const gg_status s = span ? add_all(&r, header, with_metadata, span) : GG_ENOMEM;
@@ -210,17 +193,13 @@ gg_status gg__safetensors_parse(gg_tensors *t, const uint8_t *data, size_t size,
 typedef struct flattener {
     gg_tensors *t;
     const char *file;
-    bool reals;
 } flattener;
 
 static gg_status scalar_of(gg__value *out, const flattener *f, const json_t *j)
 {
     *out = (gg__value){.kind = GG__NULL};
-    int64_t whole;
     if (json_is_integer(j))
         *out = (gg__value){.kind = GG__INT, .i = json_integer_value(j)};
-    else if (f->reals && json_is_real(j) && (count_of(&whole, j) || json_real_value(j) == (double)-1))
-        *out = (gg__value){.kind = GG__INT, .i = (int64_t)json_real_value(j)};
     else if (json_is_real(j))
         *out = (gg__value){.kind = GG__DOUBLE, .d = json_real_value(j)};
     else if (json_is_boolean(j))
@@ -242,7 +221,7 @@ static gg_status array_of(gg__value *out, const flattener *f, const json_t *j)
     return GG_OK;
 }
 
-/* path: the keys so far, with dots; restored before the return. jansson bounds the depth (2048). */
+/* path: the keys so far, with dots; restored before the return. gg_json_document bounds the depth (2048). */
 static gg_status flatten(const flattener *f, gg_str *path, json_t *object)
 {
     const char *key;
@@ -272,7 +251,7 @@ gg_status gg__config_parse(gg_tensors *t, const char *data, size_t size, const c
 {
     json_t *j;
     flattener f = {.t = t, .file = file};
-    GG_TRY(parse_object(&j, &f.reals, t->ctx, data, size, file, "the file"));
+    GG_TRY(parse_object(&j, t->ctx, data, size, file, "the file"));
     gg_str path = {.ctx = t->ctx};
     const gg_status s = flatten(&f, &path, j);
     gg_str_free(&path);
@@ -324,8 +303,7 @@ static gg_status load_shards(gg_tensors *t, gg__names *shards, const json_t *map
 gg_status gg__index_load(gg_tensors *t, const uint8_t *data, size_t size, const char *path)
 {
     json_t *j;
-    bool reals;
-    GG_TRY(parse_object(&j, &reals, t->ctx, (const char *)data, size, path, "the file"));
+    GG_TRY(parse_object(&j, t->ctx, (const char *)data, size, path, "the file"));
     const json_t *map = json_object_get(j, "weight_map");
     gg__names shards = {.ctx = t->ctx};
     const gg_status s = json_is_object(map) ? load_shards(t, &shards, map, path)

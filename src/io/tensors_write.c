@@ -5,6 +5,7 @@
  * The format wants no holes, so padding between tensors is not the way.
  */
 #include "io/tensors.h"
+#include "base/utf8.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -86,11 +87,14 @@ gg_status gg_tensors_writer_open(gg_tensors_writer **out, gg_context *ctx, const
 /* A JSON string with its quotes; freed by free(). NULL sets the message. */
 static char *quoted(gg_context *ctx, const char *path, const char *text)
 {
-    json_t *j = json_string(text); /* refuses broken UTF-8 */
+    const bool valid = gg_utf8_is_valid(text, strlen(text));
+    json_t *j = valid ? json_string_nocheck(text) : NULL;
     char *s = j ? json_dumps(j, JSON_ENCODE_ANY) : NULL;
     json_decref(j);
-    if (!s)
+    if (!valid)
         gg_fail(ctx, GG_EINVAL, "%s: the name \"%s\" is not valid UTF-8", path, gg__show(text, strlen(text)));
+    else if (!s)
+        gg_fail(ctx, GG_ENOMEM, "%s: out of memory for a name", path);
     return s;
 }
 

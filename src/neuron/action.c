@@ -7,6 +7,7 @@
 #include <golgi/action.h>
 #include "base/file.h"
 #include "base/memory.h"
+#include "io/formats.h"
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
@@ -274,11 +275,10 @@ gg_status gg_actions_read(gg_actions **out, gg_context *ctx, const char *path)
     size_t n = 0;
     gg_actions *a = NULL;
     GG_TRY(gg_file_read(&text, &n, ctx, path));
-    json_error_t e;
-    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &e);
+    json_t *root;
+    const gg_status parsed = gg_json_document(&root, ctx, text, n, path, "the action file");
     gg_drop(ctx, text);
-    if (!root)
-        return gg_fail(ctx, GG_EFORMAT, "%s:%d:%d: broken JSON: %s", path, e.line, e.column, e.text);
+    GG_TRY(parsed);
     gg_status s = gg_actions_create(&a, ctx);
     if (s == GG_OK && !(a->source = gg_strdup(ctx, path)))
         s = GG_ENOMEM;

@@ -89,10 +89,12 @@ gg_status gg__nag_command_line(gg_str *out, const char *name, int argc, char **a
 
 gg_status gg__nag_print_json(gg_context *ctx, json_t *j)
 {
-    const bool ok = j && json_dumpf(j, stdout, JSON_INDENT(2)) == 0;
+    if (!j)
+        return gg_fail(ctx, GG_ENOMEM, "out of memory for the summary");
+    const bool made = json_dumpf(j, stdout, JSON_INDENT(2)) == 0;
     json_decref(j);
-    putchar('\n');
-    return ok ? GG_OK : gg_fail(ctx, GG_EIO, "the summary could not be written");
+    putchar('\n'); /* whether all went out is asked when the command closes */
+    return made || ferror(stdout) ? GG_OK : gg_fail(ctx, GG_ENOMEM, "out of memory for the summary");
 }
 
 char *gg__nag_stem(gg_context *ctx, const char *path)

@@ -97,13 +97,8 @@ int gg__nag_cmd_extract(int argc, char **argv)
             say(to, &r, &h, output);
             gg_command_say_end(&c, to);
         }
-        if (c.json && strcmp(output, "-") != 0) {
-            json_t *j = as_json(&r, &h, output);
-            if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) != 0)
-                s = gg_fail(ctx, GG_EIO, "the summary could not be written");
-            putchar('\n');
-            json_decref(j);
-        }
+        if (c.json && strcmp(output, "-") != 0)
+            s = gg__nag_print_json(ctx, as_json(&r, &h, output));
     }
     gg_model_free(m);
     gg_actions_free(actions);

@@ -261,19 +261,15 @@ static gg_status write_report(job *j, int argc, char **argv, double start)
 static gg_status print_json(job *j)
 {
     json_t *list = json_array();
-    for (int i = 0; i < j->n_targets; i++) {
+    bool made = list;
+    for (int i = 0; i < j->n_targets && made; i++) {
         json_t *t = gg__nag_tell_json(j->target[i].r, &j->target[i].rank, &j->target[i].story);
-        if (t && json_object_set_new(t, "output", json_string(j->target[i].output.data)) == 0)
-            json_array_append_new(list, t);
-        else
-            json_decref(t);
+        made = json_object_set_new(t, "output", json_string(j->target[i].output.data)) == 0 && json_array_append(list, t) == 0;
+        json_decref(t);
     }
-    json_t *all = j->n_targets == 1 ? json_incref(json_array_get(list, 0)) : json_pack("{s:O}", "targets", list);
-    const bool ok = (int)json_array_size(list) == j->n_targets && json_dumpf(all, stdout, JSON_INDENT(2)) == 0;
-    json_decref(all);
+    json_t *all = !made ? NULL : j->n_targets == 1 ? json_incref(json_array_get(list, 0)) : json_pack("{s:O}", "targets", list);
     json_decref(list);
-    putchar('\n');
-    return ok ? GG_OK : gg_fail(j->ctx, GG_EIO, "the summary could not be written");
+    return gg__nag_print_json(j->ctx, all);
 }
 
 static void tell(job *j, double start)

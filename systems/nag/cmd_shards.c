@@ -126,10 +126,7 @@ static gg_status tell_json(const job *j, double seconds)
                           "n_done", (json_int_t)r->n_done, "n_before", (json_int_t)r->n_before, "n_documents", (json_int_t)r->sum.n_documents, "n_tokens",
                           (json_int_t)r->sum.n_tokens, "n_empty", (json_int_t)r->sum.n_empty, "n_cut", (json_int_t)r->sum.n_cut, "n_reused",
                           (json_int_t)r->sum.n_reused, "seconds", seconds);
-    const bool ok = t && json_dumpf(t, stdout, JSON_INDENT(2)) == 0;
-    json_decref(t);
-    putchar('\n');
-    return ok ? GG_OK : gg_fail(j->ctx, GG_EIO, "the summary could not be written");
+    return gg__nag_print_json(j->ctx, t);
 }
 
 static gg_status open_plan(job *j)
@@ -263,10 +260,7 @@ int gg__nag_cmd_merge_shards(int argc, char **argv)
         if (c.json && strcmp(output, "-") != 0) {
             json_t *j = json_pack("{s:s, s:I, s:I, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_units", (json_int_t)r.n_units, "n_missing",
                                   (json_int_t)r.n_missing);
-            if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) != 0)
-                s = gg_fail(ctx, GG_EIO, "the summary could not be written");
-            json_decref(j);
-            putchar('\n');
+            s = gg__nag_print_json(ctx, j);
         } else if (!c.quiet) {
             FILE *to = gg_command_say_begin(&c);
             fprintf(to, "joined %s units, %s documents -> %s\n", gg__nag_count_text(a, r.n_units), gg__nag_count_text(b, r.n_documents), output);

@@ -11,6 +11,7 @@
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 #include "base/input.h"
+#include "io/formats.h"
 #include "base/lock.h"
 #include "base/work.h"
 #include "io/parts.h"
@@ -64,16 +65,17 @@ gg_status gg__nag_key_of(char key[17], gg_context *ctx, const gg_nag_header *h, 
     gg_hash *hash = NULL;
     char hex[65];
     json_t *j = gg__nag_header_json(h);
-    char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    gg_str text = {.ctx = ctx, .failed = !j};
+    gg_json_write(&text, j);
     json_decref(j);
-    const gg_status st = text ? gg_hash_create(&hash, ctx) : gg_fail(ctx, GG_ENOMEM, "out of memory (key of the features)");
+    const gg_status st = text.failed ? gg_fail(ctx, GG_ENOMEM, "out of memory (key of the features)") : gg_hash_create(&hash, ctx);
     if (st == GG_OK) {
-        gg_hash_add(hash, text, strlen(text) + 1);
+        gg_hash_add(hash, text.data, text.len + 1);
         gg_hash_add(hash, input, strlen(input));
         gg_hash_finish(hash, hex);
         snprintf(key, 17, "%.16s", hex);
     }
-    free(text);
+    gg_str_free(&text);
     return st;
 }
 

@@ -2,6 +2,7 @@
  * features_read.c, rows in features_rows.c. */
 #include "systems/nag/features_layout.h"
 #include "base/file.h"
+#include "io/formats.h"
 #include <stdio.h>
 
 /* --- names ------------------------------------------------------------------------------------------------------------- */
@@ -115,11 +116,17 @@ gg_status gg_nag_header_match(gg_context *ctx, const gg_nag_header *a, const cha
 json_t *gg__nag_header_json(const gg_nag_header *h)
 {
     json_t *layers = json_array(), *sites = json_array();
+    bool ok = layers && sites;
     for (int l = 0; l < h->n_layers; l++)
-        json_array_append_new(layers, json_integer(h->layer[l]));
+        ok = ok && json_array_append_new(layers, json_integer(h->layer[l])) == 0;
     for (int s = 0; s < h->n_sites; s++)
-        json_array_append_new(sites, json_pack("{s:s, s:I, s:I}", "type", gg_nag_type_name(h->site[s].type), "width", (json_int_t)h->site[s].width,
-                                               "top_k", (json_int_t)h->site[s].top_k));
+        ok = ok && json_array_append_new(sites, json_pack("{s:s, s:I, s:I}", "type", gg_nag_type_name(h->site[s].type), "width", (json_int_t)h->site[s].width,
+                                                          "top_k", (json_int_t)h->site[s].top_k)) == 0;
+    if (!ok) {
+        json_decref(layers);
+        json_decref(sites);
+        return NULL;
+    }
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:i, s:o, s:o}", "golgi", GG_VERSION_TEXT, "model", h->model, "model_hash", h->model_hash,
                      "action_hash", h->action_hash, "dtype", h->dtype, "max_tokens", (json_int_t)h->max_tokens, "special", h->special, "index_bytes",
                      gg_nag_index_bytes(h), "layers", layers, "sites", sites);
@@ -217,11 +224,14 @@ static gg_status write_head(gg_nag_writer *w, json_t *units)
         json_decref(j);
         j = NULL;
     }
-    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+    gg_str text = {.ctx = w->ctx, .failed = !j};
+    gg_json_write(&text, j);
     json_decref(j);
-    if (!text)
+    if (text.failed) {
+        gg_str_free(&text);
         return gg_fail(w->ctx, GG_ENOMEM, "out of memory (header of features)");
-    const size_t n = strlen(text), total = (HEAD_BYTES + n + 63) & ~(size_t)63;
+    }
+    const size_t n = text.len, total = (HEAD_BYTES + n + 63) & ~(size_t)63;
     uint8_t *head = total <= HEADER_MAX ? gg_alloc(w->ctx, total) : NULL;
     gg_status st = total <= HEADER_MAX ? GG_ENOMEM : gg_fail(w->ctx, GG_EUNSUPPORTED, "a header of %zu bytes; at most %d", total, HEADER_MAX);
     if (head) {
@@ -230,12 +240,12 @@ static gg_status write_head(gg_nag_writer *w, json_t *units)
         memcpy(head + 8, &version, 4);
         memcpy(head + 12, &n_json, 4);
         memset(head + HEAD_BYTES, ' ', n_json);
-        memcpy(head + HEAD_BYTES, text, n);
+        memcpy(head + HEAD_BYTES, text.data, n);
         w->chain = gg__xxh64(head, total, 0);
         st = gg_out_write(w->out, head, total);
     }
     gg_drop(w->ctx, head);
-    free(text);
+    gg_str_free(&text);
     return st;
 }
 

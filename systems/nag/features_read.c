@@ -8,6 +8,7 @@
  */
 #include "systems/nag/features_layout.h"
 #include "base/input.h"
+#include "io/formats.h"
 
 struct gg_nag_reader {
     gg_context *ctx;
@@ -42,10 +43,8 @@ void gg_nag_reader_close(gg_nag_reader *r)
 /* --- head and footer ------------------------------------------------------------------------------------------------------- */
 static gg_status parse_head(gg_nag_reader *r, const uint8_t *head, uint32_t n_json)
 {
-    json_error_t e;
-    json_t *j = json_loadb((const char *)head + HEAD_BYTES, n_json, JSON_REJECT_DUPLICATES, &e);
-    if (!j)
-        return DAMAGED(r, "%s: byte %d: the header is not JSON: %s", r->path, HEAD_BYTES + (e.position > 0 ? e.position : 0), e.text);
+    json_t *j;
+    GG_TRY(gg_json_document(&j, r->ctx, (const char *)head + HEAD_BYTES, n_json, r->path, "the header (from byte 16)"));
     const char *wrong = gg__nag_header_from_json(&r->h, j);
     r->units = json_incref(json_object_get(j, "units"));
     json_decref(j);

@@ -6,6 +6,7 @@
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 #include "base/input.h"
+#include "io/formats.h"
 #include <stdlib.h>
 
 struct gg__nag_rows {
@@ -18,6 +19,7 @@ struct gg__nag_rows {
     gg_in *in;
     char *text;       /* (cap,) */
     int64_t cap;
+    gg_str json;      /* a row on its way out, or what its reader needs */
 };
 
 void gg__nag_rows_close(gg__nag_rows *rows)
@@ -30,6 +32,7 @@ void gg__nag_rows_close(gg__nag_rows *rows)
     gg_drop(rows->ctx, rows->at);
     gg_drop(rows->ctx, rows->length);
     gg_drop(rows->ctx, rows->text);
+    gg_str_free(&rows->json);
     gg_drop(rows->ctx, rows);
 }
 
@@ -65,14 +68,13 @@ static gg_status keep_row(gg__nag_rows *rows, json_t *row)
     const int64_t i = docid ? gg__docids_find(&rows->ids, docid) : -1;
     if (i < 0 || rows->length[i])
         return GG_OK;
-    char *text = json_dumps(row, JSON_COMPACT);
-    if (!text)
+    rows->json.len = 0;
+    gg_json_write(&rows->json, row);
+    if (rows->json.failed)
         return gg_fail(rows->ctx, GG_ENOMEM, "out of memory (row \"%s\" of the payload)", docid);
     rows->at[i] = gg_out_tell(rows->out);
-    rows->length[i] = (int64_t)strlen(text);
-    const gg_status st = gg_out_write(rows->out, text, strlen(text));
-    free(text);
-    return st;
+    rows->length[i] = (int64_t)rows->json.len;
+    return gg_out_write(rows->out, rows->json.data, rows->json.len);
 }
 
 static gg_status pick(gg__nag_rows *rows, const gg_nag_rank_options *o)
@@ -117,7 +119,7 @@ gg_status gg__nag_rows_open(gg__nag_rows **out, gg_context *ctx, const gg_nag_ra
     gg__nag_rows *rows = gg_new(ctx, gg__nag_rows, 1);
     if (!rows)
         return GG_ENOMEM;
-    *rows = (gg__nag_rows){.ctx = ctx, .none = o->n_payload == 0, .ids = {.ctx = ctx}};
+    *rows = (gg__nag_rows){.ctx = ctx, .none = o->n_payload == 0, .ids = {.ctx = ctx}, .json = {.ctx = ctx}};
     gg_status st = rows->none ? GG_OK : want_all(rows, r, n, which);
     if (st == GG_OK && !rows->none && (!(rows->at = gg_new(ctx, uint64_t, rows->ids.n)) || !(rows->length = gg_new(ctx, int64_t, rows->ids.n))))
         st = GG_ENOMEM;
@@ -147,8 +149,8 @@ gg_status gg__nag_rows_get(json_t **row, gg__nag_rows *rows, const char *docid)
         rows->cap = rows->length[i];
     }
     GG_TRY(gg_in_read_at(rows->in, rows->text, (size_t)rows->length[i], rows->at[i]));
-    *row = json_loadb(rows->text, (size_t)rows->length[i], JSON_ALLOW_NUL, NULL);
-    return *row ? GG_OK : gg_fail(rows->ctx, GG_ENOMEM, "out of memory (row \"%s\" of the payload)", docid);
+    gg_json_error e;
+    return gg_json_parse(row, &rows->json, rows->text, (size_t)rows->length[i], &(int64_t){0}, &e);
 }
 
 /* --- rankings ------------------------------------------------------------------------------------------------------------------ */

@@ -181,7 +181,7 @@ static json_t *end_json(const gg_nag_ranking *r, const gg__nag_excerpt *x, int n
 {
     json_t *list = json_array();
     for (int i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:f, s:s}", "docid", gg_nag_ranking_row(r, x[i].rank)->docid,
+        gg__json_add(&list, json_pack("{s:s, s:f, s:s}", "docid", gg_nag_ranking_row(r, x[i].rank)->docid,
                                               r->combined ? "combined_score" : "nag_distance", gg_nag_ranking_row(r, x[i].rank)->score, "text", x[i].text));
     return list;
 }
@@ -194,20 +194,20 @@ json_t *gg__nag_tell_json(const gg_nag_ranking *r, const gg_nag_rank_options *o,
                           "n_tokens", (json_int_t)r->n_tokens, "n_selected_tokens", (json_int_t)r->n_selected_tokens, "budget", (json_int_t)r->budget,
                           "n_without_payload", (json_int_t)r->n_unpaid, "n_without_quality", (json_int_t)r->n_unrated, "n_without_token_count",
                           (json_int_t)r->n_uncounted);
-    if (!j)
-        return NULL;
     double *pool, *chosen;
-    if (r->n_labels > 0 && gg__nag_shares(&pool, &chosen, r) == GG_OK) {
-        json_t *labels = json_array();
-        for (int i = 0; i < r->n_labels; i++)
-            json_array_append_new(labels, json_pack("{s:s, s:f, s:f}", "label", r->label[i], "pool_share", pool[i], "chosen_share", chosen[i]));
-        json_object_set_new(j, "labels", labels);
-        gg_drop(r->ctx, pool);
+    if (r->n_labels > 0) {
+        const bool made = gg__nag_shares(&pool, &chosen, r) == GG_OK;
+        json_t *labels = made ? json_array() : NULL;
+        for (int i = 0; i < r->n_labels && made; i++)
+            gg__json_add(&labels, json_pack("{s:s, s:f, s:f}", "label", r->label[i], "pool_share", pool[i], "chosen_share", chosen[i]));
+        gg__json_put(&j, "labels", labels);
+        if (made)
+            gg_drop(r->ctx, pool);
     }
     if (r->right >= 0)
-        json_object_set_new(j, "precision_at_n", json_pack("{s:s, s:o, s:o}", "label", r->label[r->right], "frequency", number_or_null(r->precision[GG_NAG_FREQUENCY]),
+        gg__json_put(&j, "precision_at_n", json_pack("{s:s, s:o, s:o}", "label", r->label[r->right], "frequency", number_or_null(r->precision[GG_NAG_FREQUENCY]),
                                                            "contrast", number_or_null(r->precision[GG_NAG_CONTRAST])));
-    json_object_set_new(j, "nearest", end_json(r, story->near, story->n_ends));
-    json_object_set_new(j, "farthest", end_json(r, story->far, story->n_ends));
+    gg__json_put(&j, "nearest", end_json(r, story->near, story->n_ends));
+    gg__json_put(&j, "farthest", end_json(r, story->far, story->n_ends));
     return j;
 }

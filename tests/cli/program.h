@@ -95,6 +95,14 @@ static inline char *make_folder(void)
     return mkdtemp(dir);
 }
 
+/* The same where nothing is written to a disk, for tests that write thousands of files; in /tmp where there is no such place. */
+static inline char *make_folder_in_memory(void)
+{
+    static char dir[] = "/dev/shm/golgi-test-XXXXXX";
+    strcpy(dir + sizeof dir - 7, "XXXXXX");
+    return mkdtemp(dir) ? dir : make_folder();
+}
+
 static inline void remove_folder(const char *dir)
 {
     char line[4200];

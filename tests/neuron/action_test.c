@@ -151,7 +151,7 @@ static void actions_that_do_not_fit_the_model_are_refused(void **state)
 static void bad_files_are_told_what_is_wrong(void **state)
 {
     static const struct { const char *text; gg_status status; const char *says; } table[] = {
-        {"", GG_EFORMAT, "broken JSON"},
+        {"", GG_EFORMAT, "a.json:1:1: the action file is no valid JSON: expected a value, found the end"},
         {"{\"golgi\": \"action\",\n \"version\": 1,,}", GG_EFORMAT, "a.json:2:"},
         {"{\"golgi\": \"action\", \"golgi\": \"action\"}", GG_EFORMAT, "duplicate"},
         {"[]", GG_EFORMAT, "not an action file"},

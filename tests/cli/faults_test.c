@@ -1,0 +1,497 @@
+/* The verbs while memory and files fail them. Each job is run again and again, in this process, and each time another call does not do what
+ * it should:
+ *     the n-th allocation of a context fails; the n-th of jansson, libcrypto and the C library (where these can be stood in for);
+ *     the n-th thread is refused;
+ *     the n-th call on a file fails with ENOSPC or EIO, is interrupted, or does half of what it was asked.
+ * Then either the output is there, byte for byte what it is without a fault, or there is none, the message says why, and the exit code is 1; and
+ * in any case no temporary and no lock is left, what is kept for the next run is whole and leads it to the same output, all memory is back and
+ * all files are closed. Contexts are caught where they are made (--wrap=gg_context_create in the Makefile).
+ */
+#include "cli/program.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include "base/io.h"
+#include "cli/verbs.h"
+#include "systems/nag/nag.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+/* --- faults ------------------------------------------------------------------------------------------------------------- */
+
+enum kind { NONE, MEMORY, JANSSON, CRYPTO, LIBC, THREADS, FILES };
+static struct {
+    enum kind kind;
+    int error;             /* of FILES: errno, 0: a short count */
+    atomic_llong n;        /* calls so far */
+    long long at;          /* the one that fails */
+    _Atomic gg_io_call call; /* that it was, of FILES */
+    atomic_bool hit;
+    size_t leaked;         /* bytes that contexts were freed with */
+    int n_contexts;
+} fault;
+
+static bool strikes(enum kind kind)
+{
+    if (fault.kind != kind || atomic_fetch_add(&fault.n, 1) != fault.at)
+        return false;
+    fault.hit = true;
+    return true;
+}
+
+static void *resize(void *user, void *old, size_t old_size, size_t new_size)
+{
+    (void)user;
+    if (new_size == 0) {
+        free(old);
+        return NULL;
+    }
+    void *p = NULL;
+    if (strikes(MEMORY) || posix_memalign(&p, 64, new_size) != 0)
+        return NULL;
+    if (old)
+        memcpy(p, old, old_size < new_size ? old_size : new_size);
+    free(old);
+    return p;
+}
+
+static int before(void *user, gg_io_call call, size_t *n)
+{
+    (void)user;
+    if (!strikes(FILES))
+        return 0;
+    fault.call = call;
+    if (fault.error == 0 && *n > 1)
+        *n /= 2;
+    return fault.error;
+}
+
+gg_status __real_gg_context_create(gg_context **out, const gg_context_options *options);
+gg_status __wrap_gg_context_create(gg_context **out, const gg_context_options *options);
+void __real_gg_context_free(gg_context *ctx);
+void __wrap_gg_context_free(gg_context *ctx);
+
+gg_status __wrap_gg_context_create(gg_context **out, const gg_context_options *options)
+{
+    gg_context_options o = options ? *options : (gg_context_options){0};
+    o.allocator = (gg_allocator){resize, NULL};
+    const gg_status s = __real_gg_context_create(out, &o);
+    if (s == GG_OK) {
+        gg__io_set(*out, (gg_io_hook){before, NULL});
+        fault.n_contexts++;
+    }
+    return s;
+}
+
+void __wrap_gg_context_free(gg_context *ctx)
+{
+    if (ctx) {
+        fault.leaked += gg_context_bytes(ctx, NULL);
+        fault.n_contexts--;
+    }
+    __real_gg_context_free(ctx);
+}
+
+static void *jansson_malloc(size_t n) { return strikes(JANSSON) ? NULL : malloc(n); }
+static void *crypto_malloc(size_t n, const char *file, int line)
+{
+    (void)file, (void)line;
+    return strikes(CRYPTO) ? NULL : malloc(n);
+}
+static void *crypto_realloc(void *p, size_t n, const char *file, int line)
+{
+    (void)file, (void)line;
+    return strikes(CRYPTO) ? NULL : realloc(p, n);
+}
+static void crypto_free(void *p, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(p);
+}
+
+#ifndef SANITIZED /* stands in for the C library's own, for zstd, PCRE2, argp and all that ask it */
+extern void *__libc_malloc(size_t n);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *p, size_t n);
+GG_API void *malloc(size_t n)
+{
+    return strikes(LIBC) ? (errno = ENOMEM, (void *)NULL) : __libc_malloc(n);
+}
+GG_API void *calloc(size_t n, size_t size)
+{
+    return strikes(LIBC) ? (errno = ENOMEM, (void *)NULL) : __libc_calloc(n, size);
+}
+GG_API void *realloc(void *p, size_t n)
+{
+    return strikes(LIBC) ? (errno = ENOMEM, (void *)NULL) : __libc_realloc(p, n);
+}
+#endif
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg)
+{
+    return strikes(THREADS) ? EAGAIN : __real_pthread_create(thread, attributes, main, arg);
+}
+
+/* --- jobs --------------------------------------------------------------------------------------------------------------- */
+
+static int nag(int argc, char **argv) { return gg_nag_main(argc, argv); }
+static const struct job {
+    const char *name;
+    int (*main)(int argc, char **argv);
+    const char *words;  /* after the first; $D is the folder */
+    const char *output; /* in the folder */
+    bool runs_model;
+} jobs[] = {
+    {"extract", nag, "nag extract --model $M --input $D/pool.jsonl --output $D/new.nag --top-k 5 --sites up,k --threads 2 --dtype f32", "new.nag", true},
+    {"extract rows", nag, "nag extract --model $M --input $D/pool.jsonl.gz --output $D/new.jsonl.zst --top-k 5 --threads 1 --dtype f32 --quiet", "new.jsonl.zst", true},
+    {"rank", nag, "nag rank --target $D/target.nag --pool $D/pool.nag --payload $D/pool.jsonl.zst --label-column kind --output $D/new.jsonl", "new.jsonl", false},
+    {"rank contrast", nag, "nag rank --target $D/target.jsonl --pool $D/pool.nag --weights contrast --output $D/new.csv --all --json", "new.csv", false},
+    {"merge", nag, "nag merge $D/pool.jsonl.zst $D/pool.jsonl $D/pool.jsonl.gz --deduplicate --output $D/new.jsonl.gz", "new.jsonl.gz", false},
+    {"slice", nag, "nag slice --layers last $D/pool.nag --output $D/new.nag", "new.nag", false},
+    {"slice rows", nag, "nag slice --layers first $D/target.jsonl --output $D/new.jsonl", "new.jsonl", false},
+    {"select", nag, "nag select --model $M --target $D/one.jsonl --pool $D/pool.jsonl --fraction 0.4 --top-k 4 --threads 2 --dtype f32 --output $D/new.jsonl", "new.jsonl", true},
+    {"score", gg_cli_score, "score --model $M --input $D/pool.jsonl --threads 2 --output $D/new.jsonl.zst", "new.jsonl.zst", true},
+    {"activations", gg_cli_activations, "activations --model $M --input $D/pool.jsonl --threads 2 --sites up,q --pool mean --logits --output $D/new.safetensors", "new.safetensors", true},
+};
+enum { N_JOBS = sizeof jobs / sizeof *jobs, N_DOCS = 7, WORDS = 40 };
+
+static char *D;
+static char path_buffer[4][4200];
+static const char *at(const char *name)
+{
+    static int turn;
+    char *p = path_buffer[turn++ % 4];
+    snprintf(p, sizeof path_buffer[0], "%s/%s", D, name);
+    return p;
+}
+
+static struct said said;
+
+/* Runs a job with its output and messages kept in `said`. */
+static void go(const struct job *j)
+{
+    static char text[WORDS][4200];
+    char *argv[WORDS + 1], line[4096];
+    int argc = 0;
+    snprintf(line, sizeof line, "%s", j->words);
+    for (char *w = strtok(line, " "); w && argc < WORDS; w = strtok(NULL, " ")) {
+        const bool in_folder = strncmp(w, "$D/", 3) == 0;
+        snprintf(text[argc], sizeof text[0], "%s%s", in_folder ? D : "", in_folder ? w + 2 : strcmp(w, "$M") == 0 ? TINY : w);
+        argv[argc] = text[argc];
+        argc++;
+    }
+    argv[argc] = NULL;
+    fflush(NULL);
+    const int fd[2] = {open(at(".out"), O_RDWR | O_CREAT | O_TRUNC, 0600), open(at(".err"), O_RDWR | O_CREAT | O_TRUNC, 0600)};
+    const int kept[2] = {dup(1), dup(2)};
+    dup2(fd[0], 1);
+    dup2(fd[1], 2);
+    fault.n = 0;
+    fault.hit = false;
+    fault.call = GG_IO_CALLS;
+    said.code = j->main(argc, argv);
+    fault.kind = NONE; /* what looks at the result shall not meet it */
+    fflush(NULL);
+    for (int i = 0; i < 2; i++) {
+        dup2(kept[i], i + 1);
+        close(kept[i]);
+        close(fd[i]);
+    }
+    slurp(said.out, sizeof said.out, at(".out"));
+    slurp(said.err, sizeof said.err, at(".err"));
+}
+
+/* --- what is there afterwards --------------------------------------------------------------------------------------------- */
+
+static int open_files(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static bool ends_with(const char *s, const char *ending)
+{
+    const size_t n = strlen(s), m = strlen(ending);
+    return n >= m && strcmp(s + n - m, ending) == 0;
+}
+
+/* Features that are kept are whole; anything else that is new is a leftover. Removes them when told. */
+static void look_into(const char *folder, bool remove_all, bool in_parts)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char path[4600];
+        const char *path_of = path;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (ends_with(e->d_name, ".tmp") || ends_with(e->d_name, ".lock"))
+            fail_msg("%s was left", path);
+        const bool parts = ends_with(e->d_name, ".parts");
+        if (parts)
+            look_into(path, remove_all, true);
+        if (in_parts && ends_with(e->d_name, ".nag")) {
+            gg_context *ctx = NULL;
+            gg_nag_set *s = NULL;
+            assert_int_equal(__real_gg_context_create(&ctx, NULL), GG_OK);
+            if (gg_nag_set_read(&s, ctx, &path_of, 1, 0) != GG_OK)
+                fail_msg("%s is kept and not whole: %s", path, gg_message(ctx));
+            gg_nag_set_free(s);
+            __real_gg_context_free(ctx);
+        }
+        if (remove_all && (in_parts || parts))
+            assert_int_equal(remove(path), 0);
+    }
+    if (d)
+        closedir(d);
+}
+
+typedef struct bytes {
+    char *data;
+    size_t n;
+} bytes;
+
+static bytes read_bytes(const char *path)
+{
+    bytes b = {0};
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return b;
+    fseek(f, 0, SEEK_END);
+    b.n = (size_t)ftell(f);
+    rewind(f);
+    b.data = malloc(b.n + 1);
+    assert_true(fread(b.data, 1, b.n, f) == b.n);
+    fclose(f);
+    return b;
+}
+
+static bool same(bytes a, bytes b) { return a.data && b.data && a.n == b.n && memcmp(a.data, b.data, a.n) == 0; }
+
+static bytes whole[N_JOBS]; /* outputs without a fault */
+
+static const char *fault_text(enum kind kind)
+{
+    static char text[160];
+    static const char *const kinds[] = {"none", "memory", "jansson", "libcrypto", "C library", "threads", "files"};
+    static const char *const calls[] = {"open", "look", "read", "map", "write", "sync", "close", "rename", "remove", "folder"};
+    const bool named = kind == FILES && fault.call < GG_IO_CALLS;
+    snprintf(text, sizeof text, "%s %lld%s%s%s%s", kinds[kind], fault.at, named ? " " : "", named ? calls[fault.call] : "", kind == FILES ? ": " : "",
+             kind != FILES ? "" : fault.error ? strerror(fault.error) : "a short count");
+    return text;
+}
+
+/* Work is done without the thread; a call is made again when it was interrupted. */
+static bool goes_on(enum kind kind)
+{
+    const gg_io_call c = fault.call;
+    if (kind != FILES)
+        return kind == THREADS;
+    return fault.error == 0 || (fault.error == EINTR && (c == GG_IO_OPEN || c == GG_IO_READ || c == GG_IO_WRITE || c == GG_IO_SYNC || c == GG_IO_CLOSE));
+}
+
+/* Runs job i with a fault of this kind; what must hold then. Returns whether the fault struck. */
+static bool run_with_fault(int i, enum kind kind)
+{
+    const struct job *j = &jobs[i];
+    const int n_files = open_files();
+    fault.leaked = 0;
+    fault.n_contexts = 0;
+    fault.kind = kind;
+    go(j);
+    const bool hit = fault.hit;
+    const char *what = fault_text(kind);
+    bytes b = read_bytes(at(j->output));
+    if (fault.leaked || fault.n_contexts || open_files() != n_files)
+        fail_msg("%s, %s: %zu bytes, %d contexts and %d files were not given back", j->name, what, fault.leaked, fault.n_contexts, open_files() - n_files);
+    if (b.data && !same(b, whole[i]))
+        fail_msg("%s, %s: another output (exit %d): %s", j->name, what, said.code, said.err);
+    if (said.code == 0 && !b.data)
+        fail_msg("%s, %s: exit 0 and no output: %s", j->name, what, said.err);
+    if (!hit || goes_on(kind)) {
+        if (said.code != 0)
+            fail_msg("%s, %s: exit %d: %s", j->name, what, said.code, said.err);
+    } else if (said.code != 0) {
+        const bool usual = said.code == 1 || (said.code == 2 && kind != FILES); /* 2: no memory to look at the command line */
+        const bool told = kind == FILES ? strstr(said.err, strerror(fault.error)) && (strstr(said.err, D) || strstr(said.err, TINY)) : strstr(said.err, "ut of memory") != NULL;
+        if (!usual || !told)
+            fail_msg("%s, %s: exit %d: %s", j->name, what, said.code, said.err);
+    }
+    unlink(at(j->output));
+    look_into(D, false, false);
+    if (said.code != 0 && j->runs_model && hit && fault.at % 8 == 0) { /* what was kept leads to the same */
+        go(j);
+        bytes again = read_bytes(at(j->output));
+        if (said.code != 0 || !same(again, whole[i]))
+            fail_msg("%s, after %s: the next run gives exit %d: %s", j->name, what, said.code, said.err);
+        free(again.data);
+        unlink(at(j->output));
+    }
+    look_into(D, true, false);
+    free(b.data);
+    return hit;
+}
+
+/* --- tests ----------------------------------------------------------------------------------------------------------------- */
+
+static void shell(const char *line)
+{
+    run_line(&said, D, line);
+    if (said.code != 0)
+        fail_msg("%s: exit %d: %s", line, said.code, said.err);
+}
+
+static int prepare(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"And God said, Let there be light", "and there was light.", "The earth was without form,", "int main(void)", "12345 caf\\u00e9"};
+    char text[8192];
+    size_t n = 0;
+    D = make_folder_in_memory();
+    for (int i = 0; i < N_DOCS; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "{\"docid\": \"d%d\", \"kind\": \"%c\", \"doc\": \"%s %s\", \"token_num\": %d}\n", i, 'a' + i % 2, words[i % 5],
+                              words[i * 3 % 5], 5 + i);
+    put_text(D, "pool.jsonl", text);
+    *strchr(text, '\n') = 0;
+    put_text(D, "one.jsonl", text);
+    shell("gzip -kn $D/pool.jsonl && zstd -qk $D/pool.jsonl");
+    shell("$G nag extract --model $M --input $D/pool.jsonl --output $D/pool.nag --top-k 5 --dtype f32");
+    shell("$G nag extract --model $M --input $D/one.jsonl --output $D/target.nag --top-k 5 --dtype f32");
+    shell("$G nag extract --model $M --input $D/one.jsonl --output $D/target.jsonl --top-k 5 --dtype f32");
+    for (int i = 0; i < N_JOBS; i++) {
+        go(&jobs[i]);
+        whole[i] = read_bytes(at(jobs[i].output));
+        if (said.code != 0 || !whole[i].data) {
+            print_error("%s: exit %d: %s\n", jobs[i].name, said.code, said.err);
+            return 1;
+        }
+        unlink(at(jobs[i].output));
+        look_into(D, true, false);
+    }
+    return 0;
+}
+
+static int tidy(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_JOBS; i++)
+        free(whole[i].data);
+    remove_folder(D);
+    return 0;
+}
+
+static void each_fails_in_turn(enum kind kind, int error, bool with_models)
+{
+#ifdef SANITIZED /* one in five, and another one in each job: instrumented code takes its time */
+    const int step = getenv("GOLGI_LONG") ? 1 : 5;
+#else
+    const int step = 1;
+#endif
+    for (int i = 0; i < N_JOBS; i++) {
+        if (jobs[i].runs_model && !with_models)
+            continue;
+        fault.error = error;
+        for (fault.at = i % step; run_with_fault(i, kind); fault.at += step) {
+        }
+        if (getenv("GOLGI_LONG"))
+            print_message("%s: %lld calls\n", jobs[i].name, fault.at);
+        assert_true(fault.at > (kind == CRYPTO || kind == THREADS ? -1 : 3)); /* the fault was there to be met */
+    }
+}
+
+static void any_allocation_of_a_context_may_fail(void **state)
+{
+    (void)state;
+    each_fails_in_turn(MEMORY, 0, true);
+}
+
+static void any_allocation_of_jansson_may_fail(void **state)
+{
+    (void)state;
+    each_fails_in_turn(JANSSON, 0, true);
+}
+
+static void any_allocation_of_libcrypto_may_fail(void **state)
+{
+    (void)state;
+    each_fails_in_turn(CRYPTO, 0, true);
+}
+
+/* Without models: oneDNN and libgomp end the process when they get no memory. */
+static void any_allocation_of_the_c_library_may_fail(void **state)
+{
+    (void)state;
+#ifdef SANITIZED
+    skip();
+#endif
+    each_fails_in_turn(LIBC, 0, false);
+}
+
+static void any_thread_may_be_refused(void **state)
+{
+    (void)state;
+    each_fails_in_turn(THREADS, 0, true);
+}
+
+static void a_disk_may_be_full_at_any_call(void **state)
+{
+    (void)state;
+    each_fails_in_turn(FILES, ENOSPC, true);
+}
+
+static void a_disk_may_fail_at_any_call(void **state)
+{
+    (void)state;
+    each_fails_in_turn(FILES, EIO, true);
+}
+
+static void any_call_may_be_interrupted(void **state)
+{
+    (void)state;
+    each_fails_in_turn(FILES, EINTR, true);
+}
+
+static void any_call_may_do_half(void **state)
+{
+    (void)state;
+    each_fails_in_turn(FILES, 0, true);
+}
+
+int main(void)
+{
+    CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free); /* before libcrypto's first */
+    json_set_alloc_funcs(jansson_malloc, free);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_allocation_of_a_context_may_fail),
+        cmocka_unit_test(any_allocation_of_jansson_may_fail),
+        cmocka_unit_test(any_allocation_of_libcrypto_may_fail),
+        cmocka_unit_test(any_allocation_of_the_c_library_may_fail),
+        cmocka_unit_test(any_thread_may_be_refused),
+        cmocka_unit_test(a_disk_may_be_full_at_any_call),
+        cmocka_unit_test(a_disk_may_fail_at_any_call),
+        cmocka_unit_test(any_call_may_be_interrupted),
+        cmocka_unit_test(any_call_may_do_half),
+    };
+    return cmocka_run_group_tests(tests, prepare, tidy);
+}
