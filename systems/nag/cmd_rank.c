@@ -244,7 +244,7 @@ int gg__nag_cmd_rank(int argc, char **argv)
         {NULL, "targets", GG_OPT_TEXTS, &w.targets, "NAME=F",
          "instead: several targets in one pass (up to 64), each with a selection of its own; F alone is named after the file", NULL, false, 0, 0},
         {NULL, "pool", GG_OPT_TEXTS, &w.pool, "F", "feature files of the pool, or folders of them", NULL, true, 0, 0},
-        {NULL, "payload", GG_OPT_TEXTS, &w.payload, "POOL", "the pool's documents: all their columns are carried to the output", NULL, false, 0, 0},
+        {NULL, "payload", GG_OPT_TEXTS, &w.payload, "POOL", "the pool's documents, or folders of them: all their columns are carried to the output", NULL, false, 0, 0},
         {NULL, "token-column", GG_OPT_TEXT, &w.o.token_column, "NAME",
          "column of the token counts in the payload (default: the features' own, else token_num)", NULL, false, 0, 0},
         {NULL, "target-filter", GG_OPT_TEXT, &w.o.target_filter, "V", "keep the target rows whose column says V", NULL, false, 0, 0},

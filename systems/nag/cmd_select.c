@@ -30,7 +30,10 @@ typedef struct job {
     gg_nag_extract_options extract;
     gg_nag_rank_options rank; /* what all targets share */
     const char *output, *report, *features, *weights;
-    gg_texts targets, pool;
+    gg_texts targets, pool_words;
+    gg_texts pool;            /* the files that these words mean */
+    gg_parts pool_files;      /* which own their names */
+    const char **pool_paths;
     gg_str folder, pool_features;
     target *target;
     int n_targets;
@@ -213,13 +216,15 @@ static gg_status check_words(job *j)
 {
     if (gg_file_is_stream(j->output))
         return gg_fail(j->ctx, GG_EINVAL, "--output %s: select keeps its work beside the output; name a file", j->output);
-    for (int i = 0; i < j->targets.n + j->pool.n; i++)
-        if (gg_file_is_stream(i < j->targets.n ? j->targets.at[i] : j->pool.at[i - j->targets.n]))
+    for (int i = 0; i < j->targets.n + j->pool_words.n; i++)
+        if (gg_file_is_stream(i < j->targets.n ? j->targets.at[i] : j->pool_words.at[i - j->targets.n]))
             return gg_fail(j->ctx, GG_EINVAL, "select reads its documents twice: standard input or a pipe cannot be one of them");
     if (!(j->rank.fraction > 0 && j->rank.fraction <= 1)) /* before the model is run */
         return gg_fail(j->ctx, GG_EINVAL, "--fraction %g is outside (0, 1]", j->rank.fraction);
     GG_TRY(gg__nag_type_parse(&j->rank.type, j->ctx, j->w.sites));
-    GG_TRY(gg__nag_paths(j->rank.payload, &j->rank.n_payload, j->ctx, j->pool, "--pool"));
+    GG_TRY(gg__nag_paths(j->rank.payload, &j->rank.n_payload, j->ctx, j->pool_words, "--pool"));
+    GG_TRY(gg__nag_inputs(&j->pool_files, &j->pool_paths, j->ctx, j->pool_words));
+    j->pool = (gg_texts){(int)j->pool_files.n, j->pool_paths};
     j->rank.weights = strcmp(j->weights, "contrast") == 0 ? GG_NAG_CONTRAST : GG_NAG_FREQUENCY;
     j->rank.token_column = j->w.token_column;
     if (j->report)
@@ -330,6 +335,8 @@ static void drop(job *j)
         gg_drop(j->ctx, t->label);
     }
     gg_drop(j->ctx, j->target);
+    gg_drop(j->ctx, j->pool_paths);
+    gg_parts_free(&j->pool_files, j->ctx);
     gg_model_free(j->m);
     gg_actions_free(j->actions);
     gg_str_free(&j->folder);
@@ -345,7 +352,7 @@ int gg__nag_cmd_select(int argc, char **argv)
         {NULL, "target", GG_OPT_TEXTS, &j.targets, "T",
          "documents that show what is wanted: JSONL (.gz, .zst), CSV, TSV, Parquet, a folder of .txt files; several files are one target (but see "
          "--output)", NULL, true, 0, 0},
-        {NULL, "pool", GG_OPT_TEXTS, &j.pool, "P", "documents to choose from", NULL, true, 0, 0},
+        {NULL, "pool", GG_OPT_TEXTS, &j.pool_words, "P", "documents to choose from; a folder stands for the files of rows in it", NULL, true, 0, 0},
         GG__NAG_OPT_COLUMNS(j.w),
         {NULL, "token-column", GG_OPT_TEXT, &j.w.token_column, "NAME",
          "column of a document's token count (token_num when present, else counted)", NULL, false, 0, 0},

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include "base/work.h"
+#include "io/parts.h"
 
 /* --- passes ----------------------------------------------------------------------------------------------------------------- */
 typedef struct pass {
@@ -75,6 +76,42 @@ static gg_status work(void *user, int64_t i, int worker)
     return st == GG_END ? GG_OK : st;
 }
 
+/* Files that are units of a larger input (shards.c): are all of its units here? Ranking a part of a pool is allowed, and said. */
+static gg_status check_units(gg__nag_pool *pool)
+{
+    typedef struct whole {
+        char plan[17];
+        int64_t of, held;
+        const char *path;
+    } whole;
+    whole *w = gg_new(pool->ctx, whole, pool->files.n);
+    gg_status st = w ? GG_OK : GG_ENOMEM;
+    int n = 0;
+    for (int i = 0; i < pool->files.n && st == GG_OK; i++) {
+        gg_nag_reader *r = NULL;
+        if (!gg__nag_is_binary(pool->files.path[i]) || (st = gg_nag_reader_open(&r, pool->ctx, pool->files.path[i], 0)) != GG_OK)
+            continue;
+        const json_t *units = gg__nag_reader_units(r);
+        const char *plan = json_string_value(json_object_get(units, "plan"));
+        int k = 0;
+        while (k < n && plan && strcmp(w[k].plan, plan) != 0)
+            k++;
+        if (plan && k == n)
+            w[n++] = (whole){.of = json_integer_value(json_object_get(units, "of")), .path = pool->files.path[i]};
+        if (plan)
+            snprintf(w[k].plan, sizeof w[k].plan, "%s", plan);
+        if (plan)
+            w[k].held += (int64_t)json_array_size(json_object_get(units, "held"));
+        gg_nag_reader_close(r);
+    }
+    for (int k = 0; k < n && st == GG_OK; k++)
+        if (w[k].held < w[k].of)
+            gg_log(pool->ctx, GG_LOG_WARNING, "%lld of the %lld units of the input that %s is of are not here: the ranking is of what is here", (long long)(w[k].of - w[k].held),
+                   (long long)w[k].of, w[k].path);
+    gg_drop(pool->ctx, w);
+    return st;
+}
+
 static gg_status open_file(pass *p, int i)
 {
     gg__nag_pool *pool = p->pool;
@@ -101,6 +138,7 @@ gg_status gg__nag_pool_pass(gg__nag_pool *pool, bool names_only, int64_t batch, 
             return GG_ENOMEM;
         for (int i = 0; i < pool->files.n; i++)
             pool->n_of[i] = -1;
+        GG_TRY(check_units(pool));
     }
     if (!(p.block = gg_new(ctx, gg__nag_block, gg_mul(n_threads, p.n_blocks))))
         return GG_ENOMEM;
@@ -427,28 +465,35 @@ static gg_status take_row(gg__nag_census *c, json_t *row, const char *path, int6
     return st == GG_OK ? st : gg_fail_prefix(c->ctx, st, "%s:%lld", path, (long long)line);
 }
 
+static gg_status take_file(gg__nag_census *c, const char *path)
+{
+    gg_rows *in = NULL;
+    json_t *row;
+    GG_TRY(gg_rows_open(&in, c->ctx, path));
+    gg_status st;
+    while ((st = gg_rows_next(in, &row)) == GG_OK) {
+        st = take_row(c, row, path, gg_rows_line(in));
+        json_decref(row);
+        if (st == GG_OK && gg_context_stopped(c->ctx))
+            st = gg_fail(c->ctx, GG_EINTR, "stopped while reading %s", path);
+        if (st != GG_OK)
+            break;
+    }
+    gg_rows_close(in);
+    return st == GG_END ? GG_OK : st;
+}
+
 static gg_status take_payload(gg__nag_census *c)
 {
+    gg_parts files;
     GG_TRY(reserve_columns(c, c->n + 1));
     blank_columns(c, 0, c->n);
-    for (int p = 0; p < c->o->n_payload; p++) {
-        gg_rows *in = NULL;
-        json_t *row;
-        GG_TRY(gg_rows_open(&in, c->ctx, c->o->payload[p]));
-        gg_status st;
-        while ((st = gg_rows_next(in, &row)) == GG_OK) {
-            st = take_row(c, row, c->o->payload[p], gg_rows_line(in));
-            json_decref(row);
-            if (st == GG_OK && gg_context_stopped(c->ctx))
-                st = gg_fail(c->ctx, GG_EINTR, "stopped while reading %s", c->o->payload[p]);
-            if (st != GG_OK)
-                break;
-        }
-        gg_rows_close(in);
-        if (st != GG_END)
-            return st;
-    }
-    return GG_OK;
+    GG_TRY(gg_parts_list(&files, c->ctx, c->o->payload, c->o->n_payload)); /* a folder stands for its files */
+    gg_status st = GG_OK;
+    for (int64_t i = 0; i < files.n && st == GG_OK; i++)
+        st = take_file(c, files.at[i].path);
+    gg_parts_free(&files, c->ctx);
+    return st;
 }
 
 gg_status gg__nag_census_close(gg__nag_census *c)

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/input.h"
 #include "io/formats.h"
+#include "io/parts.h"
 #include <stdlib.h>
 
 struct gg__nag_rows {
@@ -77,25 +78,33 @@ static gg_status keep_row(gg__nag_rows *rows, json_t *row)
     return gg_out_write(rows->out, rows->json.data, rows->json.len);
 }
 
+static gg_status pick_file(gg__nag_rows *rows, const char *path)
+{
+    gg_rows *in = NULL;
+    json_t *row;
+    GG_TRY(gg_rows_open(&in, rows->ctx, path));
+    gg_status st;
+    while ((st = gg_rows_next(in, &row)) == GG_OK) {
+        st = keep_row(rows, row);
+        json_decref(row);
+        if (st == GG_OK && gg_context_stopped(rows->ctx))
+            st = gg_fail(rows->ctx, GG_EINTR, "stopped while reading %s; nothing was written", path);
+        if (st != GG_OK)
+            break;
+    }
+    gg_rows_close(in);
+    return st == GG_END ? GG_OK : st;
+}
+
 static gg_status pick(gg__nag_rows *rows, const gg_nag_rank_options *o)
 {
-    for (int p = 0; p < o->n_payload; p++) {
-        gg_rows *in = NULL;
-        json_t *row;
-        GG_TRY(gg_rows_open(&in, rows->ctx, o->payload[p]));
-        gg_status st;
-        while ((st = gg_rows_next(in, &row)) == GG_OK) {
-            st = keep_row(rows, row);
-            json_decref(row);
-            if (st == GG_OK && gg_context_stopped(rows->ctx))
-                st = gg_fail(rows->ctx, GG_EINTR, "stopped while reading %s; nothing was written", o->payload[p]);
-            if (st != GG_OK)
-                break;
-        }
-        gg_rows_close(in);
-        if (st != GG_END)
-            return st;
-    }
+    gg_parts files;
+    GG_TRY(gg_parts_list(&files, rows->ctx, o->payload, o->n_payload));
+    gg_status st = GG_OK;
+    for (int64_t i = 0; i < files.n && st == GG_OK; i++)
+        st = pick_file(rows, files.at[i].path);
+    gg_parts_free(&files, rows->ctx);
+    GG_TRY(st);
     GG_TRY(gg_out_flush(rows->out));
     return gg_in_open(&rows->in, rows->ctx, gg_out_temporary(rows->out));
 }

@@ -147,6 +147,22 @@ static void a_folder_of_files_is_one_input(void **state)
     assert_int_equal(count_units("files-units"), 2);
 }
 
+static void a_folder_of_units_is_ranked_as_the_file_is(void **state)
+{
+    (void)state;
+    one_run();
+    must("head -5 $D/pool.jsonl >$D/target.jsonl && " EXTRACT "--input $D/target.jsonl --output $D/target.nag && " EXTRACT
+         "--input $D/pool.jsonl --output $D/ranked/ --unit-size 4k");
+    must("mkdir $D/rows && split -n l/3 --additional-suffix=.jsonl $D/pool.jsonl $D/rows/");
+    must("$G nag rank --quiet --target $D/target.nag --pool $D/one.nag --payload $D/pool.jsonl --output $D/of-file.jsonl");
+    must("$G nag rank --quiet --target $D/target.nag --pool $D/ranked --payload $D/rows --output $D/of-folder.jsonl && " SAME("of-folder.jsonl", "of-file.jsonl"));
+    assert_string_equal(s.err, "");
+    must("$G nag select --quiet --model $M --dtype f32 --target $D/target.jsonl --pool $D/rows --output $D/of-select.jsonl && " SAME("of-select.jsonl", "of-file.jsonl"));
+    must("rm $D/ranked/00000002.nag; $G nag rank --quiet --target $D/target.nag --pool $D/ranked --output $D/of-part.jsonl"); /* a part may be ranked, and it is said */
+    assert_non_null(strstr(s.err, "warning: 1 of the "));
+    assert_non_null(strstr(s.err, "units of the input that"));
+}
+
 /* --- killed, and two at once ------------------------------------------------------------------------------------------------------------ */
 static void killed_at_any_moment_no_finished_unit_is_made_again(void **state)
 {
@@ -300,6 +316,7 @@ int main(void)
         cmocka_unit_test(shards_by_word_and_by_array_fill_one_folder),
         cmocka_unit_test(words_that_make_no_sense_are_told),
         cmocka_unit_test(a_folder_of_files_is_one_input),
+        cmocka_unit_test(a_folder_of_units_is_ranked_as_the_file_is),
         cmocka_unit_test(killed_at_any_moment_no_finished_unit_is_made_again),
         cmocka_unit_test(two_at_one_folder_share_it_and_nothing_is_lost),
         cmocka_unit_test(the_second_at_one_file_is_refused_with_the_holders_id),
