@@ -1,7 +1,7 @@
 /* The progress line, on standard error: rewritten in place on a terminal ten times a second, a line every ten seconds elsewhere; with --log-json an
  * object every five, and one at the end.
  *
- *     title  [=====>     ]  48 %   4,812 of 10,000 docs   11.2 docs/s   7 m 43 s left   note
+ *     title  [=====>     ]  48 %   4,812 of 10,000 docs   11.2 docs/s   7 m 43 s left   84 % of this machine's fp32 roof   note
  * The rate is that of the whole run; a rate that hops about helps nobody.
  */
 #include "base/context.h"
@@ -18,6 +18,8 @@ struct gg_progress {
     char *title, *unit;
     char note[128];
     int64_t total, done;
+    double work, roof; /* operations; operations a second, 0: not shown */
+    char roof_name[16];
     double start, drawn; /* gg_time() */
     bool terminal, shown; /* shown: a line stands on the terminal */
     pthread_mutex_t lock;
@@ -100,6 +102,8 @@ static void put_line(gg_str *s, const gg_progress *p, double now)
             gg_str_puts(s, " left");
         }
     }
+    if (p->roof > 0 && p->work > 0 && spent > 0.5)
+        gg_str_printf(s, "   %.0f %% of this machine's %s roof", 100 * p->work / spent / p->roof, p->roof_name);
     if (p->note[0])
         gg_str_printf(s, "   %s", p->note);
 }
@@ -128,6 +132,10 @@ static void draw_event(const gg_progress *p, double now)
     gg__event_number(&s, "per_second", rate);
     if (p->total > 0 && rate > 0)
         gg__event_number(&s, "seconds_left", p->total > p->done ? (double)(p->total - p->done) / rate : 0);
+    if (p->roof > 0 && p->work > 0 && spent > 0) {
+        gg__event_text(&s, "roof", p->roof_name);
+        gg__event_number(&s, "roof_share", p->work / spent / p->roof);
+    }
     if (p->note[0])
         gg__event_text(&s, "note", p->note);
     gg__event_end(&s);
@@ -166,6 +174,26 @@ void gg_progress_add(gg_progress *p, int64_t units)
     p->done += units;
     if (now - p->drawn >= (p->ctx->events ? EVENT_SECONDS : p->terminal ? 0.1 : 10.0))
         draw(p, now);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void gg_progress_work(gg_progress *p, double operations)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->work += operations;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void gg_progress_roof(gg_progress *p, double operations_per_second, const char *name)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->roof = operations_per_second;
+    snprintf(p->roof_name, sizeof p->roof_name, "%s", name);
+    p->start = gg_time(); /* what was measured before is not part of the run */
     pthread_mutex_unlock(&p->lock);
 }
 

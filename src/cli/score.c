@@ -2,6 +2,7 @@
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include "base/memory.h"
+#include "math/roof.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -63,13 +64,15 @@ int gg_cli_score(int argc, char **argv)
     gg_progress *p = NULL;
     struct sink sink = {0};
     gg_run_result r = {0};
+    double roof = 0;
     if ((s = gg_command_context(&ctx, &c)) != GG_OK || (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
         (s = gg_documents_open(&d, ctx, input.at, input.n, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict})) != GG_OK ||
         (s = gg_model_open(&m, ctx, model, &(gg_model_options){.dtype = gg_cli_dtype(ctx, dtype), .actions = actions})) != GG_OK ||
         (s = gg_rows_writer_open(&sink.out, ctx, output)) != GG_OK || (s = gg_command_progress(&p, &c, ctx, input.at[0], "documents", 0)) != GG_OK)
         goto end;
     sink.ctx = ctx;
-    s = gg_score(&r, m, d, &(gg_run_options){.max_tokens = max_tokens, .special = special, .progress = p}, (int)top, write_row, &sink);
+    if ((s = gg_roof_show(p, &roof, ctx, gg_model_dtype(m))) == GG_OK)
+        s = gg_score(&r, m, d, &(gg_run_options){.max_tokens = max_tokens, .special = special, .progress = p}, (int)top, write_row, &sink);
     gg_progress_free(p);
     if (s == GG_OK) {
         s = gg_rows_writer_commit(sink.out);

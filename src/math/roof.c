@@ -180,6 +180,29 @@ gg_status gg_roof_measure(gg_roof *one, gg_roof *all, gg_context *ctx)
     return s;
 }
 
+gg_status gg_roof_of(double *out, gg_context *ctx, gg_dtype t)
+{
+    struct job j = {.loop = t == GG_BF16 ? bf16_loop() : f32_loop(), .rounds = N_ROUNDS, .of = gg_new(ctx, struct figure, gg_context_threads(ctx))};
+    *out = 0;
+    gg_status s = j.of ? GG_OK : GG_ENOMEM;
+    for (int i = 0; i < REPEATS && j.loop && s == GG_OK; i++)
+        s = gg_parallel_workers(ctx, measure_one, &j);
+    for (int i = 0; i < gg_context_threads(ctx) && j.loop && s == GG_OK; i++)
+        *out += 1e9 * j.of[i].rate;
+    gg_drop(ctx, j.of);
+    return s;
+}
+
+gg_status gg_roof_show(gg_progress *p, double *roof, gg_context *ctx, gg_dtype t)
+{
+    if (!p)
+        return GG_OK;
+    if (*roof == 0)
+        GG_TRY(gg_roof_of(roof, ctx, t));
+    gg_progress_roof(p, *roof, t == GG_BF16 ? "bf16" : "fp32");
+    return GG_OK;
+}
+
 void gg_roof_json(gg_str *out, const gg_roof *one, const gg_roof *all, int n_threads)
 {
     const gg_roof *const r[] = {one, all};

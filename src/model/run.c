@@ -332,6 +332,7 @@ static gg_status worker(void *user, int64_t index, int w)
     (void)w;
     const gg_status made = gg_session_create(&session, r->m);
     gg_clock mine = {.last = gg_cpu_time()}, *clock = r->o.clock ? &mine : NULL;
+    double told = 0; /* operations that the progress knows of */
     if (made == GG_OK)
         gg__session_clock(session, clock);
     for (job *j; (j = take(r));) {
@@ -340,6 +341,10 @@ static gg_status worker(void *user, int64_t index, int w)
             job_fail(j, r->ctx, made);
         else if (is_wanted(r, j))
             job_fail(j, r->ctx, run_job(r, j, session, &list, clock));
+        if (made == GG_OK && r->o.progress) {
+            gg_progress_work(r->o.progress, gg__session_operations(session) - told);
+            told = gg__session_operations(session);
+        }
         pthread_mutex_lock(&r->order);
         put_down(r, j);
         pthread_mutex_unlock(&r->order);
@@ -416,6 +421,7 @@ gg_status gg_run_tokens(gg_run_result *out, gg_model *m, const int32_t *ids, con
     *out = (gg_run_result){0};
     for (int64_t i = 0; i < n_documents; i++)
         if (start[i] < 0 || start[i + 1] < start[i])
-            return gg_fail(m->ctx, GG_EINVAL, "document %lld of bare tokens begins at %lld and ends at %lld", (long long)i, (long long)start[i], (long long)start[i + 1]);
+            return gg_fail(m->ctx, GG_EINVAL, "document %lld of bare tokens begins at %lld and ends at %lld", (long long)i, (long long)start[i],
+                           (long long)start[i + 1]);
     return run_all(out, &r, m, o, listeners, n_listeners);
 }

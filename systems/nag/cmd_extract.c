@@ -1,6 +1,7 @@
 /* golgi nag extract. */
 #include <stdio.h>
 #include "systems/nag/cmd.h"
+#include "math/roof.h"
 
 static void say(FILE *to, const gg_nag_extract_result *r, const gg_nag_header *h, const char *output)
 {
@@ -26,8 +27,8 @@ static void say(FILE *to, const gg_nag_extract_result *r, const gg_nag_header *h
 static json_t *as_json(const gg_nag_extract_result *r, const gg_nag_header *h, const char *output)
 {
     json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:f, s:o}", "output", output, "n_documents", (json_int_t)r->n_documents, "n_tokens",
-                          (json_int_t)r->n_tokens, "n_empty", (json_int_t)r->n_empty, "empty", r->empty, "n_cut", (json_int_t)r->n_cut, "n_repaired", (json_int_t)r->n_repaired,
-                          "n_reused", (json_int_t)r->n_reused, "seconds", r->seconds, "header", gg__nag_header_json(h));
+                          (json_int_t)r->n_tokens, "n_empty", (json_int_t)r->n_empty, "empty", r->empty, "n_cut", (json_int_t)r->n_cut, "n_repaired",
+                          (json_int_t)r->n_repaired, "n_reused", (json_int_t)r->n_reused, "seconds", r->seconds, "header", gg__nag_header_json(h));
     return j;
 }
 
@@ -71,6 +72,7 @@ int gg__nag_cmd_extract(int argc, char **argv)
     gg_nag_extract_result r;
     gg_nag_header h;
     int64_t total = -1;
+    double roof = 0;
     gg_parts files = {0};
     const char **paths = NULL;
     gg__nag_shard shard = {0};
@@ -84,7 +86,7 @@ int gg__nag_cmd_extract(int argc, char **argv)
     if (s == GG_OK && shard.units) {
         s = gg__nag_extract_units(&c, ctx, &w, &shard, &source, output, &o);
     } else if (s == GG_OK && (s = gg__nag_count(&total, ctx, &source)) == GG_OK && (s = gg__nag_open_model(&m, &actions, ctx, &w)) == GG_OK &&
-        (s = gg_command_progress(&p, &c, ctx, input.at[0], "docs", total)) == GG_OK) {
+        (s = gg_command_progress(&p, &c, ctx, input.at[0], "docs", total)) == GG_OK && (s = gg_roof_show(p, &roof, ctx, gg_model_dtype(m))) == GG_OK) {
         o.actions = actions;
         o.progress = p;
         o.scores_documents = scores_documents;

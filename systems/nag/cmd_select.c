@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/work.h"
+#include "math/roof.h"
 
 typedef struct target {
     gg_texts files;
@@ -40,6 +41,7 @@ typedef struct job {
     char *label_column;       /* found in the pool, ours to free */
     int64_t n_run;            /* documents that went through the model */
     double run_seconds;
+    double roof;              /* operations a second, once it is measured */
 } job;
 
 /* --- labels that are there unasked -------------------------------------------------------------------------------------------------- */
@@ -196,7 +198,9 @@ static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const 
     GG_TRY(gg_file_mkdirs(j->ctx, j->folder.data));
     GG_TRY(gg_command_progress(&p, j->c, j->ctx, title, "docs", total));
     j->extract.progress = p;
-    const gg_status st = gg_nag_extract_file(&r, j->ctx, j->m, &source, path->data, &j->extract);
+    gg_status st = gg_roof_show(p, &j->roof, j->ctx, gg_model_dtype(j->m));
+    if (st == GG_OK)
+        st = gg_nag_extract_file(&r, j->ctx, j->m, &source, path->data, &j->extract);
     gg_progress_free(p);
     j->extract.progress = NULL;
     GG_TRY(st);

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/ranks.h"
 #include "base/work.h"
+#include "math/roof.h"
 
 enum { UNIT_BYTES = 64 << 20 };
 
@@ -132,8 +133,10 @@ static gg_status tell_json(const job *j, double seconds)
 static gg_status open_plan(job *j)
 {
     GG_TRY(gg__nag_open_model(&j->m, &j->actions, j->ctx, j->w));
+    double roof = 0;
     j->o.actions = j->actions;
     j->o.progress = j->p;
+    GG_TRY(gg_roof_show(j->p, &roof, j->ctx, gg_model_dtype(j->m)));
     return gg_nag_plan_open(&j->plan, j->ctx, j->m, j->source, j->folder, j->shard->unit_bytes, &j->o);
 }
 

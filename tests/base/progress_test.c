@@ -27,7 +27,9 @@ static int long_work(void)
     if (gg_command_parse(&c, 1, argv) != GG_OK || gg_command_context(&ctx, &c) != GG_OK ||
         gg_command_progress(&p, &c, ctx, "pool.jsonl", "docs", 1234) != GG_OK)
         return 1;
+    gg_progress_roof(p, 1e6, "fp32");
     for (int i = 0; i < 8; i++) {
+        gg_progress_work(p, 0.96e5); /* in 0.12 s, or more on a busy machine: 80 % of the roof, or less */
         gg_progress_add(p, 100);
         if (i == 6) {
             gg_progress_note(p, "84 % of the roof");
@@ -64,7 +66,7 @@ static void a_terminal_has_one_line_rewritten_and_cleared(void **state)
     (void)state;
     static char seen[1 << 16];
     on_terminal(seen, sizeof seen, 200);
-    const char *in_order[] = {"\rnag extract  pool.jsonl  [", " %   ", " of 1,234 docs", "800 of 1,234 docs   ", " docs/s   ", " s left   84 % of the roof",
+    const char *in_order[] = {"\rnag extract  pool.jsonl  [", " %   ", " of 1,234 docs", "800 of 1,234 docs   ", " docs/s   ", " s left   ", " % of this machine's fp32 roof   84 % of the roof",
                               "100 %   1,234 of 1,234 docs", "\r\033[K"};
     const char *at = seen;
     for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++) {
@@ -81,6 +83,24 @@ static void a_terminal_has_one_line_rewritten_and_cleared(void **state)
     for (const char *p = seen; *p; p++)
         lines += *p == '\n';
     assert_int_equal(lines, 1);
+}
+
+/* The part of the roof that the line shows is work over time over roof. */
+static void the_part_of_the_roof_is_shown(void **state)
+{
+    (void)state;
+    static char seen[1 << 16];
+    on_terminal(seen, sizeof seen, 200);
+    int shown = 0;
+    for (const char *p = seen; (p = strstr(p, " % of this machine's fp32 roof")); p++) {
+        const char *from = p;
+        while (from > seen && from[-1] >= '0' && from[-1] <= '9')
+            from--;
+        const int percent = atoi(from);
+        assert_true(percent >= 1 && percent <= 100); /* the first step's work counts before its time: at most 8 / 7 of 80 */
+        shown++;
+    }
+    assert_true(shown > 0);
 }
 
 static void a_narrow_terminal_gets_a_cut_line(void **state)
@@ -128,13 +148,16 @@ static void no_progress_is_fine_everywhere(void **state)
     (void)state;
     gg_progress_add(NULL, 1);
     gg_progress_note(NULL, "x");
+    gg_progress_work(NULL, 1);
+    gg_progress_roof(NULL, 1, "x");
     gg_progress_free(NULL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_terminal_has_one_line_rewritten_and_cleared), cmocka_unit_test(a_narrow_terminal_gets_a_cut_line),
+        cmocka_unit_test(a_terminal_has_one_line_rewritten_and_cleared), cmocka_unit_test(the_part_of_the_roof_is_shown),
+        cmocka_unit_test(a_narrow_terminal_gets_a_cut_line),
         cmocka_unit_test(a_log_file_has_no_line_before_ten_seconds), cmocka_unit_test(no_progress_is_fine_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,7 @@ static void a_progress_event_has_the_numbers(void **state)
     assert_int_equal(json_integer_value(json_object_get(j, "total")), 2);
     assert_string_equal(json_string_value(json_object_get(j, "unit")), "docs");
     assert_true(json_number_value(json_object_get(j, "per_second")) > 0);
+    assert_true(json_number_value(json_object_get(j, "roof_share")) > 0 && json_is_string(json_object_get(j, "roof")));
     json_decref(j);
 }
 
