@@ -165,6 +165,13 @@ tokenizer("wordpiece", {"type": "WordPiece", "unk_token": "[UNK]", "continuing_s
           normalizer={"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True}, pre_tokenizer={"type": "BertPreTokenizer"},
           post_processor={"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}, decoder={"type": "WordPiece", "prefix": "##", "cleanup": True})
 
+sys.path.insert(0, os.path.join(here, "../../golden"))
+from hostile import texts
+hard = texts(30)
+for i in range(27): # tokenizer and flags, ids wanted, window, block; then the text
+    put("text", f"{i:02}", bytes([i % 36, 3 + 5 * i, i % 9, 3 * i]) + " ".join(hard[i::27]).encode()[:600] + [b"", b"\xe2\x82", b"\xff\x80"][i % 3])
+put("text", "special", bytes([9 * 2 + 1, 40, 0, 0]) + b"a<|end|>b [CLS] x [SEP]<s></s><sep>\n\n\n the  the   <unk>")
+
 put("config", "tiny-llama.json", open(os.path.join(here, "../../golden/tiny/llama/config.json")).read())
 
 # --- features ---------------------------------------------------------------------------------------------------------------------------

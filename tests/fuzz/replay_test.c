@@ -74,6 +74,9 @@
 #include "fuzz/safetensors_fuzz.c"
 #undef fuzz_one
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput text_input
+#include "fuzz/text_fuzz.c"
+#undef LLVMFuzzerTestOneInput
 #define fuzz_one tokenizer_one
 #define LLVMFuzzerTestOneInput tokenizer_input
 #include "fuzz/tokenizer_fuzz.c"
@@ -97,6 +100,7 @@ static const struct {
     {"npy", npy_input},
     {"npz", npz_input},
     {"safetensors", safetensors_input},
+    {"text", text_input},
     {"tokenizer", tokenizer_input},
 };
 
