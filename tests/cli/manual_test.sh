@@ -67,7 +67,7 @@ check() { # NAME EXPECTED WORD...
     [ "$got" = "$expected" ]
     result "$name" $? "golgi $*: \"$got\""
 }
-check 'a verb is completed' 'tokenize ' to
+check 'a verb is completed' 'activations ' activ
 check 'a verb of a verb' 'rank ' nag ra
 check 'help is followed by verbs' 'rank ' help nag ra
 check 'an option' '--max-tokens ' score --max

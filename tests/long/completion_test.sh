@@ -14,7 +14,7 @@ if command -v fish > /dev/null; then
     home=$(mktemp -d)
     trap 'rm -rf "$home"' EXIT
     offers() { HOME=$home fish -c "source packaging/golgi.fish; complete -C '$1'" | cut -f 1 | tr '\n' ' '; }
-    check 'fish: a verb' 'tokenize ' "$(offers 'golgi to')"
+    check 'fish: a verb' 'activations ' "$(offers 'golgi activ')"
     check 'fish: a verb of a verb' 'rank ' "$(offers 'golgi nag ra')"
     check 'fish: an option' '--max-tokens ' "$(offers 'golgi score --max')"
     check 'fish: the values of a choice' 'auto bf16 f32 ' "$(offers 'golgi score --dtype ')"
@@ -31,7 +31,7 @@ if command -v zsh > /dev/null; then
                    _files() { print -n "files " }
                    words=("$@"); CURRENT=$#; source packaging/_golgi' - "$@"
     }
-    check 'zsh: a verb' 'tokenize ' "$(offers golgi to)"
+    check 'zsh: a verb' 'activations ' "$(offers golgi activ)"
     check 'zsh: a verb of a verb' 'rank ' "$(offers golgi nag ra)"
     check 'zsh: an option' '--max-tokens ' "$(offers golgi score --max)"
     check 'zsh: the values of a choice' 'f32 bf16 auto ' "$(offers golgi score --dtype '')"
