@@ -63,6 +63,14 @@ static void say_counts(gg_str *out, const gg_claims *c)
     gg_str_printf(out, "%d held, %d not held, %d not tried", gg_claims_count(c, GG_HELD), gg_claims_count(c, GG_NOT_HELD), gg_claims_count(c, GG_NOT_TRIED));
 }
 
+/* What this run did not compute itself, because one before it did. */
+static void say_kept(gg_str *out, const gg__lab *lab)
+{
+    if (lab->n_kept || lab->n_losses_kept)
+        gg_str_printf(out, " (features of %lld documents and %lld losses found in %s, from a run of this version with the same model and documents)",
+                      (long long)lab->n_kept, (long long)lab->n_losses_kept, lab->work);
+}
+
 static gg_status command_line(gg_str *out, int argc, char **argv)
 {
     gg_str_puts(out, "golgi reproduce nag");
@@ -101,6 +109,7 @@ static gg_status write_report(gg__lab *lab, const char *command, double seconds)
     gg_report_fact(r, "seed", text.failed ? "?" : text.data);
     text.len = 0;
     gg_str_printf(&text, "%.0f s", seconds);
+    say_kept(&text, lab);
     gg_report_fact(r, "time", text.failed ? "?" : text.data);
     text.len = 0;
     gg_str_printf(&text, "%s/report.html", lab->report);
@@ -116,10 +125,10 @@ static gg_status print_json(const gg__lab *lab, double seconds)
     json_t *pool = json_array();
     for (int i = 0; i < lab->pool.n; i++)
         json_array_append_new(pool, json_string(lab->pool.at[i]));
-    json_t *j = json_pack("{ss ss s{ss ss} s{so sI si ss} sI sI sb sf so si si si}", "system", "nag", "version", gg_version(), "model", "name",
+    json_t *j = json_pack("{ss ss s{ss ss} s{so sI si ss} sI sI sb sf s{sI sI} so si si si}", "system", "nag", "version", gg_version(), "model", "name",
                           gg_model_describe(lab->m)->name, "sha256", hash, "pool", "paths", pool, "documents", (json_int_t)lab->n, "domains", lab->n_labels, "label_column",
                           lab->label_column, "seed", (json_int_t)gg_context_seed(lab->ctx), "seeds", (json_int_t)lab->n_seeds, "quick", (int)lab->quick, "seconds",
-                          seconds, "parts", gg_claims_json(lab->claims), "held", gg_claims_count(lab->claims, GG_HELD), "not_held",
+                          seconds, "found_in_work", "features", (json_int_t)lab->n_kept, "losses", (json_int_t)lab->n_losses_kept, "parts", gg_claims_json(lab->claims), "held", gg_claims_count(lab->claims, GG_HELD), "not_held",
                           gg_claims_count(lab->claims, GG_NOT_HELD), "not_tried", gg_claims_count(lab->claims, GG_NOT_TRIED));
     const bool written = j && json_dumpf(j, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF && fflush(stdout) == 0;
     json_decref(j);
@@ -164,11 +173,11 @@ static gg_status run(gg__lab *lab, const char *words, int argc, char **argv)
     if (s == GG_OK && lab->c->json) {
         s = print_json(lab, seconds);
     } else if (s == GG_OK) {
-        printf("%s; %.0f s", counts.failed ? "?" : counts.data, seconds);
-        if (lab->n_kept || lab->n_losses_kept)
-            printf(" (features of %lld documents and %lld losses found in %s, from a run of this version with the same model and documents)", (long long)lab->n_kept,
-                   (long long)lab->n_losses_kept, lab->work);
-        printf(lab->report ? "\n%s/report.html\n" : "\n", lab->report);
+        gg_str_printf(&counts, "; %.0f s", seconds);
+        say_kept(&counts, lab);
+        puts(counts.failed ? "?" : counts.data);
+        if (lab->report)
+            printf("%s/report.html\n", lab->report);
     }
     gg_str_free(&command);
     gg_str_free(&counts);

@@ -146,7 +146,7 @@ static const char *at(const golden *g, const char *name, char out[128])
     return out;
 }
 
-/* The texts as a file of rows, through the model. */
+/* The texts as a file of rows, through the model. With whole vectors nothing is kept in units, so that a stop leaves nothing but the temporary folder's files. */
 static gg_status run(golden *g)
 {
     gg__lab *lab = g->lab;
@@ -172,8 +172,8 @@ static gg_status run(golden *g)
     GG_TRY(gg_model_act(lab->m, NULL));
     const gg_nag_source source = {.paths = (const char *const[]){in}, .n_paths = 1};
     GG_TRY(gg_nag_extract_file(&r, lab->ctx, lab->m, &source, out,
-                               &(gg_nag_extract_options){.types = (1u << GG_NAG_TYPES) - 1, .top_k = K, .scores = g->n_scored ? scores : NULL,
-                                                         .scores_documents = g->n_scored, .progress = lab->progress}));
+                               &(gg_nag_extract_options){.types = (1u << GG_NAG_TYPES) - 1, .top_k = K, .scores = scores,
+                                                         .scores_documents = g->n_scored ? g->n_scored : 1, .progress = lab->progress}));
     GG_TRY(gg__lab_progress(lab, NULL, 0));
     return gg_nag_set_read(&g->ours, lab->ctx, (const char *const[]){out}, 1, 0);
 }

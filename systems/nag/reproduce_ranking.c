@@ -150,7 +150,7 @@ gg_status gg__nag_lab_contrast(gg__lab *lab)
                                                   .over = "seeds", .bound = 0.95, .note = note}, half, S));
     char gained[160];
     snprintf(gained, sizeof gained, "mean precision at n over the domains: last layer only %.3f, all layers %.3f", m[LAST_LAYER], m[FREQUENCY]);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "all layers rank better than the last one alone: precision at n gained", .paper = "4.1 points of accuracy, later",
+    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "all layers rank better than the last one alone: precision at n gained", .paper = "4.1 points of mean accuracy",
                                                   .over = "seeds", .relation = GG_MORE_THAN, .bound = 0, .note = gained}, gain + S, S));
     snprintf(gained, sizeof gained, "mean precision at n over the domains: frequency %.3f, contrast %.3f; beyond the paper", m[FREQUENCY], m[CONTRAST]);
     GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "weights by contrast with the pool rank better than by frequency: precision at n gained", .over = "seeds",

@@ -11,6 +11,7 @@
 enum { N = 48 };
 static char *D;
 static struct said s;
+static json_int_t n_found; /* documents whose features came from the work folder */
 
 /* Two domains of unlike words; the column `toss` is a label that has nothing to do with the text. */
 static int prepare(void **state)
@@ -52,6 +53,8 @@ static json_t *reproduce(const char *words)
     if (!j)
         fail_msg("%d: %s\n%s", e.line, e.text, s.out);
     json_object_del(j, "seconds");
+    n_found = json_integer_value(json_object_get(json_object_get(j, "found_in_work"), "features"));
+    json_object_del(j, "found_in_work");
     return j;
 }
 
@@ -157,7 +160,10 @@ static void work_is_kept_and_what_is_damaged_is_made_again(void **state)
 {
     (void)state;
     static const char words[] = "--part discrimination,causality --seeds 2 --work $D/work";
-    json_t *first = reproduce(words), *second = reproduce(words);
+    json_t *first = reproduce(words);
+    assert_int_equal(n_found, 0);
+    json_t *second = reproduce(words);
+    assert_int_equal(n_found, N);
     assert_true(json_equal(first, second));
     run(&s, D, "reproduce nag --model $M --pool $D/pool.jsonl --quiet --part discrimination,causality --seeds 2 --work $D/work");
     assert_int_equal(s.code, 0);
@@ -167,6 +173,7 @@ static void work_is_kept_and_what_is_damaged_is_made_again(void **state)
     snprintf(line, sizeof line, "cd %s/work && for f in *.nag *.npy *.json; do head -c 700 $f > x && mv x $f; done", D);
     assert_int_equal(system(line), 0);
     json_t *third = reproduce(words);
+    assert_int_equal(n_found, 0);
     assert_true(json_equal(first, third));
     run(&s, D, "reproduce nag --model $M --pool $D/pool.jsonl --quiet --part discrimination --max-tokens 100 --work $D/work");
     assert_int_equal(s.code, 2); /* no such option: what changes features is fixed */
