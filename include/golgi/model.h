@@ -86,7 +86,7 @@ typedef struct gg_model_description {
 
 typedef struct gg_model gg_model;
 typedef struct gg_model_options {
-    gg_dtype dtype;            /* of the products: GG_F32 or GG_BF16 (zero value: GG_F32) */
+    gg_dtype dtype;            /* of the products: GG_F32, GG_BF16 or GG_I8 (zero value: GG_F32) */
     const gg_actions *actions; /* checked against the model; must outlive it; may be NULL */
     bool no_weights;           /* description and tokenizer only (model show, tokenize) */
     bool no_head;              /* logits will not be asked for: the head is not packed */

@@ -47,6 +47,11 @@ static gg_status numbers(float **out, bench *b, int64_t n)
     return GG_OK;
 }
 
+static const char *name_of(gg_dtype t)
+{
+    return t == GG_BF16 ? "bf16" : t == GG_I8 ? "i8" : "f32";
+}
+
 /* --- products ------------------------------------------------------------------------------------------------------- */
 
 enum { MOST_ROWS = 480, TURNS = 6 };
@@ -58,8 +63,8 @@ typedef struct matrices {
     int64_t n_in, n_out, n;
     gg_linear **l; /* (n,) of equal shape */
     gg_linear_scratch *s;
-    float *w, *x, *y;
-    uint16_t *narrow;
+    float *w, *x, *y, *scale;
+    void *narrow; /* x in bfloat16 or int8, then with the scales of its rows */
     double *best; /* (n,) seconds of each, of its best turn */
 } matrices;
 
@@ -68,7 +73,7 @@ static void drop_matrices(bench *b, matrices *m)
     for (int64_t i = 0; m->l && i < m->n; i++)
         gg_linear_free(m->l[i]);
     gg_linear_scratch_free(m->s);
-    void *const all[] = {m->l, m->w, m->x, m->y, m->narrow, m->best};
+    void *const all[] = {m->l, m->w, m->x, m->y, m->scale, m->narrow, m->best};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         gg_drop(b->ctx, all[i]);
 }
@@ -80,33 +85,42 @@ static gg_status make_matrices(matrices *m, bench *b)
     GG_TRY(numbers(&m->x, b, MOST_ROWS * m->n_in));
     GG_TRY(numbers(&m->y, b, MOST_ROWS * m->n_out));
     if (!(m->narrow = gg_new(b->ctx, uint16_t, MOST_ROWS * m->n_in)) || !(m->l = gg_new(b->ctx, gg_linear *, m->n)) ||
-        !(m->best = gg_new(b->ctx, double, m->n)))
+        !(m->best = gg_new(b->ctx, double, m->n)) || !(m->scale = gg_new(b->ctx, float, MOST_ROWS)))
         return GG_ENOMEM;
-    gg_f32_to_bf16(m->narrow, m->x, MOST_ROWS * m->n_in);
+    if (m->compute == GG_BF16)
+        gg_f32_to_bf16(m->narrow, m->x, MOST_ROWS * m->n_in);
+    for (int64_t r = 0; r < MOST_ROWS && m->compute == GG_I8; r++)
+        m->scale[r] = gg_f32_to_i8((int8_t *)m->narrow + r * m->n_in, m->x + r * m->n_in, m->n_in);
     GG_TRY(gg_linear_scratch_create(&m->s, b->ctx));
     for (int64_t i = 0; i < m->n; i++)
         GG_TRY(gg_linear_create_f32(&m->l[i], b->ctx, m->w, false, NULL, m->n_out, m->n_in, m->compute));
     return GG_OK;
 }
 
+static gg_status multiply(const matrices *m, const gg_linear *l, int64_t rows)
+{
+    return m->compute == GG_I8 ? gg_linear_apply_i8(l, m->s, m->y, m->narrow, m->scale, rows)
+                               : gg_linear_apply(l, m->s, m->y, m->compute == GG_BF16 ? m->narrow : m->x, rows);
+}
+
 static gg_status time_products(bench *b, matrices *m, int64_t rows)
 {
-    const double roof = m->compute == GG_BF16 ? b->one.bf16 : b->one.f32;
+    const double roof = m->compute == GG_BF16 ? b->one.bf16 : m->compute == GG_I8 ? b->one.i8 : b->one.f32;
     double sum = 0;
     for (int64_t i = 0; i < m->n; i++)
         m->best[i] = INFINITY;
     for (int t = 0; t < TURNS && !gg_context_stopped(b->ctx); t++)
         for (int64_t i = 0; i < m->n; i++) {
             const double start = gg_time();
-            GG_TRY(gg_linear_apply(m->l[i], m->s, m->y, m->compute == GG_BF16 ? (void *)m->narrow : (void *)m->x, rows));
+            GG_TRY(multiply(m, m->l[i], rows));
             m->best[i] = fmin(m->best[i], gg_time() - start);
         }
     for (int64_t i = 0; i < m->n; i++)
         sum += m->best[i];
     const double gflops = 2e-9 * (double)(m->n_in * m->n_out * rows * m->n) / sum;
     if (b->tell)
-        printf("  %5.1f %3.0f %%", gflops, 100 * gflops / roof);
-    return keep(b, b->products, json_pack("{s:s, s:I, s:I, s:I, s:f, s:f}", "dtype", m->compute == GG_BF16 ? "bf16" : "f32", "n_in", (json_int_t)m->n_in,
+        printf("  %6.1f %3.0f %%", gflops, 100 * gflops / roof);
+    return keep(b, b->products, json_pack("{s:s, s:I, s:I, s:I, s:f, s:f}", "dtype", name_of(m->compute), "n_in", (json_int_t)m->n_in,
                                           "n_out", (json_int_t)m->n_out, "rows", (json_int_t)rows, "gflops", gflops, "roof_share", gflops / roof));
 }
 
@@ -114,9 +128,9 @@ static gg_status bench_products(bench *b, gg_dtype compute)
 {
     static const int64_t shape[][2] = {{576, 1536}, {1536, 576}, {576, 576}, {576, 192}, {576, 49152}}; /* of SmolLM2-135M; the last is its head */
     if (b->tell) {
-        printf("\nproducts in %s, GF/s of one thread\n  %-14s", compute == GG_BF16 ? "bf16" : "fp32", "");
+        printf("\nproducts in %s, 1e9 operations a second of one thread\n  %-14s", name_of(compute), "");
         for (int i = 0; i < N_ROW_COUNTS; i++)
-            printf("  %4lld row%s ", (long long)row_counts[i], row_counts[i] == 1 ? " " : "s");
+            printf("   %4lld row%s ", (long long)row_counts[i], row_counts[i] == 1 ? " " : "s");
         printf("\n");
     }
     for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
@@ -182,6 +196,8 @@ static void row_silu_mul_bf16(float *y, const float *x) { gg_silu_mul(y, true, x
 static void row_add_rms_norm(float *y, const float *x) { gg_add_rms_norm(y, true, y, x, x, 0, 1e-5f, ROW); }
 static void row_softmax(float *y, const float *x) { (void)x; gg_softmax(y, ROW); }
 static void row_to_bf16(float *y, const float *x) { gg_f32_to_bf16((uint16_t *)y, x, ROW); }
+static void row_to_i8(float *y, const float *x) { gg_f32_to_i8((int8_t *)y, x, ROW); }
+static void row_from_i32(float *y, const float *x) { gg_i32_to_f32(y, (const int32_t *)y, 0.5f, x, NULL, ROW); }
 static void row_top_10(float *y, const float *x) { gg_top_k((int32_t *)y, NULL, x, ROW, 10); }
 static void row_top_30(float *y, const float *x) { gg_top_k((int32_t *)y, NULL, x, ROW, 30); }
 
@@ -189,7 +205,8 @@ static gg_status bench_rows(bench *b)
 {
     static const struct { const char *name; void (*run)(float *y, const float *x); } kernel[] = {
         {"exp", row_exp}, {"silu", row_silu}, {"gelu_tanh", row_gelu_tanh}, {"gelu_erf", row_gelu_erf}, {"tanh", row_tanh}, {"mul", row_mul},
-        {"silu_mul", row_silu_mul}, {"silu_mul_bf16", row_silu_mul_bf16}, {"abs_add", row_abs_add}, {"rms_norm", row_rms_norm}, {"add_rms_norm_bf16", row_add_rms_norm}, {"softmax", row_softmax}, {"to_bf16", row_to_bf16}, {"top_10", row_top_10}, {"top_30", row_top_30}};
+        {"silu_mul", row_silu_mul}, {"silu_mul_bf16", row_silu_mul_bf16}, {"abs_add", row_abs_add}, {"rms_norm", row_rms_norm}, {"add_rms_norm_bf16", row_add_rms_norm}, {"softmax", row_softmax}, {"to_bf16", row_to_bf16}, {"to_i8", row_to_i8},
+        {"from_i32", row_from_i32}, {"top_10", row_top_10}, {"top_30", row_top_30}};
     float *x, *y;
     GG_TRY(numbers(&x, b, ROW * N_ROWS));
     gg_status s = numbers(&y, b, ROW * N_ROWS);
@@ -243,6 +260,8 @@ static gg_status run_all(bench *b)
     GG_TRY(bench_products(b, GG_F32));
     if (b->one.bf16 > 0)
         GG_TRY(bench_products(b, GG_BF16));
+    if (gg_i8_is_there())
+        GG_TRY(bench_products(b, GG_I8));
     GG_TRY(bench_attention(b));
     return bench_rows(b);
 }

@@ -7,5 +7,5 @@ gg_dtype gg_cli_dtype(gg_context *ctx, const char *text)
 {
     if (!strcmp(text, "auto"))
         return gg_bf16_is_fast(ctx) ? GG_BF16 : GG_F32;
-    return !strcmp(text, "bf16") ? GG_BF16 : GG_F32;
+    return !strcmp(text, "bf16") ? GG_BF16 : !strcmp(text, "i8") ? GG_I8 : GG_F32;
 }

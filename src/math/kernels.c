@@ -46,6 +46,8 @@ float gg_dot(const float *a, const float *b, int64_t n) { return best()->dot(a, 
 void gg_abs_add(float *sum, const float *x, int64_t n) { best()->abs_add(sum, x, n); }
 void gg_f32_to_bf16(uint16_t *out, const float *in, int64_t n) { best()->to_bf16(out, in, n); }
 bool gg_all_finite(const float *x, int64_t n) { return best()->all_finite(x, n); }
+float gg_f32_to_i8(int8_t *y, const float *x, int64_t n) { return best()->to_i8(y, x, n); }
+void gg_i32_to_f32(float *y, const int32_t *x, float a, const float *w, const float *b, int64_t n) { best()->from_i32(y, x, a, w, b, n); }
 void gg_softmax(float *x, int64_t n) { best()->softmax(x, n); }
 double gg_logsumexp(const float *x, int64_t n) { return best()->logsumexp(x, n); }
 void gg_rms_norm(float *y, const float *x, const float *w, float offset, float eps, int64_t n)

@@ -26,6 +26,11 @@ void gg_scale(float *y, float alpha, const float *x, int64_t n);
 float gg_dot(const float *a, const float *b, int64_t n);
 void gg_abs_add(float *sum, const float *x, int64_t n);               /* sum += |x| */
 bool gg_all_finite(const float *x, int64_t n);
+/* A row to int8: y = x / scale rounded to nearest even, scale = max |x| / 127 returned (0 for a row of zeros). NaN or infinity anywhere: scale is NaN
+ * and y zeros, so that what is made of them is NaN. */
+float gg_f32_to_i8(int8_t *y, const float *x, int64_t n);
+/* y = x (a w) + b, b NULL: 0. y may stand where x stands. */
+void gg_i32_to_f32(float *y, const int32_t *x, float a, const float *w, const float *b, int64_t n);
 
 /* In place over the first n entries: x = exp(x - max) / sum. n >= 1. */
 void gg_softmax(float *x, int64_t n);
@@ -60,6 +65,7 @@ void gg_naive_silu(float *y, const float *x, int64_t n);
 void gg_naive_gelu_tanh(float *y, const float *x, int64_t n);
 void gg_naive_gelu_erf(float *y, const float *x, int64_t n);
 void gg_naive_tanh(float *y, const float *x, int64_t n);
+float gg_naive_f32_to_i8(int8_t *y, const float *x, int64_t n);
 void gg_naive_softmax(float *x, int64_t n);
 void gg_naive_rms_norm(float *y, const float *x, const float *w, float offset, float eps, int64_t n);
 void gg_naive_layer_norm(float *y, const float *x, const float *w, const float *b, float eps, int64_t n);

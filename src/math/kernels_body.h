@@ -133,6 +133,57 @@ GATED(k_gelu_erf_mul, v_gelu_erf)
 GATED(k_relu_mul, v_relu)
 #undef GATED
 
+/* Sums of 0 x tell whether all are finite. A row so small that 127 / max is infinite becomes zeros. */
+typedef int8_t vb __attribute__((vector_size(W)));
+typedef int8_t vbu __attribute__((vector_size(W), aligned(1), may_alias));
+static float k_to_i8(int8_t *y, const float *x, int64_t n)
+{
+    vf most[4] = {{0}}, zero[4] = {{0}};
+    int64_t i = 0;
+#define MEET(v, j)                                               \
+    do {                                                         \
+        most[j] = MAX((vf)((vi)(v) & INT32_MAX), most[j]);       \
+        zero[j] = FMA(v, all(0), zero[j]);                       \
+    } while (0)
+    for (; i + 4 * W <= n; i += 4 * W)
+        for (int j = 0; j < 4; j++)
+            MEET(load(x + i + j * W), j);
+    for (; i < n; i += W)
+        MEET(n - i < W ? load_part(x + i, n - i, 0) : load(x + i), 0);
+#undef MEET
+    const float max = max_of(MAX(MAX(most[0], most[1]), MAX(most[2], most[3])));
+    const float inverse = 127 / max, is_zero = sum_of((zero[0] + zero[1]) + (zero[2] + zero[3]));
+    if (is_zero != 0 || isinf(inverse)) {
+        memset(y, 0, (size_t)n);
+        return is_zero != 0 ? NAN : 0;
+    }
+#define ROUND(v) __builtin_convertvector((vi)((v) * inverse + 0x1.8p23f) - 0x4b400000, vb)
+    for (i = 0; i + W <= n; i += W)
+        *(vbu *)(y + i) = (vbu)ROUND(load(x + i));
+    if (i < n) {
+        const vb b = ROUND(load_part(x + i, n - i, 0));
+        memcpy(y + i, &b, (size_t)(n - i));
+    }
+#undef ROUND
+    return max / 127;
+}
+
+typedef int32_t viu __attribute__((vector_size(4 * W), aligned(4), may_alias));
+static void k_from_i32(float *y, const int32_t *x, float a, const float *w, const float *b, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        vf v = __builtin_convertvector((vi) * (const viu *)(x + i), vf) * (a * load(w + i));
+        store(y + i, b ? v + load(b + i) : v);
+    }
+    for (; i < n; i++) {
+        int32_t whole;
+        memcpy(&whole, x + i, sizeof whole); /* y and x may be one */
+        const float v = (float)whole * (a * w[i]);
+        y[i] = b ? v + b[i] : v;
+    }
+}
+
 static bool k_all_finite(const float *x, int64_t n)
 {
     vi bad = {0};
@@ -419,6 +470,8 @@ const gg__kernels ISA(gg__kernels) = {
     .dot = k_dot,
     .abs_add = k_abs_add,
     .to_bf16 = k_to_bf16,
+    .to_i8 = k_to_i8,
+    .from_i32 = k_from_i32,
     .all_finite = k_all_finite,
     .softmax = k_softmax,
     .logsumexp = k_logsumexp,

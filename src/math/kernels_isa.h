@@ -25,6 +25,8 @@ typedef struct gg__kernels {
     float (*dot)(const float *, const float *, int64_t);
     void (*abs_add)(float *, const float *, int64_t);
     void (*to_bf16)(uint16_t *, const float *, int64_t);
+    float (*to_i8)(int8_t *, const float *, int64_t);
+    void (*from_i32)(float *, const int32_t *, float, const float *, const float *, int64_t);
     bool (*all_finite)(const float *, int64_t);
     void (*softmax)(float *, int64_t);
     double (*logsumexp)(const float *, int64_t);

@@ -11,7 +11,13 @@
  *   blocked one) does not: it is only ever called with PLAIN_ROWS rows, a number that gave every row of a piece equal bits (32 did not).
  * - dnnl_memory_set_data_handle writes the padding of a blocked layout. The weights' memory object is therefore made once with the
  *   linear, before threads share it; only the plain x, y and scratch change hands.
- * - Packing goes by slices of output rows, so that the float32 form of a large matrix never exists as a whole. */
+ * - Packing goes by slices of output rows, so that the float32 form of a large matrix never exists as a whole. (Not in int8: that layout
+ *   carries sums over the columns behind the weights, which only a reorder of the whole makes; but int8 is small.)
+ *
+ * int8: W[o, i] = round(127 W[o, i] / max_i |W[o, i]|), x likewise by rows; the sums are exact int32; then
+ *     y[r, o] = sum * (scale of row r * scale of column o) + b[o]
+ * which oneDNN could do in part (scales of columns are constants of its primitives, of rows it knows none), so it is done here, a piece at a time
+ * while it is near. */
 #include "linear.h"
 #include "base/memory.h"
 #include "base/work.h"
@@ -35,6 +41,7 @@ struct gg_linear {
     dnnl_memory_t weights, bias;
     void *packed;
     float *bias_copy;
+    float *scale; /* (n_out,) of GG_I8 */
     size_t packed_bytes;
 };
 
@@ -74,8 +81,8 @@ static gg_status failed(gg_context *ctx, dnnl_status_t s, const char *what)
             return failed((ctx), s_, (what));   \
     } while (0)
 
-static dnnl_data_type_t type_of(gg_dtype t) { return t == GG_BF16 ? dnnl_bf16 : dnnl_f32; }
-static size_t size_of(gg_dtype t) { return t == GG_BF16 ? 2 : 4; }
+static dnnl_data_type_t type_of(gg_dtype t) { return t == GG_BF16 ? dnnl_bf16 : t == GG_I8 ? dnnl_s8 : dnnl_f32; }
+static size_t size_of(gg_dtype t) { return t == GG_BF16 ? 2 : t == GG_I8 ? 1 : 4; }
 
 static int one_thread(void)
 {
@@ -100,7 +107,7 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, i
     dnnl_primitive_attr_t attr = NULL;
     dnnl_status_t s = dnnl_memory_desc_init_by_tag(&x, 2, (dnnl_dims_t){n_rows, n_in}, type_of(compute), dnnl_ab);
     if (!s)
-        s = dnnl_memory_desc_init_by_tag(&y, 2, (dnnl_dims_t){n_rows, n_out}, dnnl_f32, dnnl_ab);
+        s = dnnl_memory_desc_init_by_tag(&y, 2, (dnnl_dims_t){n_rows, n_out}, compute == GG_I8 ? dnnl_s32 : dnnl_f32, dnnl_ab);
     if (!s)
         s = dnnl_memory_desc_init_by_tag(&b, 2, (dnnl_dims_t){1, n_out}, dnnl_f32, dnnl_ab);
     if (!s && !layout)
@@ -120,41 +127,52 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, i
 
 /* ---- packing */
 
-/* Rows [first, first + n) of W as float32, row-major (n, n_in), into the packed weights. */
-static gg_status pack_slice(gg_linear *l, dnnl_stream_t stream, float *rows, int64_t first, int64_t n)
+/* Plain weights at `rows`, (n, n_in) row-major, into `to`, which is all of the packed weights or a part. */
+static gg_status reorder(gg_linear *l, dnnl_stream_t stream, void *rows, dnnl_data_type_t type, int64_t n, const dnnl_memory_desc_t *to)
 {
-    for (int64_t r = 0; r < n; r++)
-        if (!gg_all_finite(rows + r * l->n_in, l->n_in))
-            return gg_fail(l->ctx, GG_ENAN, "row %lld of a (%lld, %lld) weight matrix holds a number that is not finite",
-                           (long long)(first + r), (long long)l->n_out, (long long)l->n_in);
-    dnnl_memory_desc_t from, to;
+    dnnl_memory_desc_t from;
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_primitive_t reorder = NULL;
+    dnnl_primitive_t primitive = NULL;
     dnnl_memory_t a = NULL, b = NULL;
-    dnnl_status_t s = dnnl_memory_desc_init_by_tag(&from, 2, (dnnl_dims_t){l->n_in, n}, dnnl_f32, dnnl_ba);
+    dnnl_status_t s = dnnl_memory_desc_init_by_tag(&from, 2, (dnnl_dims_t){l->n_in, n}, type, dnnl_ba);
     if (!s)
-        s = dnnl_memory_desc_init_submemory(&to, &l->layout, (dnnl_dims_t){l->n_in, n}, (dnnl_dims_t){0, first});
+        s = dnnl_reorder_primitive_desc_create(&pd, &from, l->engine, to, l->engine, NULL);
     if (!s)
-        s = dnnl_reorder_primitive_desc_create(&pd, &from, l->engine, &to, l->engine, NULL);
-    if (!s)
-        s = dnnl_primitive_create(&reorder, pd);
+        s = dnnl_primitive_create(&primitive, pd);
     if (!s)
         s = dnnl_memory_create(&a, &from, l->engine, rows);
     if (!s)
-        s = dnnl_memory_create(&b, &to, l->engine, l->packed);
+        s = dnnl_memory_create(&b, to, l->engine, l->packed);
     if (!s)
-        s = dnnl_primitive_execute(reorder, stream, 2, (dnnl_exec_arg_t[]){{DNNL_ARG_FROM, a}, {DNNL_ARG_TO, b}});
+        s = dnnl_primitive_execute(primitive, stream, 2, (dnnl_exec_arg_t[]){{DNNL_ARG_FROM, a}, {DNNL_ARG_TO, b}});
     if (!s)
         s = dnnl_stream_wait(stream);
     if (a)
         dnnl_memory_destroy(a);
     if (b)
         dnnl_memory_destroy(b);
-    if (reorder)
-        dnnl_primitive_destroy(reorder);
+    if (primitive)
+        dnnl_primitive_destroy(primitive);
     if (pd)
         dnnl_primitive_desc_destroy(pd);
     return s ? failed(l->ctx, s, "pack a weight matrix") : GG_OK;
+}
+
+/* Rows [first, first + n) of W as float32, row-major (n, n_in): into the packed weights, or in int8 to their place in `whole`. */
+static gg_status pack_slice(gg_linear *l, dnnl_stream_t stream, float *rows, int8_t *whole, int64_t first, int64_t n)
+{
+    for (int64_t r = 0; r < n; r++)
+        if (!gg_all_finite(rows + r * l->n_in, l->n_in))
+            return gg_fail(l->ctx, GG_ENAN, "row %lld of a (%lld, %lld) weight matrix holds a number that is not finite",
+                           (long long)(first + r), (long long)l->n_out, (long long)l->n_in);
+    if (whole) {
+        for (int64_t r = 0; r < n; r++)
+            l->scale[first + r] = gg_f32_to_i8(whole + (first + r) * l->n_in, rows + r * l->n_in, l->n_in);
+        return GG_OK;
+    }
+    dnnl_memory_desc_t to;
+    TRY_DNNL(l->ctx, dnnl_memory_desc_init_submemory(&to, &l->layout, (dnnl_dims_t){l->n_in, n}, (dnnl_dims_t){0, first}), "pack a weight matrix");
+    return reorder(l, stream, rows, dnnl_f32, n, &to);
 }
 
 typedef struct source {
@@ -164,7 +182,7 @@ typedef struct source {
     bool transposed;
 } source;
 
-static gg_status pack(gg_linear *l, dnnl_stream_t stream, float *rows, const source *w)
+static gg_status pack(gg_linear *l, dnnl_stream_t stream, float *rows, int8_t *whole, const source *w)
 {
     for (int64_t first = 0; first < l->n_out; first += SLICE) {
         int64_t n = l->n_out - first < SLICE ? l->n_out - first : SLICE;
@@ -177,9 +195,9 @@ static gg_status pack(gg_linear *l, dnnl_stream_t stream, float *rows, const sou
             for (int64_t r = 0; r < n; r++)
                 GG_TRY(gg_to_f32(rows + r * l->n_in, w->data + (first + r) * w->stride, w->dtype, l->n_in));
         }
-        GG_TRY(pack_slice(l, stream, rows, first, n));
+        GG_TRY(pack_slice(l, stream, rows, whole, first, n));
     }
-    return GG_OK;
+    return whole ? reorder(l, stream, whole, dnnl_s8, l->n_out, &l->layout) : GG_OK;
 }
 
 static gg_status fill(gg_linear *l, const source *w, const float *bias)
@@ -187,8 +205,8 @@ static gg_status fill(gg_linear *l, const source *w, const float *bias)
     gg_context *ctx = l->ctx;
     dnnl_primitive_desc_t pd = NULL;
     TRY_DNNL(ctx, dnnl_engine_create(&l->engine, dnnl_cpu, 0), "start");
-    TRY_DNNL(ctx, describe(&pd, l->engine, ROWS, l->n_out, l->n_in, l->compute, bias != NULL, NULL),
-             l->compute == GG_BF16 ? "make a bfloat16 product" : "make a float32 product");
+    TRY_DNNL(ctx, describe(&pd, l->engine, ROWS, l->n_out, l->n_in, l->compute, bias != NULL && l->compute != GG_I8, NULL),
+             l->compute == GG_BF16 ? "make a bfloat16 product" : l->compute == GG_I8 ? "make an int8 product" : "make a float32 product");
     l->layout = *dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
     dnnl_primitive_desc_destroy(pd);
     l->blocked = l->layout.format_kind == dnnl_blocked && l->layout.format_desc.blocking.inner_nblks > 0;
@@ -207,18 +225,24 @@ static gg_status fill(gg_linear *l, const source *w, const float *bias)
                            (long long)l->n_in);
         dnnl_memory_desc_t b;
         TRY_DNNL(ctx, dnnl_memory_desc_init_by_tag(&b, 2, (dnnl_dims_t){1, l->n_out}, dnnl_f32, dnnl_ab), "hold a bias");
-        TRY_DNNL(ctx, dnnl_memory_create(&l->bias, &b, l->engine, l->bias_copy), "hold a bias");
+        if (l->compute != GG_I8) /* else it is added with the scales */
+            TRY_DNNL(ctx, dnnl_memory_create(&l->bias, &b, l->engine, l->bias_copy), "hold a bias");
     }
     int64_t n_slice = l->n_out < SLICE ? l->n_out : SLICE;
+    const bool i8 = l->compute == GG_I8;
     float *rows = gg_alloc(ctx, gg_mul((int64_t)gg_mul(n_slice, l->n_in), sizeof(float)));
-    if (!rows)
-        return GG_ENOMEM;
+    int8_t *whole = i8 ? gg_alloc(ctx, gg_mul(l->n_out, l->n_in)) : NULL;
+    l->scale = i8 ? gg_new(ctx, float, l->n_out) : NULL;
     dnnl_stream_t stream = NULL;
-    dnnl_status_t made = dnnl_stream_create(&stream, l->engine, dnnl_stream_default_flags);
-    gg_status s = made ? failed(ctx, made, "start") : pack(l, stream, rows, w);
+    gg_status s = !rows || (i8 && (!whole || !l->scale)) ? GG_ENOMEM : GG_OK;
+    if (s == GG_OK) {
+        dnnl_status_t made = dnnl_stream_create(&stream, l->engine, dnnl_stream_default_flags);
+        s = made ? failed(ctx, made, "start") : pack(l, stream, rows, whole, w);
+    }
     if (stream)
         dnnl_stream_destroy(stream);
     gg_drop(ctx, rows);
+    gg_drop(ctx, whole);
     return s;
 }
 
@@ -228,8 +252,10 @@ static gg_status create(gg_linear **out, gg_context *ctx, const source *w, const
     *out = NULL;
     if (n_out < 1 || n_in < 1 || n_in > INT32_MAX || n_out > INT32_MAX)
         return gg_fail(ctx, GG_EINVAL, "a weight matrix of shape (%lld, %lld)", (long long)n_out, (long long)n_in);
-    if (compute != GG_F32 && compute != GG_BF16)
-        return gg_fail(ctx, GG_EINVAL, "products are computed in F32 or BF16, not in %s", gg_dtype_name(compute));
+    if (compute != GG_F32 && compute != GG_BF16 && compute != GG_I8)
+        return gg_fail(ctx, GG_EINVAL, "products are computed in F32, BF16 or I8, not in %s", gg_dtype_name(compute));
+    if (compute == GG_I8 && !gg_i8_is_there())
+        return gg_fail(ctx, GG_EUNSUPPORTED, "products in int8 need the AVX-512 VNNI instructions, which this processor does not have");
     gg_linear *l = gg_new(ctx, gg_linear, 1);
     if (!l)
         return GG_ENOMEM;
@@ -279,10 +305,15 @@ void gg_linear_free(gg_linear *l)
         dnnl_engine_destroy(l->engine);
     gg_drop(l->ctx, l->packed);
     gg_drop(l->ctx, l->bias_copy);
+    gg_drop(l->ctx, l->scale);
     gg_drop(l->ctx, l);
 }
 
-int64_t gg_linear_bytes(const gg_linear *l) { return (int64_t)(l->packed_bytes + (l->bias ? (size_t)l->n_out * sizeof(float) : 0)); }
+int64_t gg_linear_bytes(const gg_linear *l)
+{
+    const size_t vector = (size_t)l->n_out * sizeof(float);
+    return (int64_t)(l->packed_bytes + (l->bias_copy ? vector : 0) + (l->scale ? vector : 0));
+}
 int64_t gg_linear_n_out(const gg_linear *l) { return l->n_out; }
 int64_t gg_linear_n_in(const gg_linear *l) { return l->n_in; }
 
@@ -415,9 +446,19 @@ static gg_status run(const gg_linear *l, gg_linear_scratch *s, float *y, const v
     return GG_OK;
 }
 
-static gg_status run_padded(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, int64_t n_rows, int64_t step)
+/* The same, and of int8 the sums to numbers; x_scale: (n_rows,) then. */
+static gg_status run_piece(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, const float *x_scale, int64_t n_rows)
+{
+    GG_TRY(run(l, s, y, x, n_rows));
+    for (int64_t r = 0; x_scale && r < n_rows; r++)
+        gg_i32_to_f32(y + r * l->n_out, (const int32_t *)(y + r * l->n_out), x_scale[r], l->scale, l->bias_copy, l->n_out);
+    return GG_OK;
+}
+
+static gg_status run_padded(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, const float *x_scale, int64_t n_rows, int64_t step)
 {
     size_t row = (size_t)l->n_in * size_of(l->compute), y_row = (size_t)l->n_out * sizeof(float);
+    float scale[PLAIN_ROWS] = {0};
     void *xp = s->x_padded, *yp = s->y_padded;
     gg_status e = grow(s->ctx, &xp, &s->x_bytes, (size_t)step * row);
     s->x_padded = xp;
@@ -427,40 +468,51 @@ static gg_status run_padded(const gg_linear *l, gg_linear_scratch *s, float *y, 
     GG_TRY(e);
     memcpy(s->x_padded, x, (size_t)n_rows * row);
     memset(s->x_padded + (size_t)n_rows * row, 0, (size_t)(step - n_rows) * row);
-    GG_TRY(run(l, s, s->y_padded, s->x_padded, step));
+    if (x_scale)
+        memcpy(scale, x_scale, (size_t)n_rows * sizeof *scale);
+    GG_TRY(run_piece(l, s, s->y_padded, s->x_padded, x_scale ? scale : NULL, step));
     memcpy(y, s->y_padded, (size_t)n_rows * y_row);
     return GG_OK;
 }
 
-static gg_status apply(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, int64_t n_rows)
+static gg_status apply_pieces(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, const float *x_scale, int64_t n_rows)
 {
     int64_t most = l->blocked ? ROWS : PLAIN_ROWS, step = l->blocked ? STEP : PLAIN_ROWS;
     if (l->blocked && n_rows == 1)
-        return run(l, s, y, x, 1);
+        return run_piece(l, s, y, x, x_scale, 1);
     if (n_rows < step)
-        return run_padded(l, s, y, x, n_rows, step);
+        return run_padded(l, s, y, x, x_scale, n_rows, step);
     for (int64_t at = 0; at < n_rows;) {
         int64_t left = n_rows - at, n = left < most ? (left + step - 1) / step * step : most;
         if (n > n_rows)
             n -= step; /* the only piece so far: whole steps first */
         else if (n > left)
             at = n_rows - n;
-        GG_TRY(run(l, s, y + at * l->n_out, (const char *)x + (size_t)(at * l->n_in) * size_of(l->compute), n));
+        GG_TRY(run_piece(l, s, y + at * l->n_out, (const char *)x + (size_t)(at * l->n_in) * size_of(l->compute), x_scale ? x_scale + at : NULL, n));
         at += n;
     }
     return GG_OK;
 }
 
-gg_status gg_linear_apply(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, int64_t n_rows)
+static gg_status apply(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, const float *x_scale, int64_t n_rows)
 {
     if (n_rows < 0)
         return gg_fail(s->ctx, GG_EINVAL, "%lld rows", (long long)n_rows);
+    if ((l->compute == GG_I8) != (x_scale != NULL))
+        return gg_fail(s->ctx, GG_EINTERNAL, "a product in %s was given rows %s scales", gg_dtype_name(l->compute), x_scale ? "with" : "without");
     if (n_rows == 0)
         return GG_OK;
     int threads = one_thread();
-    gg_status e = apply(l, s, y, x, n_rows);
+    gg_status e = apply_pieces(l, s, y, x, x_scale, n_rows);
     as_before(threads);
     return e;
+}
+
+gg_status gg_linear_apply(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, int64_t n_rows) { return apply(l, s, y, x, NULL, n_rows); }
+
+gg_status gg_linear_apply_i8(const gg_linear *l, gg_linear_scratch *s, float *y, const int8_t *x, const float *x_scale, int64_t n_rows)
+{
+    return apply(l, s, y, x, x_scale, n_rows);
 }
 
 void gg_naive_linear(float *y, const float *x, const float *W, const float *bias, int64_t n_rows, int64_t n_out, int64_t n_in)
@@ -492,6 +544,15 @@ static double seconds(gg_context *ctx, gg_dtype compute, const float *zeros, flo
     gg_linear_scratch_free(s);
     gg_linear_free(l);
     return best;
+}
+
+bool gg_i8_is_there(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
 }
 
 bool gg_bf16_is_fast(gg_context *ctx)

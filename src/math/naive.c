@@ -34,6 +34,23 @@ void gg_naive_tanh(float *y, const float *x, int64_t n)
         y[i] = (float)tanh((double)x[i]);
 }
 
+float gg_naive_f32_to_i8(int8_t *y, const float *x, int64_t n)
+{
+    float max = 0;
+    bool finite = true;
+    for (int64_t i = 0; i < n; i++) {
+        max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
+        finite = finite && isfinite(x[i]);
+        y[i] = 0;
+    }
+    if (!finite)
+        return NAN;
+    const float inverse = 127 / max; /* in float32, so that ties fall as they do in the vectors */
+    for (int64_t i = 0; isfinite(inverse) && i < n; i++)
+        y[i] = (int8_t)rintf(x[i] * inverse);
+    return isfinite(inverse) ? max / 127 : 0;
+}
+
 void gg_naive_softmax(float *x, int64_t n)
 {
     double max = x[0], sum = 0;

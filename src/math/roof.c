@@ -182,7 +182,7 @@ gg_status gg_roof_measure(gg_roof *one, gg_roof *all, gg_context *ctx)
 
 gg_status gg_roof_of(double *out, gg_context *ctx, gg_dtype t)
 {
-    struct job j = {.loop = t == GG_BF16 ? bf16_loop() : f32_loop(), .rounds = N_ROUNDS, .of = gg_new(ctx, struct figure, gg_context_threads(ctx))};
+    struct job j = {.loop = t == GG_BF16 ? bf16_loop() : t == GG_I8 ? i8_loop() : f32_loop(), .rounds = N_ROUNDS, .of = gg_new(ctx, struct figure, gg_context_threads(ctx))};
     *out = 0;
     gg_status s = j.of ? GG_OK : GG_ENOMEM;
     for (int i = 0; i < REPEATS && j.loop && s == GG_OK; i++)
@@ -199,7 +199,7 @@ gg_status gg_roof_show(gg_progress *p, double *roof, gg_context *ctx, gg_dtype t
         return GG_OK;
     if (*roof == 0)
         GG_TRY(gg_roof_of(roof, ctx, t));
-    gg_progress_roof(p, *roof, t == GG_BF16 ? "bf16" : "fp32");
+    gg_progress_roof(p, *roof, t == GG_BF16 ? "bf16" : t == GG_I8 ? "int8" : "fp32");
     return GG_OK;
 }
 

@@ -16,7 +16,7 @@ typedef struct gg_roof {
 gg_status gg_roof_measure(gg_roof *one, gg_roof *all, gg_context *ctx);
 /* Appends {"isa": .., "threads": .., "one": {"f32": .., ...}, "all": {..}}. */
 void gg_roof_json(gg_str *out, const gg_roof *one, const gg_roof *all, int n_threads);
-/* The roof of one number format (GG_BF16, else float32) for all threads, operations a second, in some hundredths of a second; 0: this CPU has
+/* The roof of one number format (GG_BF16, GG_I8, else float32) for all threads, operations a second, in some hundredths of a second; 0: this CPU has
  * no such instruction. */
 gg_status gg_roof_of(double *out, gg_context *ctx, gg_dtype t);
 /* Measures it, unless *roof (0 at first) has it already, and lets the progress line show the part of it that is reached. p NULL: nothing. */

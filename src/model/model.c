@@ -22,8 +22,8 @@ gg_status gg_model_act(gg_model *m, const gg_actions *a)
 static gg_status open_all(gg_model *m, const char *path, const gg_model_options *o)
 {
     m->dtype = o->dtype;
-    if (m->dtype != GG_F32 && m->dtype != GG_BF16)
-        return gg_fail(m->ctx, GG_EINVAL, "products are computed in F32 or BF16, not in %s", gg_dtype_name(m->dtype));
+    if (m->dtype != GG_F32 && m->dtype != GG_BF16 && m->dtype != GG_I8)
+        return gg_fail(m->ctx, GG_EINVAL, "products are computed in F32, BF16 or I8, not in %s", gg_dtype_name(m->dtype));
     GG_TRY(gg_tensors_open(&m->tensors, m->ctx, path));
     GG_TRY(gg__model_describe(m));
     GG_TRY(gg_model_act(m, o->actions));

@@ -34,7 +34,8 @@ struct gg_session {
     float *resid, *h, *out; /* (rows, d_model) */
     float *q, *k, *v, *z;   /* (rows, heads d_head) */
     float *gate, *up;       /* (rows, d_ff) */
-    uint16_t *narrow;  /* (rows, widest input) bfloat16; only then */
+    void *narrow;      /* (rows, widest input) of products in bfloat16 or int8; only then */
+    float *scale;      /* (rows,) of int8 */
     float *logits;     /* (LOGIT_ROWS, n_vocab); when asked for */
     float *attention;  /* scratch of gg_attention for documents of cap_document tokens */
     int64_t cap_document;
@@ -86,6 +87,7 @@ void gg_session_free(gg_session *s)
     gg_drop(ctx, s->want);
     gg_drop(ctx, s->block);
     gg_drop(ctx, s->narrow);
+    gg_drop(ctx, s->scale);
     gg_drop(ctx, s->logits);
     gg_drop(ctx, s->attention);
     gg_drop(ctx, s);
@@ -138,8 +140,10 @@ static gg_status room_for_rows(gg_session *s, int64_t rows)
         *views[i].view = at;
         at += rows * ((views[i].width + LINE - 1) / LINE * LINE);
     }
-    if (s->m->dtype == GG_BF16)
-        GG_TRY(renew(s->m->ctx, &s->narrow, gg_mul(rows, larger(larger(d->d_model, nq), d->d_ff) * (int64_t)sizeof(uint16_t))));
+    if (s->m->dtype != GG_F32)
+        GG_TRY(renew(s->m->ctx, &s->narrow, gg_mul(rows, gg_dtype_bytes(s->m->dtype, larger(larger(d->d_model, nq), d->d_ff)))));
+    if (s->m->dtype == GG_I8)
+        GG_TRY(renew(s->m->ctx, &s->scale, gg_mul(rows, sizeof(float))));
     s->cap_rows = rows;
     return GG_OK;
 }
@@ -285,20 +289,32 @@ static gg_status offer(const pass *p, int layer, gg_site site, float *x, int64_t
 
 /* --- pieces of a block ----------------------------------------------------------------------------------------------- */
 
-/* x: (n, width) in the format of the products. */
-static const void *as_input(const pass *p, const float *x, int64_t n, int64_t width)
+/* What a product reads, in its format. */
+typedef struct input {
+    const void *x;      /* (n, width) */
+    const float *scale; /* (n,) of int8, else NULL */
+} input;
+
+static input as_input(const pass *p, const float *x, int64_t n, int64_t width)
 {
-    if (p->m->dtype != GG_BF16)
-        return x;
-    gg_f32_to_bf16(p->s->narrow, x, n * width);
-    return p->s->narrow;
+    const gg_session *s = p->s;
+    if (p->m->dtype == GG_F32)
+        return (input){.x = x};
+    if (p->m->dtype == GG_BF16) {
+        gg_f32_to_bf16(s->narrow, x, n * width);
+        return (input){.x = s->narrow};
+    }
+    for (int64_t t = 0; t < n; t++)
+        s->scale[t] = gg_f32_to_i8((int8_t *)s->narrow + t * width, x + t * width, width);
+    return (input){s->narrow, s->scale};
 }
 
 /* y = x W^T + b */
-static gg_status multiply(const pass *p, const gg_linear *l, float *y, const void *x, int64_t n)
+static gg_status multiply(const pass *p, const gg_linear *l, float *y, input in, int64_t n)
 {
+    gg_linear_scratch *scratch = p->s->scratch;
     gg_clock_mark(p->s->clock, GG_PHASE_ELEMENTWISE);
-    GG_TRY(gg_linear_apply(l, p->s->scratch, y, x, n));
+    GG_TRY(in.scale ? gg_linear_apply_i8(l, scratch, y, in.x, in.scale, n) : gg_linear_apply(l, scratch, y, in.x, n));
     gg_clock_mark(p->s->clock, GG_PHASE_PRODUCTS);
     p->s->operations += 2.0 * (double)n * (double)gg_linear_n_in(l) * (double)gg_linear_n_out(l);
     return GG_OK;
@@ -330,13 +346,11 @@ static void add_to_resid(const pass *p, float *delta, const gg__norm *post)
     }
 }
 
-/* What attention or the MLP reads: the residual stream, after `delta` (NULL: none) came to it, normed where the family has a norm there,
- * in the format of the products. */
-static const void *block_input(const pass *p, float *delta, const gg__norm *post, const gg__norm *pre)
+/* What attention or the MLP reads: the residual stream, after `delta` (NULL: none) came to it, normed where the family has a norm there. */
+static input block_input(const pass *p, float *delta, const gg__norm *post, const gg__norm *pre)
 {
     const gg_model_description *d = p->d;
     const gg_session *s = p->s;
-    const bool narrow = p->m->dtype == GG_BF16;
     const int64_t width = d->d_model;
     if (d->norm_place != GG_NORM_PRE || d->norm != GG_NORM_RMS) {
         if (delta)
@@ -346,11 +360,14 @@ static const void *block_input(const pass *p, float *delta, const gg__norm *post
         norm_rows(p, s->h, s->resid, pre, p->n, width);
         return as_input(p, s->h, p->n, width);
     }
+    const bool narrow = p->m->dtype == GG_BF16, i8 = p->m->dtype == GG_I8;
     for (int64_t t = 0; t < p->n; t++) {
-        void *y = narrow ? (void *)(s->narrow + t * width) : s->h + t * width;
+        void *y = narrow ? (void *)((uint16_t *)s->narrow + t * width) : s->h + t * width;
         gg_add_rms_norm(y, narrow, s->resid + t * width, delta ? delta + t * width : NULL, pre->w, d->norm_offset, d->norm_eps, width);
+        if (i8)
+            s->scale[t] = gg_f32_to_i8((int8_t *)s->narrow + t * width, y, width);
     }
-    return narrow ? (const void *)s->narrow : s->h;
+    return narrow ? (input){.x = s->narrow} : i8 ? (input){s->narrow, s->scale} : (input){.x = s->h};
 }
 
 static void activate(const pass *p, float *x, int64_t n)
@@ -364,19 +381,24 @@ static void activate(const pass *p, float *x, int64_t n)
 }
 
 /* hid = act(gate) up in the format of the products, without the steps between. */
-static const void *gated(const pass *p)
+static input gated(const pass *p)
 {
     const gg_session *s = p->s;
-    const int64_t n = p->n * p->d->d_ff;
-    const bool narrow = p->m->dtype == GG_BF16;
-    void *y = narrow ? (void *)s->narrow : s->gate;
-    switch (p->d->act) {
-    case GG_ACT_SILU: gg_silu_mul(y, narrow, s->gate, s->up, n); break;
-    case GG_ACT_GELU_TANH: gg_gelu_tanh_mul(y, narrow, s->gate, s->up, n); break;
-    case GG_ACT_GELU_ERF: gg_gelu_erf_mul(y, narrow, s->gate, s->up, n); break;
-    case GG_ACT_RELU: gg_relu_mul(y, narrow, s->gate, s->up, n); break;
+    const bool narrow = p->m->dtype == GG_BF16, i8 = p->m->dtype == GG_I8;
+    const int64_t width = p->d->d_ff;
+    for (int64_t t = 0; t < p->n; t++) {
+        float *g = s->gate + t * width, *u = s->up + t * width;
+        void *y = narrow ? (void *)((uint16_t *)s->narrow + t * width) : g;
+        switch (p->d->act) {
+        case GG_ACT_SILU: gg_silu_mul(y, narrow, g, u, width); break;
+        case GG_ACT_GELU_TANH: gg_gelu_tanh_mul(y, narrow, g, u, width); break;
+        case GG_ACT_GELU_ERF: gg_gelu_erf_mul(y, narrow, g, u, width); break;
+        case GG_ACT_RELU: gg_relu_mul(y, narrow, g, u, width); break;
+        }
+        if (i8)
+            s->scale[t] = gg_f32_to_i8((int8_t *)s->narrow + t * width, g, width);
     }
-    return y;
+    return narrow ? (input){.x = s->narrow} : i8 ? (input){s->narrow, s->scale} : (input){.x = s->gate};
 }
 
 static gg_status embed(const pass *p)
@@ -459,7 +481,7 @@ static gg_status run_attention(const pass *p, int layer, uint32_t need)
     const int64_t nq = d->n_heads * d->d_head, nkv = d->n_kv_heads * d->d_head;
     if (!(need & (BIT(Q) | BIT(K) | BIT(V))))
         return GG_OK;
-    const void *x = block_input(p, NULL, NULL, &y->attn_pre);
+    input x = block_input(p, NULL, NULL, &y->attn_pre);
     if (need & BIT(Q)) {
         GG_TRY(multiply(p, y->q, s->q, x, p->n));
         GG_TRY(offer(p, layer, GG_SITE_Q, s->q, 0, p->n, nq));
@@ -499,7 +521,7 @@ static gg_status run_mlp(const pass *p, int layer, uint32_t need)
     const int64_t n_hid = p->n * d->d_ff;
     if (!(need & (BIT(GATE) | BIT(UP))))
         return GG_OK;
-    const void *x = block_input(p, d->parallel ? NULL : s->out, &y->attn_post, &y->mlp_pre);
+    input x = block_input(p, d->parallel ? NULL : s->out, &y->attn_post, &y->mlp_pre);
     float *hid = d->gated ? s->gate : s->up;
     if (need & BIT(GATE)) {
         GG_TRY(multiply(p, y->gate, s->gate, x, p->n));

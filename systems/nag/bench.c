@@ -15,6 +15,7 @@
 #include "math/linear.h"
 #include "math/roof.h"
 #include <golgi/cluster.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,9 +100,11 @@ static gg_status copy_documents(gg_context *ctx, const char *path, const gg_nag_
 
 /* --- memory ------------------------------------------------------------------------------------------------------------------- */
 
-/* The largest resident set since the last reset, of /proc. Where that cannot be reset, the largest of the whole process. */
+/* The largest resident set since the last reset, of /proc. Where that cannot be reset, the largest of the whole process. What the C library
+ * keeps of the format before is given back first. */
 static void reset_peak(void)
 {
+    malloc_trim(0);
     FILE *f = fopen("/proc/self/clear_refs", "w");
     if (f) {
         fputs("5", f);
@@ -331,11 +334,19 @@ static gg_status write_json(const bench *b, const figures *f, int n, double load
 
 enum { FORMATS = 3 };
 
-/* "f32,bf16" into f, in the order given. "": all that this processor has instructions for. */
+/* "f32,bf16" into f, in the order given. NULL: all that this processor has instructions for. */
 static gg_status parse_formats(figures *f, int *n, gg_context *ctx, const char *text)
 {
     static const gg_dtype all[FORMATS] = {GG_F32, GG_BF16, GG_I8};
     *n = 0;
+    if (!text) {
+        gg_roof one, threads;
+        GG_TRY(gg_roof_measure(&one, &threads, ctx));
+        for (int k = 0; k < FORMATS; k++)
+            if (of_roof(&one, all[k]) > 0)
+                f[(*n)++].dtype = all[k];
+        return GG_OK;
+    }
     for (const char *at = text; *at;) {
         const size_t len = strcspn(at, ",");
         int k = 0;
@@ -391,7 +402,7 @@ int gg_nag_bench(int argc, char **argv)
 {
     gg__nag_run_words w = {GG__NAG_RUN_DEFAULTS};
     gg_texts input = {0};
-    const char *dtypes = "f32,bf16";
+    const char *dtypes = NULL;
     int64_t n_documents = 0, repeats = 3;
     const gg_option options[] = {
         GG__NAG_OPT_MODEL(w),
@@ -399,7 +410,7 @@ int gg_nag_bench(int argc, char **argv)
         {NULL, "documents", GG_OPT_INT, &n_documents, "N", "only the first N documents, or so many made up", NULL, false, 0, 1e9},
         GG__NAG_OPT_COLUMNS(w),
         GG__NAG_OPT_METHOD(w),
-        {"Machine", "dtypes", GG_OPT_TEXT, &dtypes, "LIST", "number formats of the products, of f32, bf16, i8", NULL, false, 0, 0},
+        {"Machine", "dtypes", GG_OPT_TEXT, &dtypes, "LIST", "number formats of the products, of f32, bf16, i8; without it all that this processor computes", NULL, false, 0, 0},
         {NULL, "repeats", GG_OPT_INT, &repeats, "N", "passes over the documents in each format, of which the best counts", NULL, false, 1, 1000},
     };
     gg_command c = {.name = "bench nag",

@@ -28,7 +28,8 @@ gg_status gg__nag_open_model(gg_model **m, gg_actions **actions, gg_context *ctx
 {
     if (w->action)
         GG_TRY(gg_actions_read(actions, ctx, w->action));
-    const gg_dtype t = strcmp(w->dtype, "bf16") == 0 || (strcmp(w->dtype, "auto") == 0 && gg_bf16_is_fast(ctx)) ? GG_BF16 : GG_F32;
+    const bool bf16 = strcmp(w->dtype, "bf16") == 0 || (strcmp(w->dtype, "auto") == 0 && gg_bf16_is_fast(ctx));
+    const gg_dtype t = strcmp(w->dtype, "i8") == 0 ? GG_I8 : bf16 ? GG_BF16 : GG_F32;
     return gg_model_open(m, ctx, w->model, &(gg_model_options){.dtype = t, .actions = *actions, .no_head = true});
 }
 

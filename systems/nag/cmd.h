@@ -37,7 +37,7 @@ typedef struct gg__nag_run_words { /* of what runs a model */
     {NULL, "special", GG_OPT_FLAG, &(w).special, NULL, "add the special tokens that the model expects around a text (the paper does not)", NULL, false, 0, 0}, \
     {NULL, "action", GG_OPT_TEXT, &(w).action, "A.json", "an action file: neurons to switch, scale or set while the model runs", NULL, false, 0, 0}
 #define GG__NAG_OPT_DTYPE(w)                                                                                                                             \
-    {"Machine", "dtype", GG_OPT_CHOICE, &(w).dtype, "TYPE", "number format of the products; auto: bf16 where this machine computes it faster", "f32|bf16|auto", false, 0, 0}
+    {"Machine", "dtype", GG_OPT_CHOICE, &(w).dtype, "TYPE", "number format of the products; auto: bf16 where this machine computes it faster; i8: faster still, coarser (golgi bench nag says how much)", "f32|bf16|i8|auto", false, 0, 0}
 
 /* Opens the model of these words with its actions (*actions is freed after the model). */
 gg_status gg__nag_open_model(gg_model **m, gg_actions **actions, gg_context *ctx, const gg__nag_run_words *w);

@@ -440,6 +440,54 @@ static void steps_in_one_go_are_the_steps(void **state)
                 }
 }
 
+static void rows_in_int8_are_the_twins(void **state)
+{
+    (void)state;
+    static int8_t found[MOST + 1], want[MOST];
+    static int32_t whole[MOST];
+    static const int64_t length[] = {1, 3, 4, 15, 16, 17, 63, 64, 65, 100, 576, 1536, 1541};
+    FOR_EACH_ISA(k)
+        for (size_t j = 0; j < sizeof length / sizeof *length; j++)
+            for (int kind = 0; kind < 6; kind++) {
+                const int64_t n = length[j];
+                fill(x, n, 31 + (uint64_t)kind, kind == 1 ? 1e-30f : kind == 2 ? 1e30f : 1);
+                for (int64_t i = 0; i < n && kind > 2; i++)
+                    x[i] = kind == 3 ? 0 : kind == 4 ? 0x1p-149f * (float)(i % 3) : (float)(i % 255 - 127) + 0.5f * (float)(i % 2); /* zeros, nearly so, ties */
+                found[n] = 77;
+                const float scale = k->to_i8(found, x, n), want_scale = gg_naive_f32_to_i8(want, x, n);
+                assert_memory_equal(&scale, &want_scale, sizeof scale);
+                assert_memory_equal(found, want, (size_t)n);
+                assert_int_equal(found[n], 77);
+                assert_true(kind == 3 || kind == 4 ? scale == 0 : scale > 0);
+                for (int64_t i = 0; i < n; i++) /* nothing is off by more than half a step */
+                    assert_true(fabsf(x[i] - (float)found[i] * scale) <= 0.5001f * scale || scale == 0);
+                for (int bad = 0; bad < 3; bad++) {
+                    const float before = x[(n - 1) * bad / 2];
+                    x[(n - 1) * bad / 2] = bad == 1 ? -INFINITY : NAN;
+                    assert_true(isnan(k->to_i8(found, x, n)) && isnan(gg_naive_f32_to_i8(want, x, n)));
+                    for (int64_t i = 0; i < n; i++)
+                        assert_int_equal(found[i], 0);
+                    x[(n - 1) * bad / 2] = before;
+                }
+                fill(w, n, 41, 1);
+                fill(b, n, 42, 1);
+                for (int64_t i = 0; i < n; i++)
+                    whole[i] = (int32_t)(x[i] * 1e4f) % 20000000;
+                for (int in_place = 0; in_place < 2; in_place++)
+                    for (int with = 0; with < 2; with++) {
+                        y[n] = guard;
+                        if (in_place)
+                            memcpy(y, whole, (size_t)n * 4);
+                        k->from_i32(y, in_place ? (const int32_t *)y : whole, 0.3f, w, with ? b : NULL, n);
+                        for (int64_t i = 0; i < n; i++) {
+                            const float v = (float)whole[i] * (0.3f * w[i]);
+                            assert_true(y[i] == (with ? v + b[i] : v));
+                        }
+                        assert_true(y[n] == guard);
+                    }
+            }
+}
+
 static void the_public_names_take_the_widest_set(void **state)
 {
     (void)state;
@@ -468,6 +516,7 @@ int main(void)
         cmocka_unit_test(rope_rotates_the_halves_and_leaves_the_rest),
         cmocka_unit_test(top_k_is_ordered_and_ties_go_to_the_lowest_index),
         cmocka_unit_test(steps_in_one_go_are_the_steps),
+        cmocka_unit_test(rows_in_int8_are_the_twins),
         cmocka_unit_test(the_public_names_take_the_widest_set),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

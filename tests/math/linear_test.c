@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/memory.h"
 #include "base/work.h"
+#include "math/kernels.h"
 #include "math/linear.h"
 
 static gg_context *ctx;
@@ -261,7 +262,7 @@ static void bad_weights_and_shapes_are_refused_with_their_place(void **state)
     assert_int_equal(gg_linear_create_f32(&l, ctx, W, false, bias, 600, 33, GG_F32), GG_ENAN);
     assert_int_equal(gg_linear_create_f32(&l, ctx, W, false, NULL, 0, 33, GG_F32), GG_EINVAL);
     assert_int_equal(gg_linear_create_f32(&l, ctx, W, false, NULL, 3, -1, GG_F32), GG_EINVAL);
-    assert_int_equal(gg_linear_create_f32(&l, ctx, W, false, NULL, 3, 3, GG_I8), GG_EINVAL);
+    assert_int_equal(gg_linear_create_f32(&l, ctx, W, false, NULL, 3, 3, GG_F16), GG_EINVAL);
     assert_int_equal(gg_linear_create(&l, ctx, W, GG_Q4_1, 0, NULL, 3, 33, GG_F32), GG_EINVAL);
     assert_non_null(strstr(gg_message(ctx), "Q4_1"));
     gg_linear_free(NULL);
@@ -312,8 +313,8 @@ static void *rationed(void *user, void *old, size_t old_size, size_t new_size)
 static void any_allocation_may_fail_and_nothing_is_lost(void **state)
 {
     (void)state;
-    float *W = random_floats(300 * 20, 1), *x = random_floats(20 * 300, 2), *y = gg_new(ctx, float, 20 * 300);
-    int failures = 0;
+    float *W = random_floats(300 * 20, 1), *x = random_floats(20 * 300, 2), *y = gg_new(ctx, float, 20 * 300), scale[20] = {0};
+    int failures = 0, i8 = 0;
     for (int64_t n = 0;; n++) {
         ration r = {.left = INT64_MAX};
         gg_context *poor;
@@ -322,29 +323,127 @@ static void any_allocation_may_fail_and_nothing_is_lost(void **state)
         r.left = n;
         gg_linear *l = NULL;
         gg_linear_scratch *s = NULL;
-        gg_status e = gg_linear_create_f32(&l, poor, W, false, x, 300, 20, GG_F32);
+        gg_status e = gg_linear_create_f32(&l, poor, W, false, x, 300, 20, i8 ? GG_I8 : GG_F32);
         if (e == GG_OK)
             e = gg_linear_scratch_create(&s, poor);
-        if (e == GG_OK)
-            e = gg_linear_apply(l, s, y, x, 3); /* padded */
-        if (e == GG_OK)
-            e = gg_linear_apply(l, s, y, x, 20);
+        for (int rows = 3; rows <= 20 && e == GG_OK; rows += 17) /* 3: padded */
+            e = i8 ? gg_linear_apply_i8(l, s, y, (const int8_t *)x, scale, rows) : gg_linear_apply(l, s, y, x, rows);
         assert_true(e == GG_OK || e == GG_ENOMEM);
         if (e == GG_ENOMEM) { /* what there is still works once there is memory */
             failures++;
             r.left = INT64_MAX;
-            if (s)
+            if (s && !i8)
                 assert_int_equal(gg_linear_apply(l, s, y, x, 20), GG_OK);
         }
         gg_linear_free(l);
         gg_linear_scratch_free(s);
         assert_int_equal(r.held, before);
         gg_context_free(poor);
-        if (e == GG_OK)
-            break;
+        if (e == GG_OK) {
+            assert_in_range(failures, 6, 40);
+            if (i8 || !gg_i8_is_there())
+                break;
+            i8 = 1;
+            n = -1;
+            failures = 0;
+        }
     }
-    assert_in_range(failures, 6, 40);
     gg_drop(ctx, W), gg_drop(ctx, x), gg_drop(ctx, y);
+}
+
+/* ---- int8 */
+
+static void naive_i8(float *y, const int8_t *x, const float *x_scale, const int8_t *w, const float *w_scale, const float *bias, int64_t m, int64_t n, int64_t k)
+{
+    for (int64_t r = 0; r < m; r++)
+        for (int64_t o = 0; o < n; o++) {
+            int64_t sum = 0;
+            for (int64_t i = 0; i < k; i++)
+                sum += (int64_t)x[r * k + i] * w[o * k + i];
+            const float v = (float)sum * (x_scale[r] * w_scale[o]);
+            y[r * n + o] = bias ? v + bias[o] : v;
+        }
+}
+
+/* The sums are whole numbers, so every bit is known; rows do not depend on their neighbours; -127 times 127 in all places does not overflow. */
+static void int8_products_are_exact_sums_with_scales(void **state)
+{
+    (void)state;
+    static const int64_t shape[][3] = {/* rows, out, in */
+                                       {1, 1, 1},      {2, 3, 5},   {7, 16, 16},   {8, 31, 33}, {5, 64, 7},     {64, 65, 64},  {100, 7, 130},
+                                       {65, 300, 40},  {31, 33, 257}, {128, 192, 576}, {3, 576, 192}, {47, 257, 129}, {130, 1, 64}, {33, 515, 1}, {300, 96, 1536}};
+    gg_linear_scratch *s;
+    if (!gg_i8_is_there())
+        skip();
+    assert_int_equal(gg_linear_scratch_create(&s, ctx), GG_OK);
+    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
+        for (int flags = 0; flags < 8; flags++) {
+            const int64_t m = shape[i][0], n = shape[i][1], k = shape[i][2];
+            const bool transposed = flags & 1, with_bias = flags & 2, extreme = flags & 4;
+            float *x = random_floats(m * k, 1), *W = random_floats(n * k, 2), *b = random_floats(n, 3), *T = gg_new(ctx, float, n * k);
+            float *y = gg_new(ctx, float, m * n + 1), *want = gg_new(ctx, float, m * n), *x_scale = gg_new(ctx, float, m), *w_scale = gg_new(ctx, float, n);
+            int8_t *x8 = gg_new(ctx, int8_t, m * k), *w8 = gg_new(ctx, int8_t, n * k);
+            for (int64_t j = 0; j < n * k && extreme; j++)
+                W[j] = -3;
+            for (int64_t j = 0; j < m * k && extreme; j++)
+                x[j] = 0.5f;
+            for (int64_t r = 0; r < n; r++)
+                for (int64_t c = 0; c < k; c++)
+                    T[c * n + r] = W[r * k + c];
+            for (int64_t r = 0; r < m; r++)
+                x_scale[r] = gg_naive_f32_to_i8(x8 + r * k, x + r * k, k);
+            for (int64_t o = 0; o < n; o++)
+                w_scale[o] = gg_naive_f32_to_i8(w8 + o * k, W + o * k, k);
+            gg_linear *l;
+            assert_int_equal(gg_linear_create_f32(&l, ctx, transposed ? T : W, transposed, with_bias ? b : NULL, n, k, GG_I8), GG_OK);
+            assert_true(gg_linear_bytes(l) >= n * k);
+            naive_i8(want, x8, x_scale, w8, w_scale, with_bias ? b : NULL, m, n, k);
+            for (int64_t from = 0; from < m; from += m < 40 ? 1 : 13) { /* all rows from `from` on */
+                y[m * n] = 12345;
+                assert_int_equal(gg_linear_apply_i8(l, s, y, x8 + from * k, x_scale + from, m - from), GG_OK);
+                assert_true(y[m * n] == 12345);
+                assert_memory_equal(y, want + from * n, (size_t)((m - from) * n) * sizeof *y);
+            }
+            assert_int_equal(gg_linear_apply(l, s, y, x8, m), GG_EINTERNAL); /* rows without scales */
+            gg_linear_free(l);
+            void *const all[] = {x, W, b, T, y, want, x_scale, w_scale, x8, w8};
+            for (size_t j = 0; j < sizeof all / sizeof *all; j++)
+                gg_drop(ctx, all[j]);
+        }
+    gg_linear_scratch_free(s);
+}
+
+static void int8_is_near_and_small(void **state)
+{
+    (void)state;
+    enum { M = 40, N = 2048, K = 576 };
+    gg_linear_scratch *s;
+    gg_linear *l;
+    if (!gg_i8_is_there())
+        skip();
+    float *x = random_floats(M * K, 1), *W = random_floats(N * K, 2), *y = gg_new(ctx, float, M * N), *want = gg_new(ctx, float, M * N), scale[M];
+    int8_t *x8 = gg_new(ctx, int8_t, M * K);
+    assert_int_equal(gg_linear_scratch_create(&s, ctx), GG_OK);
+    assert_int_equal(gg_linear_create_f32(&l, ctx, W, false, NULL, N, K, GG_I8), GG_OK);
+    assert_true(gg_linear_bytes(l) <= N * K * 1.05);
+    for (int r = 0; r < M; r++)
+        scale[r] = gg_f32_to_i8(x8 + r * K, x + r * K, K);
+    assert_int_equal(gg_linear_apply_i8(l, s, y, x8, scale, M), GG_OK);
+    gg_naive_linear(want, x, W, NULL, M, N, K);
+    /* numbers in [-1, 1] rounded by at most 1 / 254, uniformly: each of K products is off by sqrt(2 / 3 / 12) / 127 = 0.00186 in the mean square */
+    double square = 0;
+    for (int64_t i = 0; i < M * N; i++)
+        square += ((double)y[i] - (double)want[i]) * ((double)y[i] - (double)want[i]);
+    const double error = sqrt(square / (M * N)), expected = 0.00186 * sqrt((double)K);
+    if (!(error > 0.8 * expected && error < 1.2 * expected))
+        fail_msg("an error of %g in the mean square, expected %g", error, expected);
+    scale[3] = NAN; /* a row that was not finite stays so, alone */
+    assert_int_equal(gg_linear_apply_i8(l, s, want, x8, scale, M), GG_OK);
+    for (int64_t i = 0; i < M * N; i++)
+        assert_true(i / N == 3 ? isnan(want[i]) : want[i] == y[i]);
+    gg_linear_free(l);
+    gg_linear_scratch_free(s);
+    gg_drop(ctx, x), gg_drop(ctx, W), gg_drop(ctx, y), gg_drop(ctx, want), gg_drop(ctx, x8);
 }
 
 static void the_question_about_bfloat16_is_answered_once(void **state)
@@ -368,6 +467,8 @@ int main(void)
         cmocka_unit_test(bad_weights_and_shapes_are_refused_with_their_place),
         cmocka_unit_test(a_number_that_is_not_finite_stays_in_its_row),
         cmocka_unit_test(any_allocation_may_fail_and_nothing_is_lost),
+        cmocka_unit_test(int8_products_are_exact_sums_with_scales),
+        cmocka_unit_test(int8_is_near_and_small),
         cmocka_unit_test(the_question_about_bfloat16_is_answered_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,6 +1,7 @@
 /* One group: the numbers of a document do not depend on its company, on threads, or on what else is asked for; actions do what a
  * change of the weights would do. */
 #include "edit.h"
+#include "math/linear.h"
 
 enum { ROWS = 6, COLUMNS = 20 };
 static const char *const folders[] = {"llama3-rope", "mistral-window", "qwen3", "smollm3", "gemma2", "gemma3", "olmo2", "phi3", "gpt2", "pythia"};
@@ -139,8 +140,8 @@ static void a_warm_session_allocates_nothing(void **state)
 {
     int32_t ids[COLUMNS * 2];
     const int64_t start[] = {0, 10, 2 * COLUMNS};
-    static const gg_dtype dtypes[] = {GG_F32, GG_BF16};
-    for (int i = 0; i < 2; i++) {
+    static const gg_dtype dtypes[] = {GG_F32, GG_BF16, GG_I8};
+    for (int i = 0; i < (gg_i8_is_there() ? 3 : 2); i++) {
         gg_session *s = NULL;
         gg_model *m = open_model(*state, tiny("gemma3"), &(gg_model_options){.dtype = dtypes[i]});
         make_ids(ids, 2 * COLUMNS, gg_model_describe(m)->n_vocab);
@@ -183,6 +184,36 @@ static void bfloat16_is_near_float32(void **state)
         drop_recording(y);
         gg_model_free(m);
         gg_model_free(b);
+    }
+}
+
+/* Coarse, but the same numbers whatever else is in the group or asked for. */
+static void int8_is_near_float32_and_changes_with_nothing_else(void **state)
+{
+    static const char *const some[] = {"llama", "gemma3", "gpt2", "pythia", "olmo2"};
+    if (!gg_i8_is_there())
+        skip();
+    for (int i = 0; i < 5; i++) {
+        int32_t ids[2 * COLUMNS];
+        gg_model *m = open_model(*state, tiny(some[i]), NULL), *q = open_model(*state, tiny(some[i]), &(gg_model_options){.dtype = GG_I8});
+        make_ids(ids, 2 * COLUMNS, gg_model_describe(m)->n_vocab);
+        recording *x = record_ids(m, ids, 2, COLUMNS, 0, all_sites(m)), *y = record_ids(q, ids, 2, COLUMNS, 0, all_sites(q));
+        for (int l = 0; l < RECORD_LAYERS; l++)
+            for (int s = 0; s < GG_SITE_COUNT; s++)
+                if (x->x[l][s]) {
+                    const double d = distance(y->x[l][s], x->x[l][s], x->rows[l][s] * x->width[l][s]);
+                    if (!(d < 0.15))
+                        fail_msg("%s: L%d.%s is %.2g away in int8", some[i], l, gg_site_name((gg_site)s), d);
+                    if (s == GG_SITE_UP && l == 2)
+                        assert_true(d > 1e-4); /* it was computed in int8 */
+                }
+        recording *alone = record_ids(q, ids + COLUMNS, 1, COLUMNS, 0, 1u << GG_SITE_RESID_OUT | 1u << GG_SITE_UP);
+        assert_same(y, alone, COLUMNS, some[i]);
+        drop_recording(alone);
+        drop_recording(x);
+        drop_recording(y);
+        gg_model_free(m);
+        gg_model_free(q);
     }
 }
 
@@ -362,6 +393,7 @@ int main(void)
         cmocka_unit_test(what_is_not_asked_for_is_left_out),
         cmocka_unit_test(a_warm_session_allocates_nothing),
         cmocka_unit_test(bfloat16_is_near_float32),
+        cmocka_unit_test(int8_is_near_float32_and_changes_with_nothing_else),
         cmocka_unit_test(an_action_does_what_a_change_of_weights_does),
         cmocka_unit_test(an_action_at_the_door_of_a_block_is_one_at_the_exit_before),
         cmocka_unit_test(actions_on_logits_touch_every_piece),
