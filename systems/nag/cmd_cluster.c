@@ -502,7 +502,7 @@ int gg__nag_cmd_cluster(int argc, char **argv)
     job j = {.site = "up", .label_column = "domain", .restarts = 10, .most = 2000};
     const double start = gg_time();
     const gg_option options[] = {
-        {"Input", NULL, GG_OPT_TEXTS, &j.files, "F", "feature files", NULL, true, 0, 0},
+        {"Input", NULL, GG_OPT_TEXTS, &j.files, "F", "feature files; a folder stands for the .nag files in it", NULL, true, 0, 0},
         {NULL, "labels", GG_OPT_TEXTS, &j.labels, "POOL",
          "the documents, with a column of known labels; documents without one are left out", NULL, false, 0, 0},
         {NULL, "label-column", GG_OPT_TEXT, &j.label_column, "NAME", "that column", NULL, false, 0, 0},

@@ -129,7 +129,7 @@ int gg__nag_cmd_explain(int argc, char **argv)
     const char *weights = "frequency", *site = "up";
     int64_t n_layers = 0, n_shown = 10;
     const gg_option options[] = {
-        {"Input", "pool", GG_OPT_TEXTS, &pool, "F", "feature files of the pool", NULL, true, 0, 0},
+        {"Input", "pool", GG_OPT_TEXTS, &pool, "F", "feature files of the pool, or folders of .nag files", NULL, true, 0, 0},
         {NULL, "docid", GG_OPT_TEXT, &o.docid, "X", "the document of the pool to explain", NULL, true, 0, 0},
         {NULL, "target", GG_OPT_TEXTS, &target, "F", "feature files of the target", NULL, true, 0, 0},
         {NULL, "n-layers", GG_OPT_INT, &n_layers, "L", "layers of row files that do not say", NULL, false, 0, GG_NAG_MAX_LAYERS},

@@ -10,7 +10,8 @@ enum { MAP_DOCUMENTS = 1500, ENDS = 10, BINS = 48, MOST_PER_LAYER = 1 << 20 };
 /* --- show: facts ---------------------------------------------------------------------------------------------------------------------- */
 typedef struct look {
     gg_context *ctx;
-    gg_texts files;
+    gg_texts words;        /* as given */
+    gg__nag_files files;   /* folders opened */
     int n_layers;
     gg_nag_type type;
     gg_nag_header header;  /* of the first file */
@@ -26,6 +27,7 @@ typedef struct look {
 
 static void look_free(look *k)
 {
+    gg__nag_files_free(&k->files, k->ctx);
     gg_nag_counts_free(k->counts);
     gg_nag_profile_free(k->profile);
     gg_drop(k->ctx, k->used);
@@ -40,15 +42,16 @@ static gg_status choose_site(look *k, const char *site)
     else
         k->type = k->header.site[0].type;
     k->s = gg_nag_header_find(&k->header, k->type);
-    return k->s >= 0 ? GG_OK : gg_fail(k->ctx, GG_ENOENT, "%s has no features of site %s", k->files.at[0], gg_nag_type_name(k->type));
+    return k->s >= 0 ? GG_OK : gg_fail(k->ctx, GG_ENOENT, "%s has no features of site %s", k->files.path[0], gg_nag_type_name(k->type));
 }
 
 static gg_status count_files(look *k, const char *site)
 {
+    GG_TRY(gg__nag_files_of(&k->files, k->ctx, (const char *const *)k->words.at, k->words.n));
     for (int p = 0; p < k->files.n; p++) {
         gg_nag_reader *r = NULL;
         gg_nag_features f;
-        GG_TRY(gg_nag_reader_open(&r, k->ctx, k->files.at[p], k->header.n_layers ? k->header.n_layers : k->n_layers));
+        GG_TRY(gg_nag_reader_open(&r, k->ctx, k->files.path[p], k->header.n_layers ? k->header.n_layers : k->n_layers));
         const gg_nag_header *h = gg_nag_reader_header(r);
         gg_status st = GG_OK;
         if (p == 0) {
@@ -56,7 +59,7 @@ static gg_status count_files(look *k, const char *site)
             if ((st = choose_site(k, site)) == GG_OK)
                 st = gg_nag_counts_create(&k->counts, k->ctx, h->n_layers, h->site[k->s].top_k, h->site[k->s].width);
         } else {
-            st = gg_nag_header_match(k->ctx, &k->header, k->files.at[0], h, k->files.at[p], k->type);
+            st = gg_nag_header_match(k->ctx, &k->header, k->files.path[0], h, k->files.path[p], k->type);
         }
         const int s = gg_nag_header_find(h, k->type);
         while (st == GG_OK && (st = gg_nag_reader_next(r, &f)) == GG_OK) {
@@ -66,13 +69,13 @@ static gg_status count_files(look *k, const char *site)
                 k->n_uncounted += f.token_num[i] < 0;
             }
             k->n += f.n;
-            st = gg_context_stopped(k->ctx) ? gg_fail(k->ctx, GG_EINTR, "stopped while reading %s", k->files.at[p]) : gg_nag_counts_add(k->counts, &f, s);
+            st = gg_context_stopped(k->ctx) ? gg_fail(k->ctx, GG_EINTR, "stopped while reading %s", k->files.path[p]) : gg_nag_counts_add(k->counts, &f, s);
         }
         gg_nag_reader_close(r);
         if (st != GG_END)
             return st;
     }
-    return k->n ? GG_OK : gg_fail(k->ctx, GG_EINVAL, "%s holds no documents", k->files.at[0]);
+    return k->n ? GG_OK : gg_fail(k->ctx, GG_EINVAL, "%s holds no documents", k->files.path[0]);
 }
 
 static gg_status find_used(look *k)
@@ -103,7 +106,7 @@ static void tell(const look *k)
     const gg_nag_header *h = &k->header;
     const gg_nag_site *site = &h->site[k->s];
     char a[32], b[32], c[32];
-    printf("%s%s   %s documents", k->files.at[0], k->files.n > 1 ? " and others" : "", gg__nag_count_text(a, k->n));
+    printf("%s%s   %s documents", k->words.at[0], k->words.n > 1 ? " and others" : "", gg__nag_count_text(a, k->n));
     if (k->n_uncounted == 0)
         printf(", %s tokens", gg__nag_count_text(b, k->n_tokens));
     if (k->n_scored)
@@ -155,7 +158,7 @@ static json_t *as_json(const look *k)
         }
         gg__json_add(&layers, json_pack("{s:i, s:I, s:o}", "layer", (int)h->layer[l], "n_used", (json_int_t)k->n_used[l], "most_used", list));
     }
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:o}", "path", k->files.at[0], "n_documents", (json_int_t)k->n, "n_tokens", (json_int_t)k->n_tokens,
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:o}", "path", k->words.at[0], "n_documents", (json_int_t)k->n, "n_tokens", (json_int_t)k->n_tokens,
                      "n_scored", (json_int_t)k->n_scored, "site", gg_nag_type_name(k->type), "n_always", (json_int_t)k->n_always, "header",
                      gg__nag_header_json(h), "layers", layers);
 }
@@ -210,7 +213,7 @@ static gg_status measure(typical *t, const look *k)
     for (int p = 0; p < k->files.n; p++) {
         gg_nag_reader *r = NULL;
         gg_nag_features f;
-        gg_status st = gg_nag_reader_open(&r, k->ctx, k->files.at[p], k->header.n_layers);
+        gg_status st = gg_nag_reader_open(&r, k->ctx, k->files.path[p], k->header.n_layers);
         const int s = st == GG_OK ? gg_nag_header_find(gg_nag_reader_header(r), k->type) : 0;
         while (st == GG_OK && (st = gg_nag_reader_next(r, &f)) == GG_OK)
             for (int64_t from = 0; from < f.n && st == GG_OK; from += GG__NAG_BATCH) {
@@ -262,7 +265,7 @@ static gg_status draw_map(gg__nag_pages *p, const look *k)
 {
     gg__nag_picked sample = {0};
     int64_t n_all;
-    GG_TRY(gg__nag_sample(&sample, &n_all, k->ctx, (const char *const *)k->files.at, k->files.n, k->header.n_layers, k->type, MAP_DOCUMENTS, NULL, NULL));
+    GG_TRY(gg__nag_sample(&sample, &n_all, k->ctx, (const char *const *)k->words.at, k->words.n, k->header.n_layers, k->type, MAP_DOCUMENTS, NULL, NULL));
     const int64_t n = sample.set.f.n;
     double *xy = gg_new(k->ctx, double, gg_mul(2, n));
     int32_t *label = gg_new(k->ctx, int32_t, n);
@@ -329,7 +332,7 @@ static gg_status write_report(const look *k, const char *folder, double start, i
             st = fill_report(&p, k, &t);
         if (st == GG_OK)
             st = gg__nag_pages_commit(&p, &k->header, k->type,
-                                      &(gg__nag_made){.command = command.data, .input = k->files.at, .n_inputs = k->files.n, .started = start});
+                                      &(gg__nag_made){.command = command.data, .input = k->words.at, .n_inputs = k->words.n, .started = start});
         gg__nag_pages_discard(&p);
     }
     gg_drop(k->ctx, t.distance);
@@ -346,7 +349,7 @@ int gg__nag_cmd_show(int argc, char **argv)
     const double start = gg_time();
     int64_t n_layers = 0;
     const gg_option options[] = {
-        {"Input", NULL, GG_OPT_TEXTS, &k.files, "F", "feature files that belong together: .nag, .jsonl[.gz|.zst], .parquet", NULL, true, 0, 0},
+        {"Input", NULL, GG_OPT_TEXTS, &k.words, "F", "feature files that belong together: .nag, .jsonl[.gz|.zst], .parquet, folders of .nag", NULL, true, 0, 0},
         {NULL, "n-layers", GG_OPT_INT, &n_layers, "L", "layers of row files that do not say", NULL, false, 0, GG_NAG_MAX_LAYERS},
         {"Method", "site", GG_OPT_TEXT, &site, "TYPE", "neuron type to look at: up, down, q, k, v or o (the first that the file has)", NULL, false, 0, 0},
         {"Output", "per-layer", GG_OPT_INT, &k.per_layer, "N", "most used neurons told of each layer", NULL, false, 1, MOST_PER_LAYER},
@@ -434,7 +437,7 @@ int gg__nag_cmd_deactivate(int argc, char **argv)
 {
     switches w = {.site = "up", .weights = "frequency", .per_layer = 20};
     const gg_option options[] = {
-        {"Input", NULL, GG_OPT_TEXTS, &w.target, "F", "feature files of the target", NULL, true, 0, 0},
+        {"Input", NULL, GG_OPT_TEXTS, &w.target, "F", "feature files of the target, or folders of .nag files", NULL, true, 0, 0},
         {NULL, "pool", GG_OPT_TEXTS, &w.pool, "P", "features that contrast compares with", NULL, false, 0, 0},
         {NULL, "n-layers", GG_OPT_INT, &w.n_layers, "L", "layers of row files that do not say", NULL, false, 0, GG_NAG_MAX_LAYERS},
         {"Method", "per-layer", GG_OPT_INT, &w.per_layer, "N", "neurons switched off in each layer", NULL, false, 1, MOST_PER_LAYER},

@@ -69,22 +69,26 @@ static gg_status each_batch(job *j, gg_status (*batch)(job *, const gg_nag_featu
 {
     const gg_nag_explain_options *o = j->o;
     gg_context *ctx = j->e.ctx;
-    for (int p = 0; p < o->n_pool; p++) {
+    gg__nag_files files;
+    gg_status st = gg__nag_files_of(&files, ctx, o->pool, o->n_pool);
+    for (int p = 0; p < files.n && st == GG_OK; p++) {
+        const char *path = files.path[p];
         gg_nag_reader *r = NULL;
         gg_nag_features f;
-        GG_TRY(gg_nag_reader_open(&r, ctx, o->pool[p], j->e.header.n_layers));
+        if ((st = gg_nag_reader_open(&r, ctx, path, j->e.header.n_layers)) != GG_OK)
+            break;
         const gg_nag_header *h = gg_nag_reader_header(r);
-        gg_status st = gg_nag_header_match(ctx, &j->e.header, o->target[0], h, o->pool[p], o->type);
+        st = gg_nag_header_match(ctx, &j->e.header, o->target[0], h, path, o->type);
         const int s = gg_nag_header_find(h, o->type);
         if (st == GG_OK && !j->pool)
             st = gg_nag_counts_create(&j->pool, ctx, h->n_layers, h->site[s].top_k, h->site[s].width);
         while (st == GG_OK && (st = gg_nag_reader_next(r, &f)) == GG_OK)
-            st = gg_context_stopped(ctx) ? gg_fail(ctx, GG_EINTR, "stopped while reading %s", o->pool[p]) : batch(j, &f, s);
+            st = gg_context_stopped(ctx) ? gg_fail(ctx, GG_EINTR, "stopped while reading %s", path) : batch(j, &f, s);
         gg_nag_reader_close(r);
-        if (st != GG_END)
-            return st;
+        st = st == GG_END ? GG_OK : st;
     }
-    return GG_OK;
+    gg__nag_files_free(&files, ctx);
+    return st;
 }
 
 static gg_status first_pass(job *j, const gg_nag_features *f, int s)

@@ -404,7 +404,7 @@ typedef struct gg_nag_explanation {
     int n_like;
 } gg_nag_explanation;
 typedef struct gg_nag_explain_options {
-    const char *const *target; int n_target; /* feature files */
+    const char *const *target; int n_target; /* feature files; a folder stands for the .nag files in it */
     const char *const *pool; int n_pool;
     const char *docid;                       /* of the pool */
     gg_nag_type type;

@@ -233,11 +233,13 @@ typedef struct drawer { /* of docids at positions */
 
 static gg_status go_through(drawer *d, gg_context *ctx, const char *const *paths, int n_paths, int n_layers)
 {
+    gg__nag_files files;
+    gg_status st = gg__nag_files_of(&files, ctx, paths, n_paths);
     d->n = d->at = 0;
-    for (int p = 0; p < n_paths; p++) {
+    for (int p = 0; p < files.n && st == GG_OK; p++) {
         gg_nag_reader *r = NULL;
         gg_nag_features f;
-        gg_status st = gg_nag_reader_open(&r, ctx, paths[p], n_layers);
+        st = gg_nag_reader_open(&r, ctx, files.path[p], n_layers);
         while (st == GG_OK && (st = gg_nag_reader_next(r, &f)) == GG_OK)
             for (int64_t i = 0; i < f.n && st == GG_OK; i++) {
                 if (d->passes && !d->passes(d->user, f.docid[i]))
@@ -251,10 +253,10 @@ static gg_status go_through(drawer *d, gg_context *ctx, const char *const *paths
                 d->n++;
             }
         gg_nag_reader_close(r);
-        if (st != GG_END)
-            return st;
+        st = st == GG_END ? GG_OK : st;
     }
-    return GG_OK;
+    gg__nag_files_free(&files, ctx);
+    return st;
 }
 
 gg_status gg__nag_sample(gg__nag_picked *out, int64_t *n_passed, gg_context *ctx, const char *const *paths, int n_paths, int n_layers, gg_nag_type t,

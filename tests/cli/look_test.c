@@ -105,6 +105,10 @@ static void show_counts_what_is_there(void **state)
     json_decref(j);
     read_report("show", 3);
     assert_non_null(strstr(page, "60 documents use 134 different neurons; 2 of them are in the list of every document."));
+    must("nag extract --model $M --input $D/docs.jsonl --output $D/folder/");
+    must("nag show $D/folder --json");
+    must("nag explain --pool $D/folder --target $D/docs.nag --docid a");
+    assert_non_null(strstr(s.out, "of 2, nearest first"));
     must("nag show $D/docs.nag");
     assert_non_null(strstr(s.out, "2 documents"));
     assert_non_null(strstr(s.out, "K 10 of 96"));
