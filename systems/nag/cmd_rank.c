@@ -1,4 +1,5 @@
 /* golgi nag rank, merge, slice. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "systems/nag/cmd.h"
@@ -12,7 +13,9 @@ typedef struct ranking_words {
     gg_texts target, targets, pool, payload, target_payload;
     const char *output, *weights, *site, *text_column, *report;
     int64_t n_layers;
+    double keep, up_to;
     bool all;
+    bool from_parts, to_part;                    /* .rank files come in, one goes out */
     gg_nag_rank_options o;
     gg_arena arena;
     int n;                                       /* targets */
@@ -72,11 +75,28 @@ static gg_status name_targets(ranking_words *w)
     return GG_OK;
 }
 
+/* What the .rank files have in them is not asked again. */
+static gg_status check_parts(const ranking_words *w)
+{
+    const gg_nag_rank_options *o = &w->o;
+    const struct {
+        bool given;
+        const char *name;
+    } words[] = {{w->target.n, "target"}, {w->targets.n, "targets"}, {w->target_payload.n, "target-payload"}, {o->target_filter, "target-filter"},
+                 {o->token_column, "token-column"}, {o->quality_column, "quality-column"}, {o->label_column, "label-column"},
+                 {o->target_label, "target-label"}, {w->all, "all"}, {w->report, "report"}, {strcmp(w->weights, "contrast") == 0, "weights contrast"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (words[i].given)
+            return gg_fail(w->ctx, GG_EINVAL, "--%s: the pool is made of .rank files, whose documents are scored; this can be asked only when they are made",
+                           words[i].name);
+    return GG_OK;
+}
+
 /* One target: --output is its file. Several: a folder, or a name in which {} stands for theirs. */
 static gg_status name_outputs(ranking_words *w)
 {
     const char *place = strstr(w->output, "{}");
-    if (!w->targets.n) {
+    if (!w->targets.n && w->n == 1 && !place) {
         w->path[0] = w->output;
         return GG_OK;
     }
@@ -157,7 +177,7 @@ static gg_status tell(ranking_words *w, gg_nag_ranking *const *r)
     if (to)
         gg_command_say_end(w->c, to);
     if (st == GG_OK && w->c->json && strcmp(w->output, "-") != 0)
-        st = gg__nag_print_json(w->ctx, json_incref(w->targets.n ? all : json_array_get(all, 0)));
+        st = gg__nag_print_json(w->ctx, json_incref(w->targets.n || w->n > 1 ? all : json_array_get(all, 0)));
     json_decref(all);
     return st;
 }
@@ -199,12 +219,49 @@ static gg_status write_report(ranking_words *w, gg_nag_ranking *const *r, double
     return st;
 }
 
+/* A .rank file goes out. */
+static gg_status make_part(ranking_words *w)
+{
+    const gg_nag_rank_options *o = &w->o;
+    if (!w->from_parts && w->target.n) { /* on another machine the same file may stand elsewhere */
+        char *stem = gg__nag_stem(w->ctx, w->target.at[0]);
+        w->one[0].name = stem ? gg_arena_strndup(&w->arena, stem, strlen(stem)) : NULL;
+        gg_drop(w->ctx, stem);
+        if (!w->one[0].name)
+            return GG_ENOMEM;
+    }
+    if (w->from_parts)
+        GG_TRY(gg_nag_partial_merge(w->ctx, o->pool, o->n_pool, w->output));
+    else
+        GG_TRY(gg_nag_partial_write(w->ctx, o, w->one, w->n, w->output, w->keep > 0 ? w->keep : fmin(1, 2 * o->fraction), w->up_to > 0 ? w->up_to : INFINITY));
+    if (w->c->quiet)
+        return GG_OK;
+    if (w->c->json)
+        return gg__nag_print_json(w->ctx, json_pack("{s:s}", "output", w->output));
+    FILE *to = gg_command_say_begin(w->c);
+    fprintf(to, "%s\n", w->output);
+    gg_command_say_end(w->c, to);
+    return GG_OK;
+}
+
+static gg_status take(ranking_words *w, gg_nag_ranking **r)
+{
+    if (!w->from_parts)
+        return gg_nag_rank_many(r, w->ctx, &w->o, w->one, w->n);
+    GG_TRY(gg_nag_partial_rank(r, &w->n, w->ctx, w->o.pool, w->o.n_pool, &w->o));
+    for (int i = 0; i < w->n; i++)
+        w->one[i].name = r[i]->name;
+    return GG_OK;
+}
+
 static gg_status rank(ranking_words *w, int argc, char **argv)
 {
     const double start = gg_time();
     gg_nag_rank_options *o = &w->o;
     gg_nag_ranking *r[GG_NAG_MAX_TARGETS] = {NULL};
     gg__nag_rows *rows = NULL;
+    const size_t n = strlen(w->output);
+    w->to_part = n >= 5 && strcmp(w->output + n - 5, ".rank") == 0;
     GG_TRY(gg__nag_type_parse(&o->type, w->ctx, w->site));
     GG_TRY(gg__nag_paths(o->pool, &o->n_pool, w->ctx, w->pool, "--pool"));
     GG_TRY(gg__nag_paths(o->payload, &o->n_payload, w->ctx, w->payload, "--payload"));
@@ -212,10 +269,13 @@ static gg_status rank(ranking_words *w, int argc, char **argv)
     o->weights = strcmp(w->weights, "contrast") == 0 ? GG_NAG_CONTRAST : GG_NAG_FREQUENCY;
     o->n_layers = (int)w->n_layers;
     o->chosen_only = !w->all && !w->report; /* a report draws every document */
-    GG_TRY(name_targets(w));
+    GG_TRY(gg__nag_is_partial(&w->from_parts, w->ctx, w->pool.at[0]));
+    GG_TRY(w->from_parts ? check_parts(w) : name_targets(w));
+    if (w->to_part)
+        return make_part(w);
     if (w->report) /* a place that cannot be written is told before the work */
         GG_TRY(gg_file_mkdirs(w->ctx, w->report));
-    gg_status st = gg_nag_rank_many(r, w->ctx, o, w->one, w->n);
+    gg_status st = take(w, r);
     if (st == GG_OK)
         st = name_outputs(w);
     if (st == GG_OK)
@@ -243,8 +303,10 @@ int gg__nag_cmd_rank(int argc, char **argv)
         {"Input", "target", GG_OPT_TEXTS, &w.target, "F", "feature files of the target; a folder stands for the .nag files in it", NULL, false, 0, 0},
         {NULL, "targets", GG_OPT_TEXTS, &w.targets, "NAME=F",
          "instead: several targets in one pass (up to 64), each with a selection of its own; F alone is named after the file", NULL, false, 0, 0},
-        {NULL, "pool", GG_OPT_TEXTS, &w.pool, "F", "feature files of the pool, or folders of them", NULL, true, 0, 0},
-        {NULL, "payload", GG_OPT_TEXTS, &w.payload, "POOL", "the pool's documents, or folders of them: all their columns are carried to the output", NULL, false, 0, 0},
+        {NULL, "pool", GG_OPT_TEXTS, &w.pool, "F", "feature files of the pool, or folders of them; or .rank files of all its pieces (see below)", NULL, true,
+         0, 0},
+        {NULL, "payload", GG_OPT_TEXTS, &w.payload, "POOL",
+         "the pool's documents, or folders of them: all their columns are carried to the output", NULL, false, 0, 0},
         {NULL, "token-column", GG_OPT_TEXT, &w.o.token_column, "NAME",
          "column of the token counts in the payload (default: the features' own, else token_num)", NULL, false, 0, 0},
         {NULL, "target-filter", GG_OPT_TEXT, &w.o.target_filter, "V", "keep the target rows whose column says V", NULL, false, 0, 0},
@@ -263,8 +325,12 @@ int gg__nag_cmd_rank(int argc, char **argv)
         {NULL, "target-label", GG_OPT_TEXT, &w.o.target_label, "V", "the domain that counts as right (with --targets: that of the target's name)", NULL,
          false, 0, 0},
         {"Output", "output", GG_OPT_TEXT, &w.output, "OUT",
-         "rows, nearest first: .jsonl[.gz|.zst], .csv, .tsv, .parquet, or -. With --targets a folder, which gets NAME.jsonl, "
+         "rows, nearest first: .jsonl[.gz|.zst], .csv, .tsv, .parquet, or -; .rank: of a piece of the pool, to be merged. With "
+         "--targets a folder, which gets NAME.jsonl, "
          "NAME.json and NAME.txt of each; or a file with {} for the name", NULL, true, 0, 0},
+        {NULL, "keep", GG_OPT_DOUBLE, &w.keep, "R", "for a .rank file: part of the piece's tokens whose documents it holds (default: twice the fraction)", NULL,
+         false, 0, 1},
+        {NULL, "up-to", GG_OPT_DOUBLE, &w.up_to, "D", "for a .rank file: instead, hold all documents of no larger distance", NULL, false, 0, 0},
         {NULL, "all", GG_OPT_FLAG, &w.all, NULL, "write the whole ranking, not only the chosen (and hold it in memory)", NULL, false, 0, 0},
         {NULL, "text-column", GG_OPT_TEXT, &w.text_column, "NAME", "column whose first words are shown of the nearest and farthest", NULL, false, 0, 0},
         {NULL, "report", GG_OPT_TEXT, &w.report, "DIR", "plots (PNG, SVG) and one report.html into this folder (every document is held in memory)", NULL,
@@ -275,6 +341,10 @@ int gg__nag_cmd_rank(int argc, char **argv)
                     .example = "golgi nag rank --target target.nag --pool pool.nag --payload pool.jsonl.zst --fraction 0.2 --output chosen.jsonl",
                     .notes = "Several targets cost little more than one:\n"
                              "  golgi nag rank --targets arc.nag hellaswag.nag --pool pool.nag --fraction 0.1 --output chosen/\n"
+                             "A pool on many machines is ranked in pieces, whose .rank files are merged in any order, also in several steps; "
+                             "the selection is that of one run:\n"
+                             "  golgi nag rank --target target.nag --pool shards/007.nag --output ranks/007.rank\n"
+                             "  golgi nag rank --pool ranks --output chosen.jsonl\n"
                              "Memory is that of the chosen rows and 21 bytes a document of the pool (more with a payload: 8 for a quality, 2 for a label).",
                     .options = options,
                     .n_options = sizeof options / sizeof *options};

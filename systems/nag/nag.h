@@ -296,6 +296,7 @@ enum { GG_NAG_ENDS = 10 };
 
 typedef struct gg_nag_ranking {
     gg_context *ctx;
+    const char *name;           /* of the target */
     int64_t n, n_selected;      /* documents ranked; row[0 .. n_selected-1] are chosen */
     int64_t n_rows;             /* rows held: n, or n_selected with chosen_only */
     gg_nag_row *row;            /* (n_rows,) by (score, docid) */
@@ -339,6 +340,19 @@ typedef struct gg_nag_target {
 GG_API gg_status gg_nag_rank_many(gg_nag_ranking **out, gg_context *ctx, const gg_nag_rank_options *o, const gg_nag_target *target, int n);
 /* path: (n,). The payload is read once for all. */
 GG_API gg_status gg_nag_rankings_write(gg_nag_ranking *const *r, int n, const gg_nag_rank_options *o, const char *const *path, bool all);
+
+/* Ranking in pieces, for pools that many machines hold: each ranks its files against the same targets into a .rank file, which has the leading
+ * rows of every order and a sketch of all its scores; merging is associative and free of order (the bytes too), and what a merge of all
+ * pieces chooses is what one run over the whole pool would choose. A piece cannot know how far the whole will reach: it keeps the rows within `keep` of its
+ * own tokens, or, with a finite up_to, all rows of no larger a score. When that was not far enough the ranking fails with GG_EMISMATCH and says
+ * which piece is to be made again and with which up_to; the sketches tell. Frequency weights without a quality or labels (GG_EUNSUPPORTED:
+ * these need the whole pool). Docids must differ between the pieces; the same piece twice is found, and rows that meet in the order. */
+GG_API gg_status gg_nag_partial_write(gg_context *ctx, const gg_nag_rank_options *o, const gg_nag_target *target, int n, const char *path, double keep,
+                                      double up_to);
+GG_API gg_status gg_nag_partial_merge(gg_context *ctx, const char *const *paths, int n_paths, const char *path);
+/* out: (GG_NAG_MAX_TARGETS,), *n of them made, as by gg_nag_rank_many with chosen_only; without profile, counts and target. Sets the type, weights and
+ * power of *o, whose fraction it takes. */
+GG_API gg_status gg_nag_partial_rank(gg_nag_ranking **out, int *n, gg_context *ctx, const char *const *paths, int n_paths, gg_nag_rank_options *o);
 
 /* The pieces, for callers with their own pools. Sorts by (score, docid bytewise). */
 GG_API void gg_nag_sort(gg_nag_row *row, int64_t n);

@@ -40,6 +40,7 @@ typedef struct gg__nag_files {
     char **path;
 } gg__nag_files;
 gg_status gg__nag_files_of(gg__nag_files *out, gg_context *ctx, const char *const *paths, int n_paths);
+gg_status gg__nag_files_ending(gg__nag_files *out, gg_context *ctx, const char *const *paths, int n_paths, const char *ending /* ".nag" */);
 void gg__nag_files_free(gg__nag_files *f, gg_context *ctx);
 
 #define GG__NAG_SWAP(type, a, b) \
@@ -108,6 +109,7 @@ void gg__nag_result_add(gg_nag_extract_result *sum, const gg_nag_extract_result 
 /* Documents of the source when it is small enough to count them first, else -1. Finds its mistakes before the model is run. */
 gg_status gg__nag_count(int64_t *out, gg_context *ctx, const gg_nag_source *source);
 bool gg__nag_is_binary(const char *path); /* by the name: .nag */
+gg_status gg__nag_is_partial(bool *out, gg_context *ctx, const char *path); /* by the name: .rank, or a folder that holds such and no .nag */
 void gg__nag_describe(gg_str *out, const gg_nag_header *h, const char *path, gg_nag_type t);
 
 /* Entry j of the lists of site s, whatever its bytes; the largest of n. */

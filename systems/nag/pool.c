@@ -106,8 +106,8 @@ static gg_status check_units(gg__nag_pool *pool)
     }
     for (int k = 0; k < n && st == GG_OK; k++)
         if (w[k].held < w[k].of)
-            gg_log(pool->ctx, GG_LOG_WARNING, "%lld of the %lld units of the input that %s is of are not here: the ranking is of what is here", (long long)(w[k].of - w[k].held),
-                   (long long)w[k].of, w[k].path);
+            gg_log(pool->ctx, GG_LOG_WARNING, "%lld of the %lld units of the input that %s is of are not here: the ranking is of what is here",
+                   (long long)(w[k].of - w[k].held), (long long)w[k].of, w[k].path);
     gg_drop(pool->ctx, w);
     return st;
 }
@@ -138,7 +138,8 @@ gg_status gg__nag_pool_pass(gg__nag_pool *pool, bool names_only, int64_t batch, 
             return GG_ENOMEM;
         for (int i = 0; i < pool->files.n; i++)
             pool->n_of[i] = -1;
-        GG_TRY(check_units(pool));
+        if (!pool->is_piece)
+            GG_TRY(check_units(pool));
     }
     if (!(p.block = gg_new(ctx, gg__nag_block, gg_mul(n_threads, p.n_blocks))))
         return GG_ENOMEM;
@@ -230,6 +231,7 @@ static gg_status number_docids(gg__nag_census *c, const gg_nag_features *f, cons
             return gg_fail(c->ctx, GG_EFORMAT, "%s: docid \"%s\" came before: rank needs each document once", path, f->docid[i]);
         *s = hash[i];
         s->number = (uint32_t)(from + i + 1);
+        c->sum += hash[i].a;
     }
     c->n += f->n;
     return GG_OK;

@@ -10,6 +10,7 @@ typedef struct gg__nag_pool {
     gg__nag_files files;
     int64_t *n_of;              /* (files.n,) documents of each, known after the first pass */
     gg_nag_type type;
+    bool is_piece;              /* units of the input that are not here are no surprise */
     int n_layers;               /* for row files that do not say */
     const gg_nag_header *like;  /* what the files must match, and the file that it is of */
     const char *like_path;
@@ -41,6 +42,7 @@ typedef struct gg__nag_census {
     gg__nag_pool *pool;
     const gg_nag_rank_options *o;
     int64_t n;                  /* documents of the pool */
+    uint64_t sum;               /* of the hashes of their docids: says which documents these are, in whatever order */
     struct gg__nag_slot *slot;  /* docid -> number of the document, until gg__nag_census_close */
     int64_t n_slots;
     pthread_mutex_t lock;

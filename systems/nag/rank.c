@@ -304,7 +304,7 @@ gg_status gg__nag_job_targets(gg__nag_job *j, const gg_nag_target *target, int n
         target = &single;
         n = o->n_target > 0;
     }
-    j->pool = (gg__nag_pool){.ctx = ctx, .type = o->type, .n_layers = o->n_layers, .like = &j->target, .progress = o->progress};
+    j->pool = (gg__nag_pool){.ctx = ctx, .type = o->type, .is_piece = j->sketched, .n_layers = o->n_layers, .like = &j->target, .progress = o->progress};
     GG_TRY(check_options(ctx, o, n));
     GG_TRY(gg__nag_files_of(&j->pool.files, ctx, o->pool, o->n_pool));
     for (int a = 0; a < n && j->pool.n_layers == 0; a++) {
@@ -323,7 +323,9 @@ gg_status gg__nag_job_targets(gg__nag_job *j, const gg_nag_target *target, int n
         if (!(j->aim[a] = gg__nag_aim_create(ctx)))
             return GG_ENOMEM;
         j->n_aims++;
-        j->aim[a]->name = target[a].name;
+        const char *name = target[a].name ? target[a].name : "";
+        if (!(j->aim[a]->r.name = gg_arena_strndup(&j->aim[a]->arena, name, strlen(name))))
+            return GG_ENOMEM;
         GG_TRY(gg__nag_aim_read(j->aim[a], &h, o, target[a].path, target[a].n_paths, j->pool.n_layers));
         if (a == 0)
             j->target = h;
@@ -341,6 +343,8 @@ static gg_status check_columns(const gg__nag_job *j)
     const gg__nag_census *c = j->census;
     const char *has = c->present.data ? c->present.data : "none";
     const char *where = o->n_payload ? o->payload[0] : o->pool[0];
+    if (c->n_kept == 0 && j->sketched) /* a piece of a pool may be empty */
+        return GG_OK;
     if (c->n_kept == 0)
         return gg_fail(j->ctx, GG_EINVAL, "nothing to rank: %s%s", o->pool[0],
                        c->n_unpaid ? " and the payload have no docid in common" : c->n_unrated ? ": no document has a quality" : " holds no documents");
@@ -367,7 +371,7 @@ static gg_status name_labels(gg__nag_job *j, gg__nag_aim *a)
             return GG_ENOMEM;
     r->n_labels = (int)labels->n;
     const gg_nag_rank_options *o = j->o;
-    const char *right = o->target_label ? o->target_label : o->target_filter ? o->target_filter : j->n_aims > 1 ? a->name : NULL;
+    const char *right = o->target_label ? o->target_label : o->target_filter ? o->target_filter : j->n_aims > 1 ? r->name : NULL;
     r->right = right ? (int32_t)gg__docids_find(labels, right) : -1;
     if (o->target_label && r->right < 0)
         return gg_fail(j->ctx, GG_ENOENT, "no document of the pool has %s = %s", o->label_column, o->target_label);
@@ -447,8 +451,10 @@ static gg_status finish_aim(void *user, int64_t i, int index)
     r->row = a->front.row;
     r->n_rows = a->front.n;
     r->n_ends = (int)(r->n < GG_NAG_ENDS ? r->n : GG_NAG_ENDS);
-    memcpy(r->near, a->near.row, sizeof *r->near * (size_t)r->n_ends);
-    memcpy(r->far, a->far.row, sizeof *r->far * (size_t)r->n_ends);
+    for (int k = 0; k < r->n_ends; k++) {
+        r->near[k] = a->near.row[k];
+        r->far[k] = a->far.row[k];
+    }
     r->n_unpaid = j->census->n_unpaid;
     r->n_unrated = j->census->n_unrated;
     r->n_uncounted = j->n_uncounted;
@@ -472,8 +478,6 @@ gg_status gg__nag_job_run(gg__nag_job *j)
     if (o->quality_column)
         GG_TRY(score(j, true));
     GG_TRY(score(j, false));
-    if (j->n_tokens == 0)
-        return gg_fail(j->ctx, GG_EINVAL, "all token counts of the pool are 0: a share of them cannot be chosen");
     return gg_parallel(j->ctx, j->n_aims, finish_aim, j);
 }
 
@@ -495,6 +499,8 @@ gg_status gg_nag_rank_many(gg_nag_ranking **out, gg_context *ctx, const gg_nag_r
     gg_status st = gg__nag_job_targets(&j, target, n);
     if (st == GG_OK)
         st = gg__nag_job_run(&j);
+    if (st == GG_OK && j.n_tokens == 0)
+        st = gg_fail(ctx, GG_EINVAL, "all token counts of the pool are 0: a share of them cannot be chosen");
     for (int a = 0; a < j.n_aims && st == GG_OK; a++) {
         gg_nag_ranking *r = &j.aim[a]->r;
         gg__nag_choose(r, j.n_tokens, o->fraction);

@@ -8,8 +8,7 @@
 /* One target and the order that it makes of the pool. The ranking comes first, so that freeing it gets this back. */
 typedef struct gg__nag_aim {
     gg_nag_ranking r;
-    const char *name;
-    gg_arena arena;            /* docids of the targets, names of labels */
+    gg_arena arena;            /* the target's name and docids, names of labels */
     gg_nag_profile *profile[2]; /* by gg_nag_weights; NULL: not needed */
     int column[2];             /* their places in the table */
     gg__nag_front front;       /* by score */
@@ -32,7 +31,7 @@ typedef struct gg__nag_job {
     bool keep_all;             /* every row is held */
     double keep;               /* else: rows within this part of the tokens */
     double up_to;              /* and no row of a larger score */
-    bool sketched;
+    bool sketched;             /* the aims get sketches */
     /* of the documents that count, known after the scoring pass */
     int64_t n_tokens, n_uncounted;
     int64_t *label_tokens;     /* (n_labels + 1,) */

@@ -30,7 +30,13 @@ static gg_status add_file(gg__nag_files *f, int *cap, gg_context *ctx, const cha
     return GG_OK;
 }
 
-gg_status gg__nag_files_of(gg__nag_files *out, gg_context *ctx, const char *const *paths, int n_paths)
+static bool ends_with(const char *s, const char *ending)
+{
+    const size_t n = strlen(s), m = strlen(ending);
+    return n > m && strcmp(s + n - m, ending) == 0;
+}
+
+gg_status gg__nag_files_ending(gg__nag_files *out, gg_context *ctx, const char *const *paths, int n_paths, const char *ending)
 {
     int cap = 0;
     gg_status st = GG_OK;
@@ -45,15 +51,20 @@ gg_status gg__nag_files_of(gg__nag_files *out, gg_context *ctx, const char *cons
         if ((st = gg_folder_names(&names, ctx, paths[p])) != GG_OK)
             break;
         for (int64_t i = 0; i < names.n && st == GG_OK; i++)
-            if (gg__nag_is_binary(names.paths[i]))
+            if (ends_with(names.paths[i], ending))
                 st = add_file(out, &cap, ctx, paths[p], names.paths[i]);
         gg_folder_free(&names, ctx);
         if (st == GG_OK && out->n == before)
-            st = gg_fail(ctx, GG_ENOENT, "%s: the folder holds no .nag files", paths[p]);
+            st = gg_fail(ctx, GG_ENOENT, "%s: the folder holds no %s files", paths[p], ending);
     }
     if (st != GG_OK)
         gg__nag_files_free(out, ctx);
     return st;
+}
+
+gg_status gg__nag_files_of(gg__nag_files *out, gg_context *ctx, const char *const *paths, int n_paths)
+{
+    return gg__nag_files_ending(out, ctx, paths, n_paths, ".nag");
 }
 
 void gg__nag_files_free(gg__nag_files *f, gg_context *ctx)

@@ -183,3 +183,8 @@ os.makedirs(os.path.join(here, "nag"), exist_ok=True)
 for name, words in [("up", ["--top-k", "2"]), ("three", ["--sites", "up,q,k", "--top-k", "3"])]:
     subprocess.run([os.path.join(root, "build/golgi"), "nag", "extract", "--model", os.path.join(root, "tests/golden/tinygguf/tiny.gguf"), "--input", pool, "--quiet",
                     "--dtype", "f32", "--output", os.path.join(here, "nag", name + ".nag")] + words, check=True)
+os.makedirs(os.path.join(here, "rank"), exist_ok=True)
+up = os.path.join(here, "nag", "up.nag")
+for name, words in [("whole", ["--keep", "1"]), ("row", ["--keep", "0.01"]), ("score", ["--up-to", "0.4"]), ("two", ["--targets", "a=" + up, "b=" + up])]:
+    subprocess.run([os.path.join(root, "build/golgi"), "nag", "rank", "--pool", up, "--quiet", "--output", os.path.join(here, "rank", name + ".rank")] +
+                   words + ([] if "--targets" in words else ["--target", up]), check=True)

@@ -69,6 +69,11 @@
 #include "fuzz/npz_fuzz.c"
 #undef fuzz_one
 #undef LLVMFuzzerTestOneInput
+#define fuzz_one rank_one
+#define LLVMFuzzerTestOneInput rank_input
+#include "fuzz/rank_fuzz.c"
+#undef fuzz_one
+#undef LLVMFuzzerTestOneInput
 #define fuzz_one safetensors_one
 #define LLVMFuzzerTestOneInput safetensors_input
 #include "fuzz/safetensors_fuzz.c"
@@ -99,6 +104,7 @@ static const struct {
     {"nagrows", nagrows_input},
     {"npy", npy_input},
     {"npz", npz_input},
+    {"rank", rank_input},
     {"safetensors", safetensors_input},
     {"text", text_input},
     {"tokenizer", tokenizer_input},
