@@ -87,7 +87,7 @@ int gg_cli_tokenize(int argc, char **argv)
     const char *model = NULL, *file = NULL;
     bool special = false, pieces = false;
     const gg_option options[] = {
-        {"Input", "model", GG_OPT_TEXT, &model, "M", "the model: a GGUF file (a vocabulary is enough), a Hugging Face folder or a tokenizer.json", NULL, true, 0, 0},
+        {"Input", "model", GG_OPT_TEXT, &model, "M", "a GGUF file (a vocabulary is enough), a Hugging Face folder or a tokenizer.json", NULL, true, 0, 0},
         {NULL, NULL, GG_OPT_TEXT, &file, "FILE", "the text, read whole; - reads standard input", NULL, true, 0, 0},
         {"Method", "special", GG_OPT_FLAG, &special, NULL, "add the special tokens that the model expects around a text", NULL, false, 0, 0},
         {"Output", "pieces", GG_OPT_FLAG, &pieces, NULL, "one line a token: its id and its piece of the vocabulary", NULL, false, 0, 0},
@@ -107,7 +107,8 @@ int gg_cli_tokenize(int argc, char **argv)
     size_t n = 0;
     int64_t n_repaired = 0;
     gg_token_list ids = {0};
-    if ((s = gg_command_context(&ctx, &c)) != GG_OK || (s = gg_tokenizer_open_path(&t, ctx, model)) != GG_OK || (s = read_text(&text, &n, &n_repaired, ctx, file)) != GG_OK)
+    if ((s = gg_command_context(&ctx, &c)) != GG_OK || (s = gg_tokenizer_open_path(&t, ctx, model)) != GG_OK ||
+        (s = read_text(&text, &n, &n_repaired, ctx, file)) != GG_OK)
         goto end;
     ids.ctx = ctx;
     if ((s = gg_tokenizer_encode(t, &ids, text, n, 0, GG_TOKENIZE_PARSE_SPECIAL | (special ? GG_TOKENIZE_SPECIAL : 0))) != GG_OK)

@@ -3,9 +3,9 @@
  * When the text goes on (open) a step gives only what no continuation changes: a normal form ends before the last character that
  * can neither combine with what stands before it nor move, a replacement keeps back what might be half of its pattern.
  *
- * Traps: BERT strips the nonspacing marks, StripAccents all marks; the canonical ordering of a hostile run of combining marks is quadratic when sorted by exchanges, so long runs are sorted by
- * counting. tokenizer.json's Precompiled looks a whole grapheme up and takes the shortest entry, SentencePiece itself the longest at each
- * character: two rules for one table. */
+ * Traps: BERT strips the nonspacing marks, StripAccents all marks; the canonical ordering of a hostile run of combining marks is quadratic when
+ * sorted by exchanges, so long runs are sorted by counting. tokenizer.json's Precompiled looks a whole grapheme up and takes the shortest entry,
+ * SentencePiece itself the longest at each character: two rules for one table. */
 #include "text/text.h"
 #include "base/utf8.h"
 #include <utf8proc.h>
@@ -283,7 +283,8 @@ static gg_status replace_regex(gg__encoder *e, gg__buffer *out, const gg__norm *
         if (rc == PCRE2_ERROR_NOMATCH)
             break;
         if (rc < 0)
-            return gg_fail(e->ctx, rc == PCRE2_ERROR_NOMEMORY ? GG_ENOMEM : GG_EUNSUPPORTED, "the normalizer's regular expression gave up (PCRE2 error %d)", rc);
+            return gg_fail(e->ctx, rc == PCRE2_ERROR_NOMEMORY ? GG_ENOMEM : GG_EUNSUPPORTED,
+                           "the normalizer's regular expression gave up (PCRE2 error %d)", rc);
         const PCRE2_SIZE *v = pcre2_get_ovector_pointer(e->match);
         const size_t a = v[0], b = v[1] > v[0] ? v[1] : v[0];
         at = b > a ? b : b + (b < n ? (size_t)gg__utf8_len((unsigned char)s[b]) : 1);

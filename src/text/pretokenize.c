@@ -73,8 +73,8 @@ static const char *posix_class(const char *name, size_t n)
 
 static gg_status refuse(gg_tokenizer *t, const char *pattern, size_t n, size_t at, const char *what)
 {
-    return gg_fail(t->ctx, GG_EUNSUPPORTED, "the regular expression '%.*s' uses %s (byte %zu), which golgi does not read", n > 200 ? 200 : (int)n, pattern, what,
-                   at);
+    return gg_fail(t->ctx, GG_EUNSUPPORTED, "the regular expression '%.*s' uses %s (byte %zu), which golgi does not read", n > 200 ? 200 : (int)n, pattern,
+                   what, at);
 }
 
 static gg_status translate(gg_str *out, gg_tokenizer *t, const char *p, size_t n)
@@ -209,7 +209,8 @@ static gg_status match_failed(gg__encoder *e, int rc)
 {
     PCRE2_UCHAR text[200] = {0};
     pcre2_get_error_message(rc, text, sizeof text);
-    return gg_fail(e->ctx, rc == PCRE2_ERROR_NOMEMORY ? GG_ENOMEM : GG_EUNSUPPORTED, "the tokenizer's regular expression gave up on this text: %s", (const char *)text);
+    return gg_fail(e->ctx, rc == PCRE2_ERROR_NOMEMORY ? GG_ENOMEM : GG_EUNSUPPORTED, "the tokenizer's regular expression gave up on this text: %s",
+                   (const char *)text);
 }
 
 /* ---- building ---- */

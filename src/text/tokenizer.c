@@ -198,8 +198,8 @@ void gg_tokenizer_free(gg_tokenizer *t)
     }
     for (int64_t i = 0; i < t->n_added; i++)
         gg_drop(ctx, t->added[i].text);
-    void *const rest[] = {t->type, t->pair, t->first_rank, t->onwards, t->merge, t->word_prefix, t->word_suffix, t->key, t->score, t->bigram, t->start_mark, t->inner_mark,
-                          t->norm, t->pre, t->dec, t->added, t->before, t->after, t->raw.length, t->normal.length};
+    void *const rest[] = {t->type, t->pair, t->first_rank, t->onwards, t->merge, t->word_prefix, t->word_suffix, t->key, t->score, t->bigram, t->start_mark,
+                          t->inner_mark, t->norm, t->pre, t->dec, t->added, t->before, t->after, t->raw.length, t->normal.length};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
         gg_drop(ctx, rest[i]);
     pcre2_match_context_free(t->pcre_limits);
@@ -409,8 +409,8 @@ void gg__encoder_free(gg__encoder *e)
     pcre2_match_data_free(e->match);
     pcre2_match_context_free(e->limits);
     pcre2_jit_stack_free(e->stack);
-    void *const rest[] = {e->next, e->prev, e->sym, e->heap, e->best, e->from, e->via, e->norm[0].data, e->norm[1].data, e->repaired.data, e->prefixed.data, e->word.data,
-                          e->point};
+    void *const rest[] = {e->next, e->prev, e->sym, e->heap, e->best, e->from, e->via, e->norm[0].data, e->norm[1].data, e->repaired.data, e->prefixed.data,
+                          e->word.data, e->point};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
         gg_drop(e->ctx, rest[i]);
     for (size_t i = 0; i < sizeof e->step / sizeof *e->step; i++)

@@ -134,7 +134,8 @@ static gg_status read_scores(float **out, gg_tokenizer *t, const gg_tensors *m)
 {
     const int64_t n = gg_tensors_array(m, "tokenizer.ggml.scores");
     if (n != t->vocab.n)
-        return gg_fail(t->ctx, GG_EFORMAT, "the tokenizer has %lld tokens but %lld scores (tokenizer.ggml.scores)", (long long)t->vocab.n, (long long)(n < 0 ? 0 : n));
+        return gg_fail(t->ctx, GG_EFORMAT, "the tokenizer has %lld tokens but %lld scores (tokenizer.ggml.scores)", (long long)t->vocab.n,
+                       (long long)(n < 0 ? 0 : n));
     float *s = *out = gg_new(t->ctx, float, n);
     if (!s)
         return GG_ENOMEM;

@@ -251,7 +251,8 @@ static gg_status read_pre(gg_tokenizer *t, const json_t *o, bool *bytes, int dep
         return gg__pre_punctuation(t, how);
     }
     if (!strcmp(type, "Whitespace"))
-        return gg__pre_regex(t, "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}]+|[^\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}\\s]+", GG__REMOVED, true);
+        return gg__pre_regex(t, "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}]+|[^\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}\\s]+",
+                             GG__REMOVED, true);
     if (!strcmp(type, "WhitespaceSplit"))
         return gg__pre_regex(t, "\\s+", GG__REMOVED, false);
     if (!strcmp(type, "BertPreTokenizer"))
@@ -281,7 +282,8 @@ static gg_status check_id(gg_tokenizer *t, const json_t *v, int32_t *out)
 {
     const json_int_t id = json_integer_value(v);
     if (!json_is_integer(v) || id < 0 || id >= t->vocab.n)
-        return gg_fail(t->ctx, GG_EFORMAT, "the post_processor names the token id %lld; the vocabulary has ids 0 to %lld", (long long)id, (long long)t->vocab.n - 1);
+        return gg_fail(t->ctx, GG_EFORMAT, "the post_processor names the token id %lld; the vocabulary has ids 0 to %lld", (long long)id,
+                       (long long)t->vocab.n - 1);
     *out = (int32_t)id;
     return GG_OK;
 }
@@ -620,7 +622,8 @@ static gg_status read_merges(gg_tokenizer *t, const json_t *merges)
             st = GG_ENOMEM;
             break;
         }
-        const int32_t left = gg__vocab_find(&t->vocab, a, na), right = gg__vocab_find(&t->vocab, b, nb), both = gg__vocab_find(&t->vocab, whole.data, whole.len);
+        const int32_t left = gg__vocab_find(&t->vocab, a, na), right = gg__vocab_find(&t->vocab, b, nb);
+        const int32_t both = gg__vocab_find(&t->vocab, whole.data, whole.len);
         if (left < 0 || right < 0 || both < 0) {
             st = gg_fail(t->ctx, GG_EFORMAT, "merge %zu '%.*s' '%.*s': %s is not in the vocabulary", i, na > 80 ? 80 : (int)na, a, nb > 80 ? 80 : (int)nb, b,
                          left < 0 ? "its left side" : right < 0 ? "its right side" : "what it gives");

@@ -65,7 +65,8 @@ gg_status gg__unigram_prepare(gg_tokenizer *t, int64_t n_scores)
         size_t n;
         const char *s = gg__vocab_text(&t->vocab, i, &n);
         int32_t node = 0;
-        if (!n || i >= n_scores || t->type[i] == GG__TYPE_CONTROL || t->type[i] == GG__TYPE_BYTE || t->type[i] == GG__TYPE_UNKNOWN || gg__vocab_find(&t->vocab, s, n) != i)
+        if (!n || i >= n_scores || t->type[i] == GG__TYPE_CONTROL || t->type[i] == GG__TYPE_BYTE || t->type[i] == GG__TYPE_UNKNOWN ||
+            gg__vocab_find(&t->vocab, s, n) != i)
             continue;
         for (size_t k = 0; k < n; k++) {
             const uint64_t edge = (uint64_t)node << 8 | (uint8_t)s[k];

@@ -11,13 +11,14 @@ static gg_tokenizer *text_tokenizer[TEXT_TOKENIZERS];
 static void text_open(void)
 {
     static const char *const paths[TEXT_TOKENIZERS] = {
-        "tests/golden/tokenizers/gpt-2.gguf", "tests/golden/tokenizers/bert-bge.gguf", "tests/golden/sentencepiece/unigram.gguf", "tests/golden/sentencepiece/bpe-no-prefix.gguf",
-        "tests/golden/sentencepiece/unigram-bytes.gguf", "tests/fuzz/corpus/tokenizer/llama.json", "tests/fuzz/corpus/tokenizer/split.json", "tests/fuzz/corpus/tokenizer/unigram.json",
-        "tests/fuzz/corpus/tokenizer/bytes.json"};
+        "tests/golden/tokenizers/gpt-2.gguf", "tests/golden/tokenizers/bert-bge.gguf", "tests/golden/sentencepiece/unigram.gguf",
+        "tests/golden/sentencepiece/bpe-no-prefix.gguf", "tests/golden/sentencepiece/unigram-bytes.gguf", "tests/fuzz/corpus/tokenizer/llama.json",
+        "tests/fuzz/corpus/tokenizer/split.json", "tests/fuzz/corpus/tokenizer/unigram.json", "tests/fuzz/corpus/tokenizer/bytes.json"};
     if (gg_context_create(&text_ctx, &(gg_context_options){.n_threads = 1}) != GG_OK)
         abort();
     for (int i = 0; i < TEXT_TOKENIZERS; i++) {
-        const gg_status s = i < 5 ? gg_tokenizer_open_path(&text_tokenizer[i], text_ctx, paths[i]) : gg_tokenizer_open_json(&text_tokenizer[i], text_ctx, paths[i]);
+        const gg_status s =
+            i < 5 ? gg_tokenizer_open_path(&text_tokenizer[i], text_ctx, paths[i]) : gg_tokenizer_open_json(&text_tokenizer[i], text_ctx, paths[i]);
         if (s != GG_OK) {
             fprintf(stderr, "%s\n", gg_message(text_ctx));
             abort();

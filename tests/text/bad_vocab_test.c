@@ -6,18 +6,23 @@
 
 static const char bpe[] =
     "{\"added_tokens\": [{\"id\": 6, \"content\": \"<s>\", \"special\": true}],\n"
-    " \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"Replace\", \"pattern\": {\"String\": \"q\"}, \"content\": \"a\"}]},\n"
-    " \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[a-c]+|x\"}, \"behavior\": \"Isolated\"}, {\"type\": \"Metaspace\", \"prepend_scheme\": \"never\"}]},\n"
-    " \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"<s>\"}}, {\"Sequence\": {\"id\": \"A\"}}], \"special_tokens\": {\"<s>\": {\"ids\": [6]}}},\n"
+    " \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"},\n"
+    "  {\"type\": \"Replace\", \"pattern\": {\"String\": \"q\"}, \"content\": \"a\"}]},\n"
+    " \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[a-c]+|x\"}, \"behavior\": \"Isolated\"},\n"
+    "  {\"type\": \"Metaspace\", \"prepend_scheme\": \"never\"}]},\n"
+    " \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"<s>\"}}, {\"Sequence\": {\"id\": \"A\"}}],\n"
+    "  \"special_tokens\": {\"<s>\": {\"ids\": [6]}}},\n"
     " \"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Fuse\"}, {\"type\": \"Strip\", \"content\": \" \", \"start\": 1}]},\n"
-    " \"model\": {\"type\": \"BPE\", \"unk_token\": \"u\", \"dropout\": null, \"continuing_subword_prefix\": \"\", \"vocab\": {\"u\": 0, \"a\": 1, \"b\": 2, \"c\": 3, \"ab\": 4, \"abc\": 5},\n"
+    " \"model\": {\"type\": \"BPE\", \"unk_token\": \"u\", \"dropout\": null, \"continuing_subword_prefix\": \"\",\n"
+    "  \"vocab\": {\"u\": 0, \"a\": 1, \"b\": 2, \"c\": 3, \"ab\": 4, \"abc\": 5},\n"
     "  \"merges\": [\"a b\", [\"ab\", \"c\"]]}}\n";
 static const char unigram[] =
     "{\"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"CAAAAAAAAAAAAAAA\"},\n"
     " \"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"u\", 0], [\"a\", -1.5], [\"b\", -2]]}}\n";
 static const char wordpiece[] =
     "{\"post_processor\": {\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 2], \"cls\": [\"[CLS]\", 1]},\n"
-    " \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"max_input_chars_per_word\": 100, \"vocab\": {\"[UNK]\": 0, \"[CLS]\": 1, \"[SEP]\": 2, \"a\": 3}}}\n";
+    " \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"max_input_chars_per_word\": 100,\n"
+    "  \"vocab\": {\"[UNK]\": 0, \"[CLS]\": 1, \"[SEP]\": 2, \"a\": 3}}}\n";
 
 /* A copy of `base` with the first `from` become `to`. */
 static const char *edited(const char *base, const char *from, const char *to)
@@ -46,8 +51,8 @@ static void what_is_wrong_with_a_json_is_named(void **state)
         gg_status status;
         const char *says, *says_too;
     } table[] = {
-        {bpe, "\"decoder\": {", "\"decoder\" {", GG_EFORMAT, "line 5, column ", ""},
-        {bpe, "]]}}\n", "]]}", GG_EFORMAT, "line 7", ""},
+        {bpe, "\"decoder\": {", "\"decoder\" {", GG_EFORMAT, "line 8, column ", ""},
+        {bpe, "]]}}\n", "]]}", GG_EFORMAT, "line 11", ""},
         {bpe, "\"model\"", "\"modle\"", GG_EFORMAT, "no model", "not a tokenizer.json"},
         {bpe, "\"vocab\"", "\"x\"", GG_EFORMAT, "no model with a vocab", ""},
         {bpe, "\"BPE\"", "\"WordLevel\"", GG_EUNSUPPORTED, "tokenizer model 'WordLevel'", ""},
@@ -68,7 +73,8 @@ static void what_is_wrong_with_a_json_is_named(void **state)
         {bpe, "[\"ab\", \"c\"]", "[\"c\", \"c\"]", GG_EFORMAT, "merge 1 'c' 'c': what it gives is not in the vocabulary", ""},
         {bpe, "\"unk_token\": \"u\"", "\"unk_token\": \"v\"", GG_EFORMAT, "unk_token 'v' is not in the vocabulary", ""},
         {bpe, "\"dropout\": null", "\"dropout\": 0.1", GG_EUNSUPPORTED, "dropout", ""},
-        {bpe, "\"continuing_subword_prefix\": \"\"", "\"continuing_subword_prefix\": \"123456789012345678901234567890123\"", GG_EUNSUPPORTED, "more than 32 bytes", ""},
+        {bpe, "\"continuing_subword_prefix\": \"\"",
+         "\"continuing_subword_prefix\": \"123456789012345678901234567890123\"", GG_EUNSUPPORTED, "more than 32 bytes", ""},
         {bpe, "\"NFC\"", "\"NFX\"", GG_EUNSUPPORTED, "normalizer 'NFX'", ""},
         {bpe, "{\"type\": \"NFC\"}", "{\"kind\": \"NFC\"}", GG_EUNSUPPORTED, "normalizer '(without a type)'", ""},
         {bpe, "{\"String\": \"q\"}", "{\"Text\": \"q\"}", GG_EFORMAT, "neither a String nor a Regex", ""},
@@ -96,7 +102,8 @@ static void what_is_wrong_with_a_json_is_named(void **state)
         {bpe, ", {\"Sequence\": {\"id\": \"A\"}}", "", GG_EFORMAT, "no place for the text", ""},
         {bpe, "{\"Sequence\": {\"id\": \"A\"}}", "{\"Sequence\": {\"id\": \"A\"}}, {\"Sequence\": {\"id\": \"A\"}}", GG_EUNSUPPORTED, "around one text", ""},
         {bpe, "\"Fuse\"", "\"CTC\"", GG_EUNSUPPORTED, "decoder 'CTC'", ""},
-        {bpe, "{\"type\": \"Fuse\"}", "{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"x\"}, \"content\": \"\"}", GG_EUNSUPPORTED, "Replace with a regular expression", ""},
+        {bpe, "{\"type\": \"Fuse\"}",
+         "{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"x\"}, \"content\": \"\"}", GG_EUNSUPPORTED, "Replace with a regular expression", ""},
         {unigram, "[\"a\", -1.5]", "[\"a\"]", GG_EFORMAT, "vocabulary entry 1 is not [text, score]", ""},
         {unigram, "[\"a\", -1.5]", "[1, -1.5]", GG_EFORMAT, "vocabulary entry 1 is not [text, score]", ""},
         {unigram, "[\"a\", -1.5]", "\"a\"", GG_EFORMAT, "vocabulary entry 1 is not [text, score]", ""},
@@ -116,7 +123,8 @@ static void what_is_wrong_with_a_json_is_named(void **state)
         const char *path = edited(table[i].base, table[i].from, table[i].to);
         const gg_status s = gg_tokenizer_open_json(&t, *state, path);
         if (s != table[i].status)
-            fail_msg("row %zu (%s): %s, expected %s: %s", i, table[i].says, gg_status_name(s), gg_status_name(table[i].status), s == GG_OK ? "" : gg_message(*state));
+            fail_msg("row %zu (%s): %s, expected %s: %s", i, table[i].says, gg_status_name(s), gg_status_name(table[i].status),
+                     s == GG_OK ? "" : gg_message(*state));
         assert_text_has(gg_message(*state), path);
         assert_text_has(gg_message(*state), table[i].says);
         assert_text_has(gg_message(*state), table[i].says_too);
@@ -146,7 +154,8 @@ static void a_file_that_is_not_there_is_named(void **state)
 static void a_broken_tokenizer_config_is_named(void **state)
 {
     gg_tokenizer *t = NULL;
-    static const char sound[] = "{\"bos_token\": {\"content\": \"ab\"},\n \"eos_token\": \"abc\"}", broken[] = "{\"bos_token\": {\"content\": \"ab\"},\n \"eos_token\"}";
+    static const char sound[] = "{\"bos_token\": {\"content\": \"ab\"},\n \"eos_token\": \"abc\"}",
+        broken[] = "{\"bos_token\": {\"content\": \"ab\"},\n \"eos_token\"}";
     put_file("tokenizer_config.json", sound, sizeof sound - 1);
     t = open_json(*state, put_file("tokenizer.json", bpe, strlen(bpe)));
     assert_int_equal(gg_tokenizer_bos(t), 4);
@@ -199,7 +208,8 @@ static const char *write_parts(const parts *p)
 static void what_is_wrong_with_a_gguf_is_named(void **state)
 {
     static const char *const tokens[] = {"a", "b", "ab", "c"};
-    static const char *const good[] = {"a b"}, *const no_space[] = {"ab"}, *const left[] = {"x b"}, *const right[] = {"a x"}, *const result[] = {"b a"}, *const second[] = {"a b", "ab ab"};
+    static const char *const good[] = {"a b"}, *const no_space[] = {"ab"}, *const left[] = {"x b"}, *const right[] = {"a x"}, *const result[] = {"b a"},
+        *const second[] = {"a b", "ab ab"};
     static const struct {
         parts p;
         gg_status status;
@@ -232,7 +242,8 @@ static void what_is_wrong_with_a_gguf_is_named(void **state)
         assert_ok(*state, gg_tensors_open(&m, *state, path));
         const gg_status s = gg_tokenizer_open(&t, *state, m);
         if (s != table[i].status)
-            fail_msg("row %zu (%s): %s, expected %s: %s", i, table[i].says, gg_status_name(s), gg_status_name(table[i].status), s == GG_OK ? "" : gg_message(*state));
+            fail_msg("row %zu (%s): %s, expected %s: %s", i, table[i].says, gg_status_name(s), gg_status_name(table[i].status),
+                     s == GG_OK ? "" : gg_message(*state));
         assert_true((t != NULL) == (s == GG_OK));
         if (s != GG_OK) {
             assert_text_has(gg_message(*state), path);
@@ -258,7 +269,8 @@ static uint32_t rnd(uint32_t n)
 /* Bytes are changed at random: what still opens must still encode and decode, what does not must say why (the sanitizers watch). */
 static void any_damage_is_survived(void **state)
 {
-    static const char *const files[] = {GOLDEN "sentencepiece/unigram.gguf", GOLDEN "sentencepiece/bpe-no-prefix.gguf", "tokenizer.json", "tokenizer.json", "tokenizer.json"};
+    static const char *const files[] = {GOLDEN "sentencepiece/unigram.gguf", GOLDEN "sentencepiece/bpe-no-prefix.gguf", "tokenizer.json", "tokenizer.json",
+                                        "tokenizer.json"};
     static const char *const all[] = {bpe, unigram, wordpiece};
     static const char text[] = " abc <s> Hello \xE6\x97\xA5 caf\xC3\xA9 \xCC\x81\xFF\n  12 u qq";
     int n_open = 0, n_refused = 0;

@@ -4,8 +4,9 @@
 #include "text/text.h"
 #include <pthread.h>
 
-static const char *const gguf_files[] = {GOLDEN "tokenizers/gpt-2.gguf", GOLDEN "tokenizers/llama-spm.gguf", GOLDEN "tokenizers/bert-bge.gguf", GOLDEN "sentencepiece/unigram.gguf",
-                                         GOLDEN "sentencepiece/bpe-no-prefix.gguf", GOLDEN "sentencepiece/unigram-bytes.gguf"};
+static const char *const gguf_files[] = {GOLDEN "tokenizers/gpt-2.gguf", GOLDEN "tokenizers/llama-spm.gguf", GOLDEN "tokenizers/bert-bge.gguf",
+                                         GOLDEN "sentencepiece/unigram.gguf", GOLDEN "sentencepiece/bpe-no-prefix.gguf",
+                                         GOLDEN "sentencepiece/unigram-bytes.gguf"};
 
 /* A small byte-level vocabulary: 256 bytes, a few merges, special tokens 260 (control), 261 (user-defined). */
 static const char *write_small(const char *pre, int add_bos, int add_eos) /* -1: the file does not say */
@@ -144,7 +145,8 @@ static void assert_comes_back(gg_context *ctx, const gg_tokenizer *t, const char
 
 static void texts_come_back(void **state)
 {
-    static const char *const files[] = {GOLDEN "tokenizers/gpt-2.gguf", GOLDEN "tokenizers/llama-spm.gguf", GOLDEN "sentencepiece/bpe.gguf", GOLDEN "sentencepiece/bpe-no-prefix.gguf"};
+    static const char *const files[] = {GOLDEN "tokenizers/gpt-2.gguf", GOLDEN "tokenizers/llama-spm.gguf", GOLDEN "sentencepiece/bpe.gguf",
+                                        GOLDEN "sentencepiece/bpe-no-prefix.gguf"};
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         gg_tokenizer *t = open_gguf(*state, files[f]);
         gg_rows *rows = NULL;
@@ -158,7 +160,8 @@ static void texts_come_back(void **state)
         }
         gg_rows_close(rows);
         for (int k = 0; k < 3000; k++) { /* random bytes, most of them no UTF-8, among them NUL and the halves of characters */
-            static const char *const parts[] = {"\xE2\x82", "\xF0\x9F\x98", "\xC3", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF", "\xC0\x80", "\xE6\x97\xA5", " ", "a", "\n", "\x80"};
+            static const char *const parts[] = {"\xE2\x82", "\xF0\x9F\x98", "\xC3", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF", "\xC0\x80", "\xE6\x97\xA5",
+                                                " ", "a", "\n", "\x80"};
             char s[64];
             size_t n = 0;
             for (int i = (int)rnd(12); i >= 0; i--)
@@ -315,7 +318,8 @@ static void threads_share_a_tokenizer(void **state)
 /* *sum: of the ids and the text that they decode to. */
 static gg_status open_encode_decode(uint64_t *sum, gg_context *ctx, const char *path)
 {
-    static const char text[] = " Hello, the \xE6\x97\xA5\xE6\x9C\xAC caf\xC3\xA9 cafe\xCC\x81 <s><|a|> 123 \xFF\n\n  \xF0\x9F\x98\x80 whoami aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    static const char text[] = " Hello, the \xE6\x97\xA5\xE6\x9C\xAC caf\xC3\xA9 cafe\xCC\x81 <s><|a|> 123 \xFF\n\n "
+                               " \xF0\x9F\x98\x80 whoami aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     gg_tensors *m = NULL;
     gg_tokenizer *t = NULL;
     gg_token_list ids = {.ctx = ctx};
@@ -371,7 +375,8 @@ static void fail_each_allocation(gg_context *fine, const char *name, const char 
 
 static void every_failing_allocation_is_reported_and_nothing_leaks(void **state)
 {
-    static const char *const files[] = {GOLDEN "sentencepiece/unigram.gguf", GOLDEN "sentencepiece/bpe-no-prefix.gguf", GOLDEN "sentencepiece/unigram-bytes.gguf"};
+    static const char *const files[] = {GOLDEN "sentencepiece/unigram.gguf", GOLDEN "sentencepiece/bpe-no-prefix.gguf",
+                                        GOLDEN "sentencepiece/unigram-bytes.gguf"};
     gg_rows *rows = NULL;
     json_t *row;
     int n = 0;

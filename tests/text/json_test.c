@@ -59,7 +59,8 @@ static int count_wrong(gg_context *ctx, const gg_tokenizer *t, const golden *g, 
         const json_t *text = text_of(g, row, i);
         assert_ok(ctx, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), 0, flags));
         if (!same_ids(&got, want, n) && n_wrong++ == 0)
-            print_error("%s, %s: %s\n", json_string_value(json_object_get(row, "name")), key, difference("", json_string_value(text), json_string_length(text), &got, want, n));
+            print_error("%s, %s: %s\n", json_string_value(json_object_get(row, "name")), key,
+                        difference("", json_string_value(text), json_string_length(text), &got, want, n));
         free(want);
     }
     gg_token_list_free(&got);

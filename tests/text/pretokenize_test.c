@@ -88,8 +88,8 @@ static void every_name_cuts_as_published(void **state)
     assert_int_equal(n, 14);
 }
 
-static const char *const known[] = {"gpt-2", "mpt", "olmo", "starcoder", "refact", "command-r", "smollm", "llama-bpe", "qwen2", "falcon", "deepseek-llm", "deepseek-coder",
-                                    "tekken", "gpt-4o"};
+static const char *const known[] = {"gpt-2", "mpt", "olmo", "starcoder", "refact", "command-r", "smollm", "llama-bpe", "qwen2", "falcon", "deepseek-llm",
+                                    "deepseek-coder", "tekken", "gpt-4o"};
 
 static void an_unknown_name_is_an_error_that_lists_the_known(void **state)
 {

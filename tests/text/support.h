@@ -133,7 +133,8 @@ static inline const char *difference(const char *what, const char *text, size_t 
     char *shown = j ? json_dumps(j, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
     int k = snprintf(line, sizeof line, "%s: %lld ids, expected %lld", what, (long long)got->n, (long long)n_want);
     for (int64_t i = at > 3 ? at - 3 : 0; i < at + 6; i++)
-        k += snprintf(line + k, sizeof line - (size_t)k, "\n    id %lld: %d, expected %d", (long long)i, i < got->n ? got->id[i] : -1, i < n_want ? want[i] : -1);
+        k += snprintf(line + k, sizeof line - (size_t)k, "\n    id %lld: %d, expected %d", (long long)i, i < got->n ? got->id[i] : -1,
+                      i < n_want ? want[i] : -1);
     snprintf(line + k, sizeof line - (size_t)k, "\n    of %s", shown ? shown : "(bytes)");
     json_decref(j);
     free(shown);

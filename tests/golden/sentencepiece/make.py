@@ -19,7 +19,8 @@ here = pathlib.Path(__file__).parent
 sys.path.insert(0, str(here.parent))
 from hostile import texts
 
-RULES = [("\u2460", "1"), ("\ufb01", "fi"), ("\u00a0", " "), ("\u3000", " "), ("\t", " "), ("\n", " "), ("\r\n", " "), ("e\u0301", "\u00e9"), ("e\u0301\u0323", "E"), ("\u200b", ""), ("\u00ad", ""), ("\u2026", "..."),
+RULES = [("\u2460", "1"), ("\ufb01", "fi"), ("\u00a0", " "), ("\u3000", " "), ("\t", " "), ("\n", " "), ("\r\n", " "), ("e\u0301", "\u00e9"),
+         ("e\u0301\u0323", "E"), ("\u200b", ""), ("\u00ad", ""), ("\u2026", "..."),
          ("A", "a"), ("AB", "x"), ("\u304b\u3099", "\u304c"), ("\u0130", "i"), ("\uff21", "A"), ("\U0001f600", ":)"), ("\ufe0f", "")]
 MODELS = { # the ways that models differ: T5, XLM-R, llama, gemma, phi-3
     "unigram": dict(model_type="unigram", rules=True),
@@ -30,7 +31,8 @@ MODELS = { # the ways that models differ: T5, XLM-R, llama, gemma, phi-3
     "bpe-no-prefix": dict(model_type="bpe", byte_fallback=True, add_dummy_prefix=False, remove_extra_whitespaces=False, character_coverage=0.98, user_defined_symbols=["\u2581\u2581", "\u2581\u2581\u2581", "<sep>", "the", "\n\n"]),
     "bpe-no-bytes": dict(model_type="bpe", remove_extra_whitespaces=False, character_coverage=0.98),
 }
-TEXTS = texts(80, seed=23) + ["a<sep>b", "<sep>", " <sep> x <sep>", "foo bar", "foo  bar", "a foo bar b foobar", "hello world how now brown cow", "<ctl>", "<s> x </s>", "<unk>", "the then bathe", "\n\n\n\nx\n\n", "<0x41>"]
+TEXTS = texts(80, seed=23) + ["a<sep>b", "<sep>", " <sep> x <sep>", "foo bar", "foo  bar", "a foo bar b foobar", "hello world how now brown cow", "<ctl>",
+                              "<s> x </s>", "<unk>", "the then bathe", "\n\n\n\nx\n\n", "<0x41>"]
 
 rows = []
 for name, o in MODELS.items():
@@ -38,12 +40,14 @@ for name, o in MODELS.items():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         if o.pop("rules", False):
-            (folder / "rules.tsv").write_text("".join("%s\t%s\n" % (" ".join("%04X" % ord(c) for c in a), " ".join("%04X" % ord(c) for c in b)) for a, b in RULES))
+            (folder / "rules.tsv").write_text("".join("%s\t%s\n" % (" ".join("%04X" % ord(c) for c in a), " ".join("%04X" % ord(c) for c in b)) for a,
+                                                      b in RULES))
             o["normalization_rule_tsv"] = folder / "rules.tsv"
         else:
             o["normalization_rule_name"] = "identity"
         (folder / "text").write_text("\n".join(t.replace("\n", "\u2581") for t in TEXTS[::2]))
-        sentencepiece.SentencePieceTrainer.train(input=folder / "text", model_prefix=folder / "m", vocab_size=900, hard_vocab_limit=False, minloglevel=2, max_sentence_length=100000, **o)
+        sentencepiece.SentencePieceTrainer.train(input=folder / "text", model_prefix=folder / "m", vocab_size=900, hard_vocab_limit=False, minloglevel=2,
+                                                 max_sentence_length=100000, **o)
         proto = pb.ModelProto()
         proto.ParseFromString((folder / "m.model").read_bytes())
     w = gguf.GGUFWriter(here / f"{name}.gguf", "t5" if o["model_type"] == "unigram" else "llama")

@@ -56,13 +56,15 @@ def across_model(spaces=" ", **options):
         vocab.setdefault(w.replace(" ", spaces), len(vocab))
     return models.BPE(vocab=vocab, merges=[tuple(x.replace(" ", spaces) for x in m) for m in across["merges"]], byte_fallback=True, **options)
 
-level = trained(models.BPE(), trainers.BpeTrainer(vocab_size=900, min_frequency=1, show_progress=False, initial_alphabet=sorted(pre.ByteLevel.alphabet())), TEXTS,
+level = trained(models.BPE(), trainers.BpeTrainer(vocab_size=900, min_frequency=1, show_progress=False, initial_alphabet=sorted(pre.ByteLevel.alphabet())),
+                TEXTS,
                 pre_tokenizer=pre.ByteLevel(add_prefix_space=False, use_regex=False))
 def level_model(**options):
     return models.BPE(vocab=level["vocab"], merges=[tuple(m) for m in level["merges"]], **options)
 
 # characters, some of them without a token
-plain = trained(models.BPE(unk_token="<unk>"), trainers.BpeTrainer(vocab_size=500, show_progress=False, special_tokens=["<unk>", "<s>", "</s>"], limit_alphabet=120), TEXTS,
+plain = trained(models.BPE(unk_token="<unk>"), trainers.BpeTrainer(vocab_size=500, show_progress=False, special_tokens=["<unk>", "<s>", "</s>"],
+                                                                   limit_alphabet=120), TEXTS,
                 normalizer=norm.Sequence([norm.Prepend("\u2581"), norm.Replace(" ", "\u2581")]))
 def plain_model(fallback=False, unk=True, **options):
     vocab = dict(plain["vocab"])
@@ -71,17 +73,20 @@ def plain_model(fallback=False, unk=True, **options):
             vocab[b] = len(vocab)
     return models.BPE(vocab=vocab, merges=[tuple(m) for m in plain["merges"]], unk_token="<unk>" if unk else None, byte_fallback=fallback, **options)
 
-suffixed = trained(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"), trainers.BpeTrainer(vocab_size=500, show_progress=False, special_tokens=["<unk>"], end_of_word_suffix="</w>"), TEXTS,
+suffixed = trained(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"), trainers.BpeTrainer(vocab_size=500, show_progress=False,
+        special_tokens=["<unk>"], end_of_word_suffix="</w>"), TEXTS,
                    normalizer=norm.Lowercase(), pre_tokenizer=pre.BertPreTokenizer())
 prefixed = trained(models.BPE(unk_token="[UNK]", continuing_subword_prefix="##"),
                    trainers.BpeTrainer(vocab_size=500, show_progress=False, special_tokens=["[UNK]"], continuing_subword_prefix="##"), TEXTS, pre_tokenizer=pre.Whitespace())
 
-pieces = trained(models.WordPiece(unk_token="[UNK]"), trainers.WordPieceTrainer(vocab_size=700, show_progress=False, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]), TEXTS,
+pieces = trained(models.WordPiece(unk_token="[UNK]"), trainers.WordPieceTrainer(vocab_size=700, show_progress=False, special_tokens=["[PAD]", "[UNK]",
+        "[CLS]", "[SEP]", "[MASK]"]), TEXTS,
                  normalizer=norm.BertNormalizer(), pre_tokenizer=pre.BertPreTokenizer())
 def pieces_model(**options):
     return models.WordPiece(vocab=pieces["vocab"], unk_token="[UNK]", **options)
 
-unigram = trained(models.Unigram(), trainers.UnigramTrainer(vocab_size=500, show_progress=False, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], unk_token="<unk>"), TEXTS,
+unigram = trained(models.Unigram(), trainers.UnigramTrainer(vocab_size=500, show_progress=False, special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
+                                                            unk_token="<unk>"), TEXTS,
                   pre_tokenizer=pre.Sequence([pre.WhitespaceSplit(), pre.Metaspace()]))
 def unigram_model(fallback=False):
     vocab = [tuple(v) for v in unigram["vocab"]]
@@ -90,12 +95,15 @@ def unigram_model(fallback=False):
     return models.Unigram(vocab=vocab, unk_id=3, byte_fallback=fallback)
 
 # ---- a character map of SentencePiece: its own compiler, our rules ----
-RULES = [("\u2460", "1"), ("\ufb01", "fi"), ("\ufb02", "fl"), ("\u00a0", " "), ("\u3000", " "), ("\t", " "), ("\n", " "), ("\r\n", " "), ("e\u0301", "\u00e9"), ("e\u0301\u0323", "E"), ("\u200b", ""), ("\u00ad", ""), ("\u2026", "..."),
+RULES = [("\u2460", "1"), ("\ufb01", "fi"), ("\ufb02", "fl"), ("\u00a0", " "), ("\u3000", " "), ("\t", " "), ("\n", " "), ("\r\n", " "), ("e\u0301",
+        "\u00e9"), ("e\u0301\u0323", "E"), ("\u200b", ""), ("\u00ad", ""), ("\u2026", "..."),
          ("A", "a"), ("AB", "x"), ("\u304b\u3099", "\u304c"), ("\u0130", "i"), ("\uff21", "A"), ("\U0001f600", ":)"), ("'s", "\u2019s"), ("\ufe0f", "")]
 with tempfile.TemporaryDirectory() as folder:
-    (pathlib.Path(folder) / "rules.tsv").write_text("".join("%s\t%s\n" % (" ".join("%04X" % ord(c) for c in a), " ".join("%04X" % ord(c) for c in b)) for a, b in RULES))
+    (pathlib.Path(folder) / "rules.tsv").write_text("".join("%s\t%s\n" % (" ".join("%04X" % ord(c) for c in a), " ".join("%04X" % ord(c) for c in b)) for a,
+                                                            b in RULES))
     (pathlib.Path(folder) / "text").write_text("\n".join(t for t in TEXTS if "\n" not in t))
-    sentencepiece.SentencePieceTrainer.train(input=f"{folder}/text", model_prefix=f"{folder}/m", vocab_size=600, hard_vocab_limit=False, normalization_rule_tsv=f"{folder}/rules.tsv", minloglevel=2)
+    sentencepiece.SentencePieceTrainer.train(input=f"{folder}/text", model_prefix=f"{folder}/m", vocab_size=600, hard_vocab_limit=False,
+                                             normalization_rule_tsv=f"{folder}/rules.tsv", minloglevel=2)
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(pathlib.Path(f"{folder}/m.model").read_bytes())
 charsmap = proto.normalizer_spec.precompiled_charsmap
@@ -105,7 +113,8 @@ cases = []
 def case(name, t, extra=(), special=False):
     cases.append((name, t, list(extra), special))
 
-forms = {"NFC": norm.NFC(), "NFD": norm.NFD(), "NFKC": norm.NFKC(), "NFKD": norm.NFKD(), "Lowercase": norm.Lowercase(), "StripAccents": norm.StripAccents(), "Nmt": norm.Nmt(), "Strip": norm.Strip(),
+forms = {"NFC": norm.NFC(), "NFD": norm.NFD(), "NFKC": norm.NFKC(), "NFKD": norm.NFKD(), "Lowercase": norm.Lowercase(), "StripAccents": norm.StripAccents(),
+         "Nmt": norm.Nmt(), "Strip": norm.Strip(),
          "Strip left": norm.Strip(left=True, right=False), "Strip right": norm.Strip(left=False, right=True), "Prepend": norm.Prepend("\u2581>"), "Replace": norm.Replace("ab", "<->"), "Replace one": norm.Replace(" ", "\u2581"),
          "Replace nothing": norm.Replace("", "x"), "Replace regex": norm.Replace(Regex(r"\s+|(?<=l)l"), "_"), "Replace empty match": norm.Replace(Regex(r"x*"), "-"), "ByteLevel": norm.ByteLevel(),
          "BertNormalizer": norm.BertNormalizer(), "Bert cased": norm.BertNormalizer(lowercase=False), "Bert bare": norm.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False),
@@ -114,7 +123,8 @@ forms = {"NFC": norm.NFC(), "NFD": norm.NFD(), "NFKC": norm.NFKC(), "NFKD": norm
 for name, n in forms.items():
     case("normalizer " + name, cold(bytes_model(), normalizer=n))
 
-cuts = {"WhitespaceSplit": pre.WhitespaceSplit(), "Whitespace": pre.Whitespace(), "BertPreTokenizer": pre.BertPreTokenizer(), "Digits": pre.Digits(), "Digits one": pre.Digits(individual_digits=True), "CharDelimiterSplit": pre.CharDelimiterSplit("a"),
+cuts = {"WhitespaceSplit": pre.WhitespaceSplit(), "Whitespace": pre.Whitespace(), "BertPreTokenizer": pre.BertPreTokenizer(), "Digits": pre.Digits(),
+        "Digits one": pre.Digits(individual_digits=True), "CharDelimiterSplit": pre.CharDelimiterSplit("a"),
         "Metaspace": pre.Metaspace(), "Metaspace first": pre.Metaspace(prepend_scheme="first"), "Metaspace never": pre.Metaspace(prepend_scheme="never"), "Metaspace whole": pre.Metaspace(split=False),
         "Split word": pre.Split(Regex(r"\w+"), "isolated"), "Split space": pre.Split(Regex(r"\s+"), "isolated"), "Split before capitals": pre.Split(Regex(r"(?<=\p{Ll})(?=\p{Lu})|(?=\d)"), "isolated"),
         "Split anywhere": pre.Split(Regex("l*"), "merged_with_previous"), "Split posix": pre.Split(Regex(r"[[:alpha:]]+|[[:punct:]a]|[[:space:]]{2}|[^[:alnum:][:blank:]]+"), "isolated"), "Split nothing": pre.Split("", "isolated"),
@@ -132,31 +142,38 @@ for name, p in cuts.items():
     case("pre-tokenizer " + name, cold(across_model(spaces="\u2581" if "Metaspace" in name else "\u0120" if "ByteLevel" in name else " "), pre_tokenizer=p))
 
 case("bpe gpt2", cold(level_model(), pre_tokenizer=pre.ByteLevel(), decoder=dec.ByteLevel(), post_processor=post.ByteLevel()))
-case("bpe nfkc lower", cold(level_model(), normalizer=norm.Sequence([norm.NFKC(), norm.Lowercase()]), pre_tokenizer=pre.ByteLevel(add_prefix_space=False), decoder=dec.ByteLevel()))
+case("bpe nfkc lower", cold(level_model(), normalizer=norm.Sequence([norm.NFKC(), norm.Lowercase()]), pre_tokenizer=pre.ByteLevel(add_prefix_space=False),
+                            decoder=dec.ByteLevel()))
 case("bpe byte normalizer", cold(level_model(), normalizer=norm.ByteLevel(), decoder=dec.ByteLevel()))
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-t = cold(level_model(ignore_merges=True), pre_tokenizer=pre.Sequence([pre.Split(Regex(LLAMA3), "isolated"), pre.ByteLevel(add_prefix_space=False, use_regex=False)]), decoder=dec.ByteLevel())
+t = cold(level_model(ignore_merges=True), pre_tokenizer=pre.Sequence([pre.Split(Regex(LLAMA3), "isolated"), pre.ByteLevel(add_prefix_space=False,
+        use_regex=False)]), decoder=dec.ByteLevel())
 t.add_special_tokens(["<s>", "</s>", AddedToken("<|a|>", special=True)])
-t.post_processor = post.Sequence([post.ByteLevel(trim_offsets=False), post.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", t.token_to_id("<s>"))])])
+t.post_processor = post.Sequence([post.ByteLevel(trim_offsets=False), post.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>",
+        t.token_to_id("<s>"))])])
 case("bpe llama3", t, ADDED_TEXTS, True)
 t = cold(level_model(), pre_tokenizer=pre.ByteLevel(add_prefix_space=False), decoder=dec.ByteLevel())
 t.add_special_tokens(["<s>", "</s>", AddedToken("<mask>", lstrip=True, special=True)])
 t.post_processor = post.RobertaProcessing(("</s>", t.token_to_id("</s>")), ("<s>", t.token_to_id("<s>")))
 case("bpe roberta", t, ADDED_TEXTS, True)
-case("bpe falcon", cold(level_model(), pre_tokenizer=pre.Sequence([pre.Punctuation("contiguous"), pre.ByteLevel(add_prefix_space=False), pre.Digits(), pre.Split(Regex("[0-9][0-9][0-9]"), "isolated")]), decoder=dec.ByteLevel()))
+case("bpe falcon", cold(level_model(), pre_tokenizer=pre.Sequence([pre.Punctuation("contiguous"), pre.ByteLevel(add_prefix_space=False), pre.Digits(),
+                                                                   pre.Split(Regex("[0-9][0-9][0-9]"), "isolated")]), decoder=dec.ByteLevel()))
 few = {w: i for i, w in enumerate(w for w in sorted(level["vocab"], key=level["vocab"].get) if not set("xyz\u00c3\u00e2") & set(w))}
 few["<unk>"] = len(few)
 few_merges = [tuple(m) for m in level["merges"] if m[0] in few and m[1] in few and m[0] + m[1] in few]
 case("bpe bytes missing", cold(models.BPE(vocab=few, merges=few_merges), pre_tokenizer=pre.ByteLevel(add_prefix_space=False), decoder=dec.ByteLevel()))
-case("bpe bytes missing, unknown", cold(models.BPE(vocab=few, merges=few_merges, unk_token="<unk>"), pre_tokenizer=pre.ByteLevel(add_prefix_space=False), decoder=dec.ByteLevel()))
-case("bpe bytes missing, unknown fused", cold(models.BPE(vocab=few, merges=few_merges, unk_token="<unk>", fuse_unk=True), pre_tokenizer=pre.ByteLevel(add_prefix_space=False), decoder=dec.ByteLevel()))
+case("bpe bytes missing, unknown", cold(models.BPE(vocab=few, merges=few_merges, unk_token="<unk>"), pre_tokenizer=pre.ByteLevel(add_prefix_space=False),
+                                        decoder=dec.ByteLevel()))
+case("bpe bytes missing, unknown fused", cold(models.BPE(vocab=few, merges=few_merges, unk_token="<unk>", fuse_unk=True),
+                                              pre_tokenizer=pre.ByteLevel(add_prefix_space=False), decoder=dec.ByteLevel()))
 
 llama_decoder = dec.Sequence([dec.Replace("\u2581", " "), dec.ByteFallback(), dec.Fuse(), dec.Strip(" ", 1, 0)])
 t = cold(plain_model(fallback=True, fuse_unk=True), normalizer=norm.Sequence([norm.Prepend("\u2581"), norm.Replace(" ", "\u2581")]), decoder=llama_decoder)
 t.add_special_tokens(["<unk>", "<s>", "</s>"])
 t.post_processor = post.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
 case("bpe llama2", t, ADDED_TEXTS, True)
-t = cold(plain_model(fallback=True), normalizer=norm.Replace(" ", "\u2581"), pre_tokenizer=pre.Split(" ", "merged_with_previous"), decoder=dec.Sequence([dec.Replace("\u2581", " "), dec.ByteFallback(), dec.Fuse()]))
+t = cold(plain_model(fallback=True), normalizer=norm.Replace(" ", "\u2581"), pre_tokenizer=pre.Split(" ", "merged_with_previous"),
+         decoder=dec.Sequence([dec.Replace("\u2581", " "), dec.ByteFallback(), dec.Fuse()]))
 t.add_special_tokens(["<s>", "</s>"])
 t.post_processor = post.TemplateProcessing(single="<s> $A </s>", pair="<s> $A <s> $B", special_tokens=[("<s>", 1), ("</s>", 2)])
 case("bpe gemma", t, ADDED_TEXTS, True)
@@ -167,9 +184,11 @@ for scheme in ("always", "first", "never"):
 for fuse in (False, True):
     case("bpe unknown" + " fused" * fuse, cold(plain_model(fuse_unk=fuse), pre_tokenizer=pre.Metaspace(), decoder=dec.Metaspace()))
     case("bpe nothing for unknown" + " fused" * fuse, cold(plain_model(unk=False, fuse_unk=fuse), pre_tokenizer=pre.Metaspace(), decoder=dec.Metaspace()))
-    case("bpe suffix" + " fused" * fuse, cold(models.BPE(vocab=suffixed["vocab"], merges=[tuple(m) for m in suffixed["merges"]], unk_token="<unk>", end_of_word_suffix="</w>", fuse_unk=fuse),
+    case("bpe suffix" + " fused" * fuse, cold(models.BPE(vocab=suffixed["vocab"], merges=[tuple(m) for m in suffixed["merges"]], unk_token="<unk>",
+                                                         end_of_word_suffix="</w>", fuse_unk=fuse),
                                              normalizer=norm.Lowercase(), pre_tokenizer=pre.BertPreTokenizer(), decoder=dec.BPEDecoder("</w>")))
-    case("bpe prefix" + " fused" * fuse, cold(models.BPE(vocab=prefixed["vocab"], merges=[tuple(m) for m in prefixed["merges"]], unk_token="[UNK]", continuing_subword_prefix="##", fuse_unk=fuse),
+    case("bpe prefix" + " fused" * fuse, cold(models.BPE(vocab=prefixed["vocab"], merges=[tuple(m) for m in prefixed["merges"]], unk_token="[UNK]",
+                                                         continuing_subword_prefix="##", fuse_unk=fuse),
                                              pre_tokenizer=pre.Whitespace(), decoder=dec.WordPiece("##")))
 case("bpe without decoder", cold(plain_model(), pre_tokenizer=pre.Metaspace()))
 
@@ -177,7 +196,8 @@ t = cold(pieces_model(), normalizer=norm.BertNormalizer(), pre_tokenizer=pre.Ber
 t.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
 t.post_processor = post.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
 case("wordpiece bert", t, ADDED_TEXTS, True)
-t = cold(pieces_model(max_input_chars_per_word=7), normalizer=norm.BertNormalizer(lowercase=False), pre_tokenizer=pre.BertPreTokenizer(), decoder=dec.WordPiece("##", cleanup=False), post_processor=post.BertProcessing(("[SEP]", 3), ("[CLS]", 2)))
+t = cold(pieces_model(max_input_chars_per_word=7), normalizer=norm.BertNormalizer(lowercase=False), pre_tokenizer=pre.BertPreTokenizer(),
+         decoder=dec.WordPiece("##", cleanup=False), post_processor=post.BertProcessing(("[SEP]", 3), ("[CLS]", 2)))
 case("wordpiece short words", t, special=True)
 case("wordpiece whole text", cold(pieces_model(max_input_chars_per_word=1000), pre_tokenizer=pre.WhitespaceSplit()))
 
@@ -197,8 +217,10 @@ for n, m in [(None, level_model()), (norm.Lowercase(), level_model()), (norm.NFC
         t = cold(m, **({"normalizer": n} if n else {}))
         if not m.byte_fallback:
             t.pre_tokenizer, t.decoder = pre.ByteLevel(add_prefix_space=False), dec.ByteLevel()
-        tokens = [AddedToken("<|a|>", special=special), AddedToken("<|b|>", lstrip=True, rstrip=True, special=special), AddedToken("one", single_word=True, special=special), AddedToken("two", rstrip=True, special=special),
-                  AddedToken("Three", normalized=True, special=special), AddedToken("three", normalized=False, special=special), AddedToken("\u017elu\u0165", normalized=True, special=special), AddedToken("<mask>", lstrip=True, special=special),
+        tokens = [AddedToken("<|a|>", special=special), AddedToken("<|b|>", lstrip=True, rstrip=True, special=special), AddedToken("one", single_word=True,
+                special=special), AddedToken("two", rstrip=True, special=special),
+                  AddedToken("Three", normalized=True, special=special), AddedToken("three", normalized=False, special=special), AddedToken("\u017elu\u0165",
+                          normalized=True, special=special), AddedToken("<mask>", lstrip=True, special=special),
                   AddedToken("new york", single_word=True, lstrip=True, normalized=True, special=special), AddedToken("the", normalized=False, special=special)]
         (t.add_special_tokens if special else t.add_tokens)(tokens)
         case(f"added {kind} {type(n).__name__ if n else 'plain'}{' to bytes' * m.byte_fallback}", t, ADDED_TEXTS)
