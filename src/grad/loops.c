@@ -12,7 +12,7 @@ const gg__loops *gg__loops_of(int isa, bool f64)
     if (!gg__kernels_of(isa))
         return NULL;
 #if defined(__x86_64__)
-    if (isa == GG__ISA_AVX512)
+    if (isa >= GG__ISA_AVX512) /* bfloat16's own instructions are of no use here */
         return gg__loops_avx512[f64];
     if (isa == GG__ISA_AVX2)
         return gg__loops_avx2[f64];

@@ -6,8 +6,8 @@ const gg__gemms *gg__gemms_of(int isa)
 {
     if (!gg__kernels_of(isa))
         return NULL;
-#if defined(__x86_64__)
-    return isa == GG__ISA_AVX512 ? &gg__gemms_avx512 : isa == GG__ISA_AVX2 ? &gg__gemms_avx2 : &gg__gemms_plain;
+#if defined(__x86_64__) /* bfloat16's own instructions are of no use here */
+    return isa >= GG__ISA_AVX512 ? &gg__gemms_avx512 : isa == GG__ISA_AVX2 ? &gg__gemms_avx2 : &gg__gemms_plain;
 #else
     return &gg__gemms_plain;
 #endif

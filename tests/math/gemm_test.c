@@ -124,12 +124,22 @@ static void the_cut_changes_no_bit(void **state)
     free(A), free(B), free(Af), free(Bf), free(whole), free(cut);
 }
 
+/* Found once: a new set of kernels above AVX-512 had no products of its own, and the plain ones were taken. */
+static void the_widest_set_of_the_processor_has_wide_products(void **state)
+{
+    (void)state;
+    for (int isa = GG__ISA_PLAIN + 1; isa < GG__ISA_COUNT; isa++)
+        if (gg__gemms_of(isa))
+            assert_ptr_not_equal(gg__gemms_of(isa), gg__gemms_of(GG__ISA_PLAIN));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_are_right_over_sizes_strides_and_tails),
         cmocka_unit_test(blocks_of_all_three_sizes_join),
         cmocka_unit_test(the_cut_changes_no_bit),
+        cmocka_unit_test(the_widest_set_of_the_processor_has_wide_products),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
