@@ -12,6 +12,7 @@ typedef struct part {
 static const part parts[] = {
     {"exactness", gg__nag_lab_exactness}, {"discrimination", gg__nag_lab_discrimination}, {"contrast", gg__nag_lab_contrast}, {"target-size", gg__nag_lab_target_size},
     {"bf16", gg__nag_lab_bf16},           {"causality", gg__nag_lab_causality},           {"proxy", gg__nag_lab_proxy},
+    {"utility", gg__nag_lab_utility},
 };
 enum { N_PARTS = sizeof parts / sizeof *parts };
 
@@ -196,8 +197,8 @@ int gg_nag_reproduce(int argc, char **argv)
         {NULL, "text-column", GG_OPT_TEXT, &lab.text_column, "NAME", "column of the text; tried when not given: doc, text, content_split, content", NULL, false, 0, 0},
         {NULL, "id-column", GG_OPT_TEXT, &lab.id_column, "NAME", "column of the id; tried when not given: docid, meta.docid, id", NULL, false, 0, 0},
         {NULL, "golden", GG_OPT_TEXT, &lab.golden, "DIR", "results of the published code, for exactness", NULL, false, 0, 0},
-        {"Method", "part", GG_OPT_TEXT, &words, "LIST", "of exactness, discrimination, contrast, target-size, bf16, causality, proxy; all when not given", NULL, false, 0, 0},
-        {NULL, "quick", GG_OPT_FLAG, &lab.quick, NULL, "fewer documents, 2 seeds: under two minutes on two cores", NULL, false, 0, 0},
+        {"Method", "part", GG_OPT_TEXT, &words, "LIST", "of exactness, discrimination, contrast, target-size, bf16, causality, proxy, utility; all when not given", NULL, false, 0, 0},
+        {NULL, "quick", GG_OPT_FLAG, &lab.quick, NULL, "fewer documents, 2 seeds: a few minutes on two cores", NULL, false, 0, 0},
         {NULL, "seeds", GG_OPT_INT, &lab.n_seeds, "N", "draws of whatever is drawn at random (5; quick: 2)", NULL, false, 1, 60},
         {NULL, "per-domain", GG_OPT_INT, &lab.per_domain, "N", "at most so many documents of a domain, the first ones (all; quick: 20)", NULL, false, 10, 1e9},
         {NULL, "distinct", GG_OPT_TEXT, &lab.distinct, "LIST", "domains that differ in kind, which discrimination also clusters alone", NULL, false, 0, 0},

@@ -9,7 +9,7 @@
 enum { GG__LAB_K = 20, GG__LAB_FIGURES = 16 };
 
 /* The streams of random numbers of a seed, so that no part draws what another drew. */
-enum { GG__LAB_SPLIT = 1, GG__LAB_NEURONS, GG__LAB_TARGETS, GG__LAB_SIZES };
+enum { GG__LAB_SPLIT = 1, GG__LAB_NEURONS, GG__LAB_TARGETS, GG__LAB_SIZES, GG__LAB_UTILITY };
 
 typedef struct gg__lab_memo {  /* losses under one set of actions */
     char hash[65];             /* of the actions, "" none */
@@ -69,6 +69,7 @@ gg_status gg__nag_lab_target_size(gg__lab *lab);
 gg_status gg__nag_lab_bf16(gg__lab *lab);
 gg_status gg__nag_lab_causality(gg__lab *lab);
 gg_status gg__nag_lab_proxy(gg__lab *lab);
+gg_status gg__nag_lab_utility(gg__lab *lab);
 
 /* --- reproduce_lab.c ------------------------------------------------------------------------------------------------------------------ */
 /* Both do nothing the second time. */
@@ -105,5 +106,5 @@ double gg__lab_rise(const gg__lab *lab, const double *a, const double *b, const 
  * once and is no failure. */
 const char *gg__lab_figure_path(gg__lab *lab, const char *name);
 gg_status gg__lab_figure_add(gg__lab *lab, gg_status plotted, const char *path, const char *caption);
-gg_status gg__lab_progress(gg__lab *lab, const char *title, int64_t total); /* ends the one before */
+gg_status gg__lab_progress(gg__lab *lab, const char *title, const char *unit, int64_t total); /* ends the one before */
 #endif

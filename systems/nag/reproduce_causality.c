@@ -251,10 +251,10 @@ gg_status gg__nag_lab_causality(gg__lab *lab)
     int64_t n_own, total = (1 + N_SIZES * lab->n_seeds) * own_documents(t.document, &t);
     for (int i = 0; i < t.n_targets; i++)
         total += (1 + N_SIZES * KINDS) * measured_for(t.document, &n_own, lab, &t, t.target[i]);
-    GG_TRY(gg__lab_progress(lab, "causality", total));
+    GG_TRY(gg__lab_progress(lab, "causality", "docs", total));
     GG_TRY(run_targets(&t, lab));
     GG_TRY(run_random(&t, lab));
-    GG_TRY(gg__lab_progress(lab, NULL, 0));
+    GG_TRY(gg__lab_progress(lab, NULL, NULL, 0));
     snprintf(about, sizeof about, "up neurons set to zero; loss on %lld held-out documents of each of %d domains, and on %lld of each other one", (long long)t.own, t.n_targets,
              (long long)t.other);
     GG_TRY(gg_claims_part(lab->claims, "causality", about));
@@ -452,11 +452,11 @@ gg_status gg__nag_lab_proxy(gg__lab *lab)
     if (n_bins < 6)
         return gg_claims_skip(lab->claims, &(gg_claim){.claim = "impact stands for what neurons do to the loss: Pearson of a bin's impact and |rise|", .paper = "0.71 +- 0.02 (122 bins)",
                                                        .bound = 0.6}, "a layer of this model has fewer than six bins of 50 neurons");
-    GG_TRY(gg__lab_progress(lab, "proxy", (2 + n_bins) * n));
+    GG_TRY(gg__lab_progress(lab, "proxy", "docs", (2 + n_bins) * n));
     GG_TRY(bins_make(&b, lab, document, n));
     GG_TRY(gg__lab_losses(b.plain, lab, NULL, document, n));
     for (int64_t i = 0; i < b.n; i++)
         GG_TRY(run_bin(&b, lab, i, document, n));
-    GG_TRY(gg__lab_progress(lab, NULL, 0));
+    GG_TRY(gg__lab_progress(lab, NULL, NULL, 0));
     return proxy_rows(&b, lab, document, n);
 }

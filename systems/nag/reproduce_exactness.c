@@ -168,13 +168,13 @@ static gg_status run(golden *g)
         return s;
     }
     GG_TRY(gg_rows_writer_commit(w));
-    GG_TRY(gg__lab_progress(lab, "exactness", g->n_run));
+    GG_TRY(gg__lab_progress(lab, "exactness", "docs", g->n_run));
     GG_TRY(gg_model_act(lab->m, NULL));
     const gg_nag_source source = {.paths = (const char *const[]){in}, .n_paths = 1};
     GG_TRY(gg_nag_extract_file(&r, lab->ctx, lab->m, &source, out,
                                &(gg_nag_extract_options){.types = (1u << GG_NAG_TYPES) - 1, .top_k = K, .scores = scores,
                                                          .scores_documents = g->n_scored ? g->n_scored : 1, .progress = lab->progress}));
-    GG_TRY(gg__lab_progress(lab, NULL, 0));
+    GG_TRY(gg__lab_progress(lab, NULL, NULL, 0));
     return gg_nag_set_read(&g->ours, lab->ctx, (const char *const[]){out}, 1, 0);
 }
 

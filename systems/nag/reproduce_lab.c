@@ -340,7 +340,7 @@ gg_status gg__lab_extract(gg__lab *lab)
         return GG_ENOMEM;
     GG_TRY(load_features(&lab->n_kept, lab));
     p.n_index = p.n_embedding = lab->n_kept;
-    GG_TRY(gg__lab_progress(lab, "features", lab->n));
+    GG_TRY(gg__lab_progress(lab, "features", "docs", lab->n));
     gg_progress_add(lab->progress, lab->n_kept);
     o.progress = lab->progress;
     gg_status s = GG_OK;
@@ -356,7 +356,7 @@ gg_status gg__lab_extract(gg__lab *lab)
     }
     GG_TRY(s);
     lab->have_features = true;
-    return gg__lab_progress(lab, NULL, 0);
+    return gg__lab_progress(lab, NULL, NULL, 0);
 }
 
 /* --- views -------------------------------------------------------------------------------------------------------------------------------- */

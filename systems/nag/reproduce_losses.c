@@ -163,11 +163,11 @@ double gg__lab_rise(const gg__lab *lab, const double *a, const double *b, const 
 }
 
 /* --- what is shown ------------------------------------------------------------------------------------------------------------------------ */
-gg_status gg__lab_progress(gg__lab *lab, const char *title, int64_t total)
+gg_status gg__lab_progress(gg__lab *lab, const char *title, const char *unit, int64_t total)
 {
     gg_progress_free(lab->progress);
     lab->progress = NULL;
-    return title ? gg_command_progress(&lab->progress, lab->c, lab->ctx, title, "docs", total) : GG_OK;
+    return title ? gg_command_progress(&lab->progress, lab->c, lab->ctx, title, unit, total) : GG_OK;
 }
 
 const char *gg__lab_figure_path(gg__lab *lab, const char *name)

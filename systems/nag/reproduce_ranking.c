@@ -344,7 +344,7 @@ static gg_status extract_narrow(narrow *x, gg__lab *lab, const int64_t *document
     int32_t *token;
     gg_status s = gg__lab_gather(&token, &start, lab, document, n);
     if (s == GG_OK)
-        s = gg__lab_progress(lab, "bf16", n);
+        s = gg__lab_progress(lab, "bf16", "docs", n);
     if (s == GG_OK)
         s = gg_model_open(&m, lab->ctx, lab->model, &(gg_model_options){.dtype = GG_BF16, .no_head = true});
     if (s == GG_OK)
@@ -353,7 +353,7 @@ static gg_status extract_narrow(narrow *x, gg__lab *lab, const int64_t *document
     gg_model_free(m);
     gg_drop(lab->ctx, start);
     gg_drop(lab->ctx, token);
-    const gg_status done = gg__lab_progress(lab, NULL, 0);
+    const gg_status done = gg__lab_progress(lab, NULL, NULL, 0);
     return s != GG_OK ? s : done;
 }
 
