@@ -20,7 +20,7 @@ cat << END
 
 What to look at
   $out/selected-scripture.jsonl, selected-pycode.jsonl   the chosen documents, nearest first
-  $out/features/                                         each document's neurons
+  $out/features/                                         each document's neurons: build/golgi nag show $out/features/pool-*.nag
   $out/*.png, *.svg                                      the figures
 The report, one file for a browser:
 $(realpath "$out/report.html")

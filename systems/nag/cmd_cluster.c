@@ -390,40 +390,53 @@ static gg_status draw_maps(gg__nag_pages *p, job *j)
 
 static gg_status table_of_clusters(gg__nag_pages *p, const job *j)
 {
-    const int L = n_labels(j), columns = 3 + (j->labels.n ? L : 0);
+    const int L = n_labels(j), columns = 2 + (j->labels.n ? L : 0);
     const char **cell = gg_new(j->ctx, const char *, columns);
     bool *number = gg_new(j->ctx, bool, columns);
-    char (*text)[24] = gg_alloc(j->ctx, gg_mul(24, columns));
-    gg_status st = cell && number && text ? GG_OK : GG_ENOMEM;
-    if (st == GG_OK) {
-        cell[0] = "cluster";
-        cell[1] = "documents";
-        for (int l = 0; l < columns - 3; l++)
-            cell[2 + l] = j->names.at[l];
-        cell[columns - 1] = "its own neurons";
-        for (int c = 0; c < columns - 1; c++)
-            number[c] = true;
-        gg_report_table_begin(p->report, j->labels.n ? "Clusters and labels" : "Clusters", cell, number, columns);
+    char(*text)[24] = gg_alloc(j->ctx, gg_mul(24, columns));
+    if (!cell || !number || !text) {
+        gg_drop(j->ctx, cell);
+        gg_drop(j->ctx, number);
+        gg_drop(j->ctx, text);
+        return GG_ENOMEM;
     }
-    for (int64_t c = 0; c < j->k && st == GG_OK; c++) {
-        gg_str own = {.ctx = j->ctx};
-        st = own_neurons(&own, j, j->order[c]);
+    cell[0] = "cluster";
+    cell[1] = "documents";
+    for (int l = 0; l < columns - 2; l++)
+        cell[2 + l] = j->names.at[l];
+    for (int c = 0; c < columns; c++)
+        number[c] = true;
+    gg_report_table_begin(p->report, j->labels.n ? "Clusters and labels" : "Clusters", cell, number, columns);
+    for (int64_t c = 0; c < j->k; c++) {
         snprintf(text[0], sizeof text[0], "%lld", (long long)c);
         snprintf(text[1], sizeof text[1], "%lld", (long long)size_of(j, j->order[c]));
-        for (int l = 0; l < columns - 3; l++)
+        for (int l = 0; l < columns - 2; l++)
             snprintf(text[2 + l], sizeof text[0], "%lld", (long long)j->table[j->order[c] * L + l]);
-        for (int i = 0; i < columns - 1; i++)
+        for (int i = 0; i < columns; i++)
             cell[i] = text[i];
-        cell[columns - 1] = own.data;
-        if (st == GG_OK)
-            gg_report_table_row(p->report, cell);
-        gg_str_free(&own);
+        gg_report_table_row(p->report, cell);
     }
-    if (st == GG_OK)
-        gg_report_table_end(p->report);
+    gg_report_table_end(p->report);
     gg_drop(j->ctx, cell);
     gg_drop(j->ctx, number);
     gg_drop(j->ctx, text);
+    return GG_OK;
+}
+
+static gg_status table_of_neurons(gg__nag_pages *p, const job *j)
+{
+    gg_status st = GG_OK;
+    gg_report_table_begin(p->report, "Neurons that a cluster's documents have and the others have not", (const char *[]){"cluster", "its own neurons"},
+                          (const bool[]){true, false}, 2);
+    for (int64_t c = 0; c < j->k && st == GG_OK; c++) {
+        gg_str own = {.ctx = j->ctx};
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)c);
+        if ((st = own_neurons(&own, j, j->order[c])) == GG_OK)
+            gg_report_table_row(p->report, (const char *[]){number, own.data});
+        gg_str_free(&own);
+    }
+    gg_report_table_end(p->report);
     return st;
 }
 
@@ -444,7 +457,8 @@ static gg_status fill_report(gg__nag_pages *p, job *j)
     gg_str_free(&s);
     GG_TRY(st);
     GG_TRY(draw_maps(p, j));
-    return table_of_clusters(p, j);
+    GG_TRY(table_of_clusters(p, j));
+    return table_of_neurons(p, j);
 }
 
 static gg_status write_report(job *j, double start, int argc, char **argv)

@@ -247,18 +247,43 @@ static void table_of_ends(gg_report *r, const typical *t)
     gg_report_table_end(r);
 }
 
-static void table_of_neurons(gg_report *r, const look *k)
+static gg_status table_of_neurons(gg_report *r, const look *k)
 {
-    gg_report_table_begin(r, "Most used neurons of each layer", (const char *[]){"layer", "neuron", "documents, %"}, (const bool[]){true, false, true}, 3);
-    for (int l = 0; l < k->header.n_layers; l++)
+    gg_report_table_begin(r, "Each layer's neurons (layer 0 is next to the input)",
+                          (const char *[]){"layer", "different ones", "most used, with the share of the documents"}, (const bool[]){true, true, false}, 3);
+    for (int l = 0; l < k->header.n_layers; l++) {
+        char layer[16], n[32];
+        gg_str names = {.ctx = k->ctx};
         for (int64_t i = 0; i < k->per_layer && k->used[l * k->per_layer + i] >= 0; i++) {
-            char name[64], layer[16], share[32];
+            char name[64];
             const int64_t neuron = k->used[l * k->per_layer + i];
-            snprintf(layer, sizeof layer, "%d", k->header.layer[l]);
-            snprintf(share, sizeof share, "%.1f", 100 * used_share(k, l, neuron));
-            gg_report_table_row(r, (const char *[]){layer, gg__nag_neuron_name(name, &k->header, k->type, l, neuron), share});
+            gg_str_printf(&names, "%s%s %.0f\u00a0%%", i ? ", " : "", gg__nag_neuron_name(name, &k->header, k->type, l, neuron),
+                          100 * used_share(k, l, neuron));
         }
+        snprintf(layer, sizeof layer, "%d", k->header.layer[l]);
+        if (!names.failed)
+            gg_report_table_row(r, (const char *[]){layer, gg__nag_count_text(n, k->n_used[l]), names.data});
+        const bool failed = names.failed;
+        gg_str_free(&names);
+        if (failed)
+            return GG_ENOMEM;
+    }
     gg_report_table_end(r);
+    return GG_OK;
+}
+
+static gg_status draw_use(gg__nag_pages *p, const look *k)
+{
+    const int64_t n = k->header.n_layers * k->counts->width;
+    double *share = gg_new(k->ctx, double, n);
+    if (!share)
+        return GG_ENOMEM;
+    for (int64_t i = 0; i < n; i++)
+        share[i] = (double)k->counts->count[i] / (double)k->n;
+    const gg_status st = gg_plot_heat(k->ctx, gg__nag_place(p, "profile"), "How often each neuron is used", share, k->header.n_layers, k->counts->width,
+                                      "neuron of the layer (index)", "layer (bottom: next to the input)", "share of the documents");
+    gg_drop(k->ctx, share);
+    return gg__nag_picture(p, st, "Every bright point is a neuron that many documents excite strongly.");
 }
 
 static gg_status draw_map(gg__nag_pages *p, const look *k)
@@ -298,10 +323,8 @@ static gg_status draw_distances(gg__nag_pages *p, const look *k, const typical *
 static gg_status fill_report(gg__nag_pages *p, const look *k, const typical *t)
 {
     gg_report_section(p->report, "The neurons in use", "The share of the documents that have a neuron among the most excited of its layer.");
-    GG_TRY(gg__nag_picture(p, gg_plot_heat(k->ctx, gg__nag_place(p, "profile"), "How often each neuron is used", k->profile->weight, k->profile->n_layers,
-                                           k->profile->width, "neuron of the layer (index)", "layer (bottom: next to the input)", "weight"),
-                           "The profile: each layer's lists, counted. Every bright point is a neuron that many documents excite strongly."));
-    table_of_neurons(p->report, k);
+    GG_TRY(draw_use(p, k));
+    GG_TRY(table_of_neurons(p->report, k));
     gg_report_section(p->report, "Typical and unusual documents", NULL);
     if (!p->blind)
         GG_TRY(draw_distances(p, k, t));
