@@ -201,6 +201,7 @@ int gg_nag_reproduce(int argc, char **argv)
         {NULL, "quick", GG_OPT_FLAG, &lab.quick, NULL, "fewer documents, 2 seeds: a few minutes on two cores", NULL, false, 0, 0},
         {NULL, "seeds", GG_OPT_INT, &lab.n_seeds, "N", "draws of whatever is drawn at random (5; quick: 2)", NULL, false, 1, 60},
         {NULL, "per-domain", GG_OPT_INT, &lab.per_domain, "N", "at most so many documents of a domain, the first ones (all; quick: 20)", NULL, false, 10, 1e9},
+        {NULL, "steps", GG_OPT_INT, &lab.steps, "N", "training steps of utility's language models (150; quick: 60)", NULL, false, 5, 1e6},
         {NULL, "distinct", GG_OPT_TEXT, &lab.distinct, "LIST", "domains that differ in kind, which discrimination also clusters alone", NULL, false, 0, 0},
         {"Output", "report", GG_OPT_TEXT, &lab.report, "DIR", "plots (PNG, SVG) and report.html into this folder", NULL, false, 0, 0},
         {NULL, "work", GG_OPT_TEXT, &lab.work, "DIR", "keep features and losses there: the same command, stopped or killed, goes on", NULL, false, 0, 0},
@@ -218,6 +219,7 @@ int gg_nag_reproduce(int argc, char **argv)
     if (lab.pool.n == 0)
         lab.pool = (gg_texts){.n = 1, .at = default_pool};
     lab.n_seeds = lab.n_seeds ? lab.n_seeds : lab.quick ? 2 : 5;
+    lab.steps = lab.steps ? lab.steps : lab.quick ? 60 : 150;
     lab.per_domain = lab.per_domain ? lab.per_domain : lab.quick ? 20 : 0;
     lab.c = &c;
     if ((s = gg_command_context(&lab.ctx, &c)) == GG_OK) {

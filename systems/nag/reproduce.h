@@ -28,7 +28,7 @@ typedef struct gg__lab {
     /* --- as given --- */
     const char *model, *text_column, *id_column, *label_column, *distinct, *work, *report, *golden;
     gg_texts pool;
-    int64_t n_seeds, per_domain, max_tokens;
+    int64_t n_seeds, per_domain, max_tokens, steps;
     bool quick;
     /* --- */
     gg_model *m;               /* float32, with its head */

@@ -391,7 +391,7 @@ gg_status gg__nag_lab_utility(gg__lab *lab)
     for (int l = 0; l < lab->n_labels; l++)
         if (gg__lab_size(lab, l) < 4 * TARGETS)
             return gg_fail(lab->ctx, GG_EINVAL, "utility needs %d documents of each domain; \"%s\" has %lld", 4 * TARGETS, lab->label_name[l], (long long)gg__lab_size(lab, l));
-    study st = {.lab = lab, .steps = lab->quick ? 60 : 150, .n_labels = lab->quick && lab->n_labels > 2 ? 2 : lab->n_labels};
+    study st = {.lab = lab, .steps = lab->steps, .n_labels = lab->quick && lab->n_labels > 2 ? 2 : lab->n_labels};
     st.n_trials = lab->n_seeds * st.n_labels;
     const int64_t runs = st.n_trials * METHODS;
     st.text = gg_arena_alloc(&lab->arena, gg_mul(lab->n, (int64_t)sizeof *st.text));
