@@ -72,7 +72,7 @@ check 'a verb of a verb' 'rank ' nag ra
 check 'help is followed by verbs' 'rank ' help nag ra
 check 'an option' '--max-tokens ' score --max
 check 'an option that was given is not offered again' '' score --max-tokens 3 --max
-check 'the values of a choice' 'f32 bf16 auto ' score --dtype ''
+check 'the values of a choice' 'f32 bf16 i8 auto ' score --dtype ''
 check 'those that begin so' 'bf16 ' score --dtype b
 check 'files where files go' 'LICENSE ' score --model LICEN
 check 'and where more of them may follow' 'LICENSE ' score --input a.jsonl LICEN
