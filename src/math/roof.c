@@ -182,7 +182,9 @@ gg_status gg_roof_measure(gg_roof *one, gg_roof *all, gg_context *ctx)
 
 gg_status gg_roof_of(double *out, gg_context *ctx, gg_dtype t)
 {
-    struct job j = {.loop = t == GG_BF16 ? bf16_loop() : t == GG_I8 ? i8_loop() : f32_loop(), .rounds = N_ROUNDS, .of = gg_new(ctx, struct figure, gg_context_threads(ctx))};
+    struct job j = {.loop = t == GG_BF16 ? bf16_loop() : t == GG_I8 ? i8_loop() : f32_loop(),
+                    .rounds = N_ROUNDS,
+                    .of = gg_new(ctx, struct figure, gg_context_threads(ctx))};
     *out = 0;
     gg_status s = j.of ? GG_OK : GG_ENOMEM;
     for (int i = 0; i < REPEATS && j.loop && s == GG_OK; i++)

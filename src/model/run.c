@@ -4,7 +4,9 @@
  * group down as done; hand over the groups that are next in order, if nobody else is at it. So `document` sees the input's order,
  * never two at once, and a slow listener holds nobody up until GROUPS_AHEAD groups a worker wait.
  *
- * What a group holds depends on the input alone, and groups are numbered as they are taken. A failure belongs to its group's number:
+ * What a group holds depends on the input and the number of threads, never on who was first, and groups are numbered as they are taken. The first group
+ * of each thread is small, so that the first documents come out soon. Documents are read some groups ahead, so that the end is seen
+ * before it is reached: from there on groups shrink, each an even part of what is left, and the threads end together. A failure belongs to its group's number:
  * groups before it are handed over, it and those after are not, and the lowest number's message is reported. So a run that fails or
  * is stopped leaves the same clean prefix as a run over that many documents. A pipe whose other end is slow makes small groups: a document never
  * waits for one that was not written yet.
@@ -19,6 +21,8 @@ enum {
     GROUPS_AHEAD = 3,      /* groups in flight, a worker */
     GROUP_TOKENS = 480,    /* rows that fill the products (measured: more gain nothing, and use memory) */
     BYTES_PER_TOKEN = 3,   /* a guess on the safe side, to fill a group before its tokens are counted */
+    AHEAD = 2,             /* groups a worker whose documents are read before they are wanted */
+    SMALLEST = 4,          /* groups at the start and at the end are no smaller than this part of a whole one */
     MESSAGE_SIZE = 4096
 };
 
@@ -48,7 +52,12 @@ typedef struct runner {
     int64_t n_rows, n_columns, next_row;
     const gg_tokenizer *tokenizer;
 
-    pthread_mutex_t take, order; /* take: the source. order: all below */
+    gg_document *ahead;          /* (cap_ahead,) read and not taken: ahead_first .. ahead_end - 1 */
+    int64_t ahead_first, ahead_end, cap_ahead, ahead_tokens;
+    gg_status source;            /* GG_END, or what went wrong behind the last of them */
+    char source_message[MESSAGE_SIZE];
+
+    pthread_mutex_t take, order; /* take: the source and what was read ahead. order: all below */
     pthread_cond_t moved;        /* a group was handed over */
     bool ended;                  /* nothing more to take (written under both locks) */
     int64_t n_taken, n_handed;   /* groups */
@@ -148,30 +157,91 @@ static int64_t guess_tokens(const runner *r, const gg_document *d)
     return n < r->max_tokens ? n : r->max_tokens;
 }
 
+/* Room for one more document that is read ahead. */
+static gg_status room_ahead(runner *r)
+{
+    const int64_t n = r->ahead_end - r->ahead_first;
+    if (r->ahead_end < r->cap_ahead)
+        return GG_OK;
+    if (r->ahead_first > 0) {
+        memmove(r->ahead, r->ahead + r->ahead_first, sizeof *r->ahead * (size_t)n);
+        r->ahead_first = 0;
+        r->ahead_end = n;
+    }
+    if (2 * n < r->cap_ahead)
+        return GG_OK;
+    const int64_t cap = 2 * r->cap_ahead + 16;
+    gg_document *ahead = gg_renew(r->ctx, r->ahead, gg_document, cap);
+    if (!ahead)
+        return GG_ENOMEM;
+    r->ahead = ahead;
+    r->cap_ahead = cap;
+    return GG_OK;
+}
+
+static void read_ahead(runner *r)
+{
+    const int64_t enough = (gg_context_threads(r->ctx) > 1 ? 1 + (int64_t)AHEAD * gg_context_threads(r->ctx) : 1) * r->o.group_tokens;
+    while (r->source == GG_OK && r->ahead_tokens < enough) {
+        if (r->ahead_end > r->ahead_first && !gg_documents_ready(r->documents)) /* a pipe that stalls: what is here goes on its way */
+            return;
+        gg_status s = room_ahead(r);
+        if (s == GG_OK)
+            s = gg_documents_next(r->documents, &r->ahead[r->ahead_end]);
+        if (s == GG_OK)
+            r->ahead_tokens += guess_tokens(r, &r->ahead[r->ahead_end++]);
+        else {
+            r->source = s;
+            snprintf(r->source_message, sizeof r->source_message, "%s", gg_message(r->ctx));
+        }
+    }
+}
+
+/* Tokens of the next group. left: all that will still come, or -1 while the end is not in sight. */
+static int64_t group_size(const runner *r, int64_t left)
+{
+    const int64_t whole = r->o.group_tokens, smallest = whole / SMALLEST + 1, n = gg_context_threads(r->ctx), share = left / (2 * n);
+    if (n == 1)
+        return r->n_taken == 0 ? smallest : whole;
+    if (r->n_taken < n)
+        return smallest;
+    return left < 0 || share > whole ? whole : share > smallest ? share : smallest;
+}
+
 /* Documents of one group, not yet tokenised. GG_END: no more after those in j (which may be none). */
 static gg_status take_documents(runner *r, job *j)
 {
-    gg_status s = GG_OK;
-    for (int64_t tokens = 0; tokens < r->o.group_tokens;) {
-        if ((s = job_room_documents(r->ctx, j, j->g.n_documents + 1)) != GG_OK)
-            return s;
-        gg_document *d = &j->document[j->g.n_documents];
-        if ((s = gg_documents_next(r->documents, d)) != GG_OK)
-            return s;
-        j->g.n_documents++;
-        tokens += guess_tokens(r, d);
-        if (!gg_documents_ready(r->documents)) /* a pipe that stalls: what is here goes on its way */
-            break;
+    read_ahead(r);
+    const int64_t size = group_size(r, r->source == GG_OK ? -1 : r->ahead_tokens);
+    for (int64_t tokens = 0, n; tokens < size && r->ahead_first < r->ahead_end; tokens += n) {
+        GG_TRY(job_room_documents(r->ctx, j, j->g.n_documents + 1));
+        const gg_document *d = &r->ahead[r->ahead_first++];
+        j->document[j->g.n_documents++] = *d;
+        n = guess_tokens(r, d);
+        r->ahead_tokens -= n;
     }
-    return s;
+    if (r->ahead_first < r->ahead_end || r->source == GG_OK)
+        return GG_OK;
+    return r->source == GG_END ? GG_END : gg_fail(r->ctx, r->source, "%s", r->source_message);
+}
+
+static int64_t row_tokens(const runner *r, int64_t row)
+{
+    const int64_t n = r->start ? r->start[row + 1] - r->start[row] : r->n_columns;
+    return n < r->max_tokens ? n : r->max_tokens;
 }
 
 /* Rows of bare ids until a group is full. An empty row counts as one, so that a group of them ends too. */
 static gg_status take_rows(runner *r, job *j)
 {
-    for (int64_t tokens = 0, n = 0; tokens < r->o.group_tokens && r->next_row < r->n_rows; r->next_row++) {
+    const int64_t enough = (int64_t)AHEAD * gg_context_threads(r->ctx) * r->o.group_tokens;
+    int64_t left = 0, row = r->next_row;
+    for (; row < r->n_rows && left < enough; row++)
+        left += row_tokens(r, row) + 1;
+    const int64_t size = group_size(r, row < r->n_rows ? -1 : left);
+    for (int64_t tokens = 0, n = 0; tokens < size && r->next_row < r->n_rows; r->next_row++) {
         const int64_t from = r->start ? r->start[r->next_row] : r->next_row * r->n_columns;
-        const int64_t whole = r->start ? r->start[r->next_row + 1] - from : r->n_columns, kept = whole < r->max_tokens ? whole : r->max_tokens;
+        const int64_t whole = r->start ? r->start[r->next_row + 1] - from : r->n_columns, kept = row_tokens(r, r->next_row);
         GG_TRY(job_room_documents(r->ctx, j, j->g.n_documents + 1));
         GG_TRY(job_room_tokens(r->ctx, j, n + kept));
         if (kept > 0) /* an empty table may be NULL */
@@ -389,6 +459,9 @@ static gg_status run_all(gg_run_result *out, runner *r, gg_model *m, const gg_ru
         r->free = j->next;
         job_free(m->ctx, j);
     }
+    for (int64_t i = r->ahead_first; i < r->ahead_end; i++)
+        json_decref(r->ahead[i].row);
+    gg_drop(m->ctx, r->ahead);
     pthread_cond_destroy(&r->moved);
     pthread_mutex_destroy(&r->order);
     pthread_mutex_destroy(&r->take);

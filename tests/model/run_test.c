@@ -297,6 +297,61 @@ static void a_stop_leaves_a_clean_prefix(void **state)
     free(whole);
 }
 
+typedef struct shapes {
+    int64_t tokens[1000];
+} shapes;
+
+static gg_status note_shape(void *user, void **state, const gg_group *g)
+{
+    shapes *s = user;
+    *state = NULL;
+    assert_true(g->number < 1000);
+    s->tokens[g->number] = g->n_tokens; /* every number once, so threads do not meet */
+    return GG_OK;
+}
+
+static gg_status hear_nothing(void *user, void *state, const gg_group *g, const gg_tap *t)
+{
+    (void)user, (void)state, (void)g, (void)t;
+    return GG_OK;
+}
+
+/* Small groups first, whole ones after, even parts of what is left at the end; always the same with the same number of threads. */
+static void groups_begin_small_and_end_together(void **state)
+{
+    enum { N_ROWS = 230, T = 10, GROUP = 100, SMALL = 30 };
+    (void)state;
+    static int32_t ids[N_ROWS * T];
+    for (int threads = 1; threads <= 3; threads++) {
+        gg_context *ctx = NULL;
+        assert_int_equal(gg_context_create(&ctx, &(gg_context_options){.n_threads = threads}), GG_OK);
+        gg_model *m = open_model(ctx, TINY "llama", NULL);
+        shapes s = {0}, again = {0};
+        gg_run_result r;
+        const gg_listener y = {.sites = 1u << GG_SITE_UP, .open = note_shape, .tap = hear_nothing, .user = &s};
+        const gg_listener z = {.sites = 1u << GG_SITE_UP, .open = note_shape, .tap = hear_nothing, .user = &again};
+        assert_ok(ctx, gg_run_ids(&r, m, ids, N_ROWS, T, &(gg_run_options){.group_tokens = GROUP}, &y, 1));
+        assert_ok(ctx, gg_run_ids(&r, m, ids, N_ROWS, T, &(gg_run_options){.group_tokens = GROUP}, &z, 1));
+        assert_memory_equal(&s, &again, sizeof s);
+        int64_t sum = 0;
+        int n = 0;
+        for (; s.tokens[n] > 0; n++)
+            sum += s.tokens[n];
+        assert_int_equal(sum, N_ROWS * T);
+        for (int i = 0; i < threads; i++)
+            assert_true(s.tokens[i] <= SMALL);
+        assert_int_equal(s.tokens[threads + 2], GROUP);
+        if (threads > 1) {
+            assert_true(s.tokens[n - 1] <= SMALL && s.tokens[n - threads] <= SMALL);
+            for (int i = threads + 1; i < n; i++)
+                assert_true(s.tokens[i] <= s.tokens[i - 1]);
+        } else
+            assert_int_equal(s.tokens[n - 2], GROUP); /* alone, nobody waits for the last group */
+        gg_model_free(m);
+        gg_context_free(ctx);
+    }
+}
+
 static void two_listeners_hear_one_pass(void **state)
 {
     int32_t ids[3 * 10];
@@ -490,6 +545,7 @@ int main(void)
         cmocka_unit_test(a_broken_line_fails_behind_the_documents_before_it),
         cmocka_unit_test(a_failing_listener_ends_the_run_with_a_prefix),
         cmocka_unit_test(a_stop_leaves_a_clean_prefix),
+        cmocka_unit_test(groups_begin_small_and_end_together),
         cmocka_unit_test(two_listeners_hear_one_pass),
         cmocka_unit_test(rows_of_any_length_are_each_run_as_if_alone),
         cmocka_unit_test(losses_are_those_of_the_logits),
