@@ -152,17 +152,22 @@ static gg_status bench_products(bench *b, gg_dtype compute)
 
 static gg_status bench_attention(bench *b)
 {
-    static const int64_t shape[][3] = {{30, 64, 3}, {120, 64, 3}, {120, 64, 1}, {512, 64, 3}, {2048, 64, 3}, {120, 128, 2}, {120, 256, 4}}; /* tokens, width, heads */
+    static const int64_t shape[][3] = {{30, 64, 3}, {120, 64, 3}, {120, 64, 1}, {512, 64, 3}, {2048, 64, 3}, {120, 128, 2}, {120, 256, 4}};
+    enum { N_SHAPES = sizeof shape / sizeof *shape }; /* tokens, width, heads */
     if (b->tell)
-        printf("\nattention of the heads on one of keys, its two products as they must be done (the causal half)\n");
-    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
-        const int64_t n = shape[i][0], d = shape[i][1], heads = shape[i][2], stride = (heads + 2) * d;
+        printf("\nattention of the heads on one of keys, its two products as they must be done (the causal half), in fp32 and in bf16\n");
+    for (int i = 0; i < 2 * N_SHAPES; i++) {
+        const int64_t *of = shape[i % N_SHAPES], n = of[0], d = of[1], heads = of[2], stride = (heads + 2) * d;
+        const bool narrow = i >= N_SHAPES;
+        const double roof = narrow ? b->one.bf16 : b->one.f32;
+        if (roof == 0)
+            continue;
         float *x, *out = gg_new(b->ctx, float, n * heads * d), *scratch = gg_new(b->ctx, float, gg_attention_scratch(n, d));
         const gg_status made = numbers(&x, b, n * stride);
         double best = INFINITY;
         for (int t = 0; t < 6000 / (int)n + 6 && made == GG_OK && out && scratch; t++) {
             const double start = gg_time();
-            gg_attention(out, heads * d, x, stride, heads, x + heads * d, x + (heads + 1) * d, stride, n, d, 0.125f, 0, 0, scratch);
+            gg_attention(out, heads * d, x, stride, heads, x + heads * d, x + (heads + 1) * d, stride, n, d, 0.125f, 0, 0, narrow, scratch);
             best = fmin(best, gg_time() - start);
         }
         gg_drop(b->ctx, x);
@@ -174,10 +179,10 @@ static gg_status bench_attention(bench *b)
         gg_drop(b->ctx, out);
         const double gflops = 2e-9 * (double)(heads * d * n * (n + 1)) / best;
         if (b->tell)
-            printf("  %4lld tokens, %lld of width %3lld  %8.1f us  %5.1f GF/s  %3.0f %%\n", (long long)n, (long long)heads, (long long)d, best * 1e6, gflops,
-                   100 * gflops / b->one.f32);
-        GG_TRY(keep(b, b->attention, json_pack("{s:I, s:I, s:I, s:f, s:f, s:f}", "tokens", (json_int_t)n, "heads", (json_int_t)heads, "width", (json_int_t)d, "us",
-                                               best * 1e6, "gflops", gflops, "roof_share", gflops / b->one.f32)));
+            printf("  %s %4lld tokens, %lld of width %3lld  %8.1f us  %5.1f GF/s  %3.0f %%\n", narrow ? "bf16" : "f32 ", (long long)n, (long long)heads, (long long)d,
+                   best * 1e6, gflops, 100 * gflops / roof);
+        GG_TRY(keep(b, b->attention, json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "dtype", narrow ? "bf16" : "f32", "tokens", (json_int_t)n, "heads",
+                                               (json_int_t)heads, "width", (json_int_t)d, "us", best * 1e6, "gflops", gflops, "roof_share", gflops / roof)));
     }
     return GG_OK;
 }

@@ -14,6 +14,7 @@
 #define ISA_NAME "avx512bf16"
 #define ISA(name) name##_avx512bf16
 #define NARROW(v) ((vh)_mm512_cvtneps_pbh((__m512)(v))) /* to nearest even; below the smallest normal number: 0 */
+#define DOT_BF16(a, x, b) ((vf)_mm512_dpbf16_ps((__m512)(a), (__m512bh)(x), (__m512bh)(b))) /* a + x0 b0 + x1 b1 of pairs */
 #else
 #define ISA_NAME "avx512"
 #define ISA(name) name##_avx512

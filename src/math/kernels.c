@@ -67,11 +67,16 @@ void gg_rope(float *x, const float *c, const float *s, int64_t n_heads, int64_t 
     best()->rope(x, c, s, n_heads, d_head, n_rot);
 }
 void gg_attention(float *out, int64_t so, const float *q, int64_t sq, int64_t n_heads, const float *k, const float *v, int64_t skv,
-                  int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch)
+                  int64_t T, int64_t d_head, float scale, float softcap, int64_t window, bool narrow, float *scratch)
 {
-    best()->attention(out, so, q, sq, n_heads, k, v, skv, T, d_head, scale, softcap, window, scratch);
+    best()->attention(out, so, q, sq, n_heads, k, v, skv, T, d_head, scale, softcap, window, narrow, scratch);
 }
 void gg_top_k(int32_t *index, float *value, const float *x, int64_t n, int64_t k) { best()->top_k(index, value, x, n, k); }
 
-/* Transposed keys and the scores of six queries, in rows of up to T + 31 floats; room to align: see attention_body.h. */
-int64_t gg_attention_scratch(int64_t T, int64_t d_head) { return (T + 31) * (d_head + 6) + 16; }
+/* What attention_body.h lays out: transposed keys and the scores of six rows, lines of up to T + 31 floats; or, narrow, half the keys, the scores,
+ * six rows of queries and the values, in pairs. Room to align. */
+int64_t gg_attention_scratch(int64_t T, int64_t d_head)
+{
+    const int64_t line = T + 31, pairs = (d_head + 1) / 2;
+    return line * (pairs + 6) + 6 * pairs + (T + 1) / 2 * 2 * pairs + line * pairs + 16;
+}

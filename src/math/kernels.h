@@ -51,9 +51,10 @@ void gg_rope(float *x, const float *c, const float *s, int64_t n_heads, int64_t 
 /* Causal attention over one document: the n_heads heads of queries that share one head of keys and values, token t in [0, T):
  *   out[t, i] = sum_j softmax_j(softcap(scale q[t, i].k[j])) v[j],  j in (t - window, t], window <= 0: all.
  * q, out: T rows of n_heads heads of d_head, row strides sq and so; k, v: T rows of d_head, stride skv (floats). softcap <= 0: none.
+ * narrow: the products may be computed in bfloat16, where that is faster; a row then still depends on nothing but itself and the keys before it.
  * scratch: gg_attention_scratch(T, d_head) floats. Blocks of queries, so memory is linear in T. */
 void gg_attention(float *out, int64_t so, const float *q, int64_t sq, int64_t n_heads, const float *k, const float *v, int64_t skv,
-                  int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch);
+                  int64_t T, int64_t d_head, float scale, float softcap, int64_t window, bool narrow, float *scratch);
 int64_t gg_attention_scratch(int64_t T, int64_t d_head);
 
 /* index: (k,) of the k largest of x: (n,), largest first, ties to the lowest index; k <= n. value may be NULL. NaN counts as smallest. */
@@ -71,6 +72,6 @@ void gg_naive_rms_norm(float *y, const float *x, const float *w, float offset, f
 void gg_naive_layer_norm(float *y, const float *x, const float *w, const float *b, float eps, int64_t n);
 void gg_naive_rope(float *x, const float *c, const float *s, int64_t n_heads, int64_t d_head, int64_t n_rot);
 void gg_naive_attention(float *out, int64_t so, const float *q, int64_t sq, int64_t n_heads, const float *k, const float *v, int64_t skv,
-                        int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch);
+                        int64_t T, int64_t d_head, float scale, float softcap, int64_t window, bool narrow, float *scratch);
 void gg_naive_top_k(int32_t *index, float *value, const float *x, int64_t n, int64_t k);
 #endif

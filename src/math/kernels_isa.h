@@ -35,7 +35,7 @@ typedef struct gg__kernels {
     void (*layer_norm)(float *, const float *, const float *, const float *, float, int64_t);
     void (*rope)(float *, const float *, const float *, int64_t, int64_t, int64_t);
     void (*attention)(float *, int64_t, const float *, int64_t, int64_t, const float *, const float *, int64_t, int64_t, int64_t, float, float,
-                      int64_t, float *);
+                      int64_t, bool, float *);
     void (*top_k)(int32_t *, float *, const float *, int64_t, int64_t);
 } gg__kernels;
 

@@ -128,8 +128,9 @@ static void attend_head(float *out, int64_t so, const float *q, int64_t sq, cons
 }
 
 void gg_naive_attention(float *out, int64_t so, const float *q, int64_t sq, int64_t n_heads, const float *k, const float *v, int64_t skv,
-                        int64_t T, int64_t d_head, float scale, float softcap, int64_t window, float *scratch)
+                        int64_t T, int64_t d_head, float scale, float softcap, int64_t window, bool narrow, float *scratch)
 {
+    (void)narrow;
     (void)scratch;
     for (int64_t i = 0; i < n_heads; i++)
         attend_head(out + i * d_head, so, q + i * d_head, sq, k, v, skv, T, d_head, scale, softcap, window);

@@ -452,7 +452,7 @@ static void attend(const pass *p, int layer)
         for (int head = 0; head < d->n_kv_heads && n > 0; head++) {
             const int64_t at = first * nq + head * shared * d->d_head, from = first * nkv + head * d->d_head;
             gg_attention(s->z + at, nq, s->q + at, nq, shared, s->k + from, s->v + from, nkv, n, d->d_head, d->attention_scale, d->attention_softcap,
-                         d->layer[layer].window, s->attention);
+                         d->layer[layer].window, p->m->dtype != GG_F32, s->attention);
         }
         p->s->operations += 4.0 * (double)nq * pairs(n, d->layer[layer].window);
     }
