@@ -386,8 +386,8 @@ static gg_status add_rankings(golden *g)
     GG_TRY(gg_claims_add(g->lab->claims, &(gg_claim){.claim = "distances on equal lists are the published ones: largest difference", .relation = GG_AT_MOST, .bound = 1e-12, .note = note},
                          &t.worst, 1));
     const double selections = (double)t.n_selections / t.n_rankings;
-    snprintf(note, sizeof note, "%d of %d selections, %d of %d whole orders; %lld of %lld documents ran here, the others keep their published lists", t.n_selections, t.n_rankings,
-             t.n_orders, t.n_rankings, (long long)g->n_run, (long long)g->n);
+    snprintf(note, sizeof note, "%d of %d selections, %d of %d whole orders; %lld of %lld documents ran here%s", t.n_selections, t.n_rankings, t.n_orders, t.n_rankings,
+             (long long)g->n_run, (long long)g->n, g->n_run < g->n ? ", the others keep their published lists" : "");
     return gg_claims_add(g->lab->claims, &(gg_claim){.claim = "the fifth of a pool that is chosen is the published one: share of domains", .bound = 1, .note = note}, &selections, 1);
 }
 
