@@ -82,11 +82,12 @@ $B/tests/%: tests/%.c $B/libgolgi.a
 	@echo "  test  $<"
 	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -O1 -MMD -MP -o $@ $< $(TEST_OBJ) $B/libgolgi.a $(LDFLAGS) $(TEST_LDFLAGS) -lcmocka $(LDLIBS)
 
-# This one runs the verbs within itself and steps between them and their contexts.
+# These run the verbs within themselves and step between them and what they call.
 VERB_OBJ := $(filter-out $B/src/cli/main.o,$(CLI_OBJ))
 $B/tests/cli/faults_test: $(VERB_OBJ)
 $B/tests/cli/faults_test: private TEST_OBJ := $(VERB_OBJ)
 $B/tests/cli/faults_test: private TEST_LDFLAGS := -Wl,--wrap=gg_context_create,--wrap=gg_context_free,--wrap=pthread_create
+$B/tests/cli/kill_test: private TEST_LDFLAGS := -Wl,--wrap=gg_run
 
 $B/bench/%: bench/%.c $B/libgolgi.a
 	@mkdir -p $(@D)
