@@ -21,6 +21,9 @@ OPT     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -
 else ifeq ($(SAN),thread)
 B       := build/tsan
 OPT     := -O1 -g -fsanitize=thread
+else ifeq ($(SAN),coverage)
+B       := build/coverage
+OPT     := -O1 -g --coverage
 else
 B       := build
 OPT     := -O3 -g
@@ -160,7 +163,7 @@ check-thread:
 
 # Lines that the tests reach, by folder; the report is build/coverage/report.txt.
 coverage:
-	@+$(MAKE) B=build/coverage OPT="-O0 -g --coverage" all tests
+	@+$(MAKE) SAN=coverage all tests
 	@tools/coverage
 
 include packaging/install.mk
