@@ -105,13 +105,16 @@ gg_status gg_nag_reader_open(gg_nag_reader **out, gg_context *ctx, const char *p
 
 int64_t gg__nag_reader_position(const gg_nag_reader *r) { return (int64_t)r->n_documents; }
 
-int64_t gg__nag_reader_promised(const gg_nag_reader *r)
+gg_status gg__nag_reader_promised(int64_t *n, const gg_nag_reader *r)
 {
     gg__nag_footer e = {.zero = 1};
-    if (r->in && r->size >= sizeof e && gg_in_read_at(r->in, &e, sizeof e, r->size - sizeof e) != GG_OK)
-        return -1;
+    *n = -1;
+    if (r->in && r->size >= sizeof e)
+        GG_TRY(gg_in_read_at(r->in, &e, sizeof e, r->size - sizeof e));
     const bool whole = memcmp(e.magic, gg__nag_footer_magic, 4) == 0 && e.zero == 0 && e.file_bytes == r->size;
-    return whole && e.n_documents <= r->size / 16 ? (int64_t)e.n_documents : -1; /* a document takes more than that */
+    if (whole && e.n_documents <= r->size / 16) /* a document takes more than that */
+        *n = (int64_t)e.n_documents;
+    return GG_OK;
 }
 
 static gg_status check_footer(gg_nag_reader *r, const gg__nag_block_head *h)

@@ -120,8 +120,11 @@ static gg_status look(job *j, int32_t which)
     GG_TRY(gg_nag_reader_open(&r, j->ctx, f->path, 0));
     const gg_nag_header *h = gg_nag_reader_header(r);
     json_t *units = gg__nag_reader_units(r);
-    gg_status st = GG_OK;
-    f->n_documents = gg__nag_reader_promised(r);
+    gg_status st = gg__nag_reader_promised(&f->n_documents, r);
+    if (st != GG_OK) {
+        gg_nag_reader_close(r);
+        return st;
+    }
     if (f->n_documents < 0)
         st = gg_fail(j->ctx, GG_EFORMAT, "%s: it does not end with a footer: it was cut; extract it again", f->path);
     else if (!json_is_object(units))

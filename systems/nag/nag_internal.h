@@ -90,8 +90,8 @@ json_t *gg__nag_header_json(const gg_nag_header *h); /* a new reference, NULL: o
  *     input source from to                        of one: SHA-256 of its input, file, bytes or row groups */
 gg_status gg__nag_writer_open_units(gg_nag_writer **out, gg_context *ctx, const char *path, const gg_nag_header *h, json_t *units /* NULL: none */);
 json_t *gg__nag_reader_units(const gg_nag_reader *r); /* borrowed; NULL: none */
-/* Documents that the footer promises, before anything is read; -1: there is no whole footer. */
-int64_t gg__nag_reader_promised(const gg_nag_reader *r);
+/* Documents that the footer promises, before anything is read; -1: there is no whole footer. A disk that fails is a failure. */
+gg_status gg__nag_reader_promised(int64_t *n, const gg_nag_reader *r);
 /* SHA-256 of the source's bytes and columns; "": standard input, which is read once. */
 gg_status gg__nag_source_hash(char hex[65], gg_context *ctx, const gg_nag_source *source);
 /* The key of features of this header over that input. */

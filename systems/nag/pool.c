@@ -422,8 +422,10 @@ static gg_status promised(int64_t *n, gg__nag_pool *pool)
             continue;
         gg_nag_reader *r = NULL;
         GG_TRY(gg_nag_reader_open(&r, pool->ctx, pool->files.path[i], 0));
-        const int64_t m = gg__nag_reader_promised(r);
+        int64_t m;
+        const gg_status st = gg__nag_reader_promised(&m, r);
         gg_nag_reader_close(r);
+        GG_TRY(st);
         *n += m > 0 ? m : 0;
     }
     return GG_OK;

@@ -237,7 +237,8 @@ static gg_status is_done(bool *done, int64_t *n_documents, const gg_nag_plan *p,
     if (!gg_file_exists(path))
         return GG_OK;
     gg_status st = gg_nag_reader_open(&r, p->ctx, path, 0);
-    *n_documents = st == GG_OK ? gg__nag_reader_promised(r) : -1;
+    *n_documents = -1;
+    st = st == GG_OK ? gg__nag_reader_promised(n_documents, r) : st;
     if (st == GG_EFORMAT || (st == GG_OK && *n_documents < 0)) {
         gg_log(p->ctx, GG_LOG_WARNING, "%s is damaged; made again", path);
         gg_nag_reader_close(r);

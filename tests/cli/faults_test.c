@@ -150,6 +150,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 
 /* --- jobs --------------------------------------------------------------------------------------------------------------- */
 
+/* Without a progress line where that would measure the machine first, a hundredth of a second each time. */
 static int nag(int argc, char **argv) { return gg_nag_main(argc, argv); }
 static const struct job {
     const char *name;
@@ -158,21 +159,21 @@ static const struct job {
     const char *output; /* in the folder; NULL: standard output */
     bool runs_model;
 } jobs[] = {
-    {"extract", nag, "nag extract --model $M --input $D/pool.jsonl --output $D/new.nag --top-k 5 --sites up,k --threads 2 --dtype f32", "new.nag", true},
+    {"extract", nag, "nag extract --model $M --input $D/pool.jsonl --output $D/new.nag --top-k 5 --sites up,k --threads 2 --dtype f32 --quiet", "new.nag", true},
     {"extract rows", nag, "nag extract --model $M --input $D/pool.jsonl.gz --output $D/new.jsonl.zst --top-k 5 --threads 1 --dtype f32 --quiet", "new.jsonl.zst", true},
     {"rank", nag, "nag rank --target $D/target.nag --pool $D/pool.nag --payload $D/pool.jsonl.zst --label-column kind --output $D/new.jsonl", "new.jsonl", false},
     {"rank contrast", nag, "nag rank --target $D/target.jsonl --pool $D/pool.nag --weights contrast --output $D/new.csv --all --json", "new.csv", false},
     {"merge", nag, "nag merge $D/pool.jsonl.zst $D/pool.jsonl $D/pool.jsonl.gz --deduplicate --output $D/new.jsonl.gz", "new.jsonl.gz", false},
     {"slice", nag, "nag slice --layers last $D/pool.nag --output $D/new.nag", "new.nag", false},
     {"slice rows", nag, "nag slice --layers first $D/target.jsonl --output $D/new.jsonl", "new.jsonl", false},
-    {"select", nag, "nag select --model $M --target $D/one.jsonl --pool $D/pool.jsonl --fraction 0.4 --top-k 4 --threads 2 --dtype f32 --output $D/new.jsonl", "new.jsonl", true},
+    {"select", nag, "nag select --model $M --target $D/one.jsonl --pool $D/pool.jsonl --fraction 0.4 --top-k 4 --threads 2 --dtype f32 --quiet --output $D/new.jsonl", "new.jsonl", true},
     {"merge-shards", nag, "nag merge-shards $D/units --output $D/new.nag", "new.nag", false},
     {"deactivate", nag, "nag deactivate $D/pool.nag --per-layer 3 --output $D/new.json", "new.json", false},
     {"cluster", nag, "nag cluster $D/pool.nag --labels $D/pool.jsonl --label-column kind --threads 2 --json --output $D/new.jsonl", "new.jsonl", false},
     {"explain", nag, "nag explain --pool $D/pool.nag --docid d3 --target $D/target.nag --json", NULL, false},
     {"show", nag, "nag show $D/pool.nag --json", NULL, false},
     {"tokenize", gg_cli_tokenize, "tokenize --model $M $D/pool.jsonl", NULL, true},
-    {"score", gg_cli_score, "score --model $M --input $D/pool.jsonl --threads 2 --output $D/new.jsonl.zst", "new.jsonl.zst", true},
+    {"score", gg_cli_score, "score --model $M --input $D/pool.jsonl --threads 2 --quiet --output $D/new.jsonl.zst", "new.jsonl.zst", true},
     {"activations", gg_cli_activations, "activations --model $M --input $D/pool.jsonl --threads 2 --sites up,q --pool mean --logits --output $D/new.safetensors", "new.safetensors", true},
 };
 enum { N_JOBS = sizeof jobs / sizeof *jobs, N_DOCS = 7, WORDS = 40 };
@@ -342,7 +343,7 @@ static bool run_with_fault(int i, enum kind kind)
             fail_msg("%s, %s: exit %d: %s", j->name, what, said.code, said.err);
     } else if (said.code != 0) {
         const bool usual = said.code == 1 || (said.code == 2 && kind != FILES); /* 2: no memory to look at the command line */
-        const bool told = kind == FILES ? strstr(said.err, strerror(fault.error)) && (strstr(said.err, D) || strstr(said.err, TINY) || strstr(said.err, "golgi-rank.rows")) : strstr(said.err, "ut of memory") != NULL;
+        const bool told = kind == FILES ? strstr(said.err, strerror(fault.error)) && (strstr(said.err, D) || strstr(said.err, TINY) || strstr(said.err, "golgi-rank.rows")) : strstr(said.err, "ut of memory") || strstr(said.err, "annot allocate memory");
         if (!usual || !told)
             fail_msg("%s, %s: exit %d: %s", j->name, what, said.code, said.err);
     }
@@ -428,7 +429,8 @@ static void each_fails_in_turn(enum kind kind, int error, bool with_models)
         }
         if (getenv("GOLGI_LONG"))
             print_message("%s: %lld calls\n", jobs[i].name, fault.at);
-        assert_true(fault.at > (kind == CRYPTO || kind == THREADS ? -1 : 3)); /* the fault was there to be met */
+        if (jobs[i].output && kind != CRYPTO && kind != THREADS)
+            assert_true(fault.at > 3); /* the fault was there to be met */
     }
 }
 
