@@ -154,17 +154,20 @@ static void sort_names(key *k, name *names, const gg_nag_row *row, int64_t n)
         k[i].at = names[i].at;
 }
 
-gg_status gg__nag_sort_rows(gg_nag_row **rows, gg_context *ctx, int64_t n)
+/* The order of the rows by (score, docid): keys (n,), of which .at says where the row is. */
+static gg_status order_of(key **out, gg_context *ctx, const gg_nag_row *row, int64_t n)
 {
-    gg_nag_row *row = *rows;
-    if (n < 2)
-        return GG_OK;
-    key *both = gg_new(ctx, key, gg_mul(2, n));
-    if (!both)
+    key *k = gg_new(ctx, key, n), *spare = gg_new(ctx, key, n);
+    *out = NULL;
+    for (int64_t i = 0; i < n && k && spare; i++)
+        k[i] = (key){rising_bits(row[i].score), i};
+    if (k && spare && sort_keys(k, spare, n) != k)
+        GG__NAG_SWAP(key *, k, spare);
+    gg_drop(ctx, spare);
+    if (!k || !spare) {
+        gg_drop(ctx, k);
         return GG_ENOMEM;
-    for (int64_t i = 0; i < n; i++)
-        both[i] = (key){rising_bits(row[i].score), i};
-    key *k = sort_keys(both, both + n, n);
+    }
     int64_t longest = 1;
     for (int64_t i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && k[end].bits == k[i].bits;)
@@ -172,20 +175,33 @@ gg_status gg__nag_sort_rows(gg_nag_row **rows, gg_context *ctx, int64_t n)
         longest = end - i > longest ? end - i : longest;
     }
     name *names = gg_new(ctx, name, longest);
-    gg_nag_row *sorted = names ? gg_new(ctx, gg_nag_row, n) : NULL;
-    for (int64_t i = 0, end; i < n && sorted; i = end) {
+    for (int64_t i = 0, end; i < n && names; i = end) {
         for (end = i + 1; end < n && k[end].bits == k[i].bits;)
             end++;
         if (end - i > 1)
             sort_names(k + i, names, row, end - i);
     }
+    if (!names)
+        gg_drop(ctx, k);
+    else
+        *out = k;
     gg_drop(ctx, names);
+    return *out ? GG_OK : GG_ENOMEM;
+}
+
+gg_status gg__nag_sort_rows(gg_nag_row **rows, gg_context *ctx, int64_t n)
+{
+    key *k;
+    if (n < 2)
+        return GG_OK;
+    GG_TRY(order_of(&k, ctx, *rows, n));
+    gg_nag_row *sorted = gg_new(ctx, gg_nag_row, n);
     for (int64_t i = 0; i < n && sorted; i++)
-        sorted[i] = row[k[i].at];
-    gg_drop(ctx, both);
+        sorted[i] = (*rows)[k[i].at];
+    gg_drop(ctx, k);
     if (!sorted)
         return GG_ENOMEM;
-    gg_drop(ctx, row);
+    gg_drop(ctx, *rows);
     *rows = sorted;
     return GG_OK;
 }
@@ -282,7 +298,8 @@ static gg_status drop_the_rest(gg__nag_front *f)
 static gg_status add(gg__nag_front *f, const gg_nag_row *row, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
-        if (!gg__nag_front_wants(f, row[i].score))
+        const double cut = atomic_load_explicit(&f->cut, memory_order_relaxed);
+        if (f->kind & GG__NAG_FROM_THE_END ? row[i].score < cut : row[i].score > cut)
             continue;
         if (f->n >= f->full)
             GG_TRY(drop_the_rest(f));

@@ -23,10 +23,14 @@ enum { GG__NAG_BY_TOKENS = 0, GG__NAG_BY_COUNT = 1 /* a row weighs 1 */, GG__NAG
 void gg__nag_front_init(gg__nag_front *f, gg_context *ctx, int64_t bound, int kind);
 /* No row of a larger score is wanted. */
 void gg__nag_front_limit(gg__nag_front *f, double score);
-static inline bool gg__nag_front_wants(const gg__nag_front *f, double score)
+/* Scores up to *low and from *high on are wanted by some front: after this also by f. */
+static inline void gg__nag_front_widen(const gg__nag_front *f, double *low, double *high)
 {
     const double cut = atomic_load_explicit(&f->cut, memory_order_relaxed);
-    return f->kind & GG__NAG_FROM_THE_END ? score >= cut : score <= cut;
+    if (f->kind & GG__NAG_FROM_THE_END)
+        *high = cut < *high ? cut : *high;
+    else
+        *low = cut > *low ? cut : *low;
 }
 void gg__nag_front_free(gg__nag_front *f); /* also of a zeroed one */
 /* Any thread. Copies the docids. */

@@ -163,20 +163,26 @@ static double quality_part(const gg__nag_job *j, double quality)
     return j->o->invert_quality ? 1.0 - q : q;
 }
 
-/* Offers the piece's documents to one front; column: their distances by whichever weights that front goes by. */
-static gg_status offer(worker *w, const gg__nag_job *j, const gg__nag_aim *a, gg__nag_front *front, const double *column, int64_t stride, int64_t n, bool mixed)
+/* Offers the piece's documents to fronts of one order; column: their distances by the weights that it goes by. */
+static gg_status offer(worker *w, const gg__nag_job *j, const gg__nag_aim *a, gg__nag_front *const *front, int n_fronts, const double *column, int64_t stride,
+                       int64_t n, bool mixed)
 {
     int64_t m = 0;
+    double low = -INFINITY, high = INFINITY; /* scores between them are wanted by none */
+    for (int f = 0; f < n_fronts; f++)
+        gg__nag_front_widen(front[f], &low, &high);
     for (int64_t i = 0; i < n; i++) {
         const double distance = column[w->at[i] * stride];
         const double score = mixed ? minmax(distance, a->least, a->most) + quality_part(j, w->document[i].quality) : distance;
-        if (!gg__nag_front_wants(front, score))
+        if (score > low && score < high)
             continue;
         w->row[m] = w->document[i];
         w->row[m].distance = distance;
         w->row[m++].score = score;
     }
-    return gg__nag_front_add(front, w->row, m);
+    for (int f = 0; f < n_fronts; f++)
+        GG_TRY(gg__nag_front_add(front[f], w->row, m));
+    return GG_OK;
 }
 
 static gg_status score_aim(worker *w, const scoring *s, int at, int64_t n, int64_t n_all)
@@ -196,12 +202,10 @@ static gg_status score_aim(worker *w, const scoring *s, int at, int64_t n, int64
     }
     for (int64_t i = 0; i < n && w->sketch; i++)
         gg__nag_sketch_add(w->sketch[at], column[w->at[i] * stride], w->document[i].token_num);
-    GG_TRY(offer(w, j, a, &a->front, column, stride, n, mixed));
-    GG_TRY(offer(w, j, a, &a->near, column, stride, n, mixed));
-    GG_TRY(offer(w, j, a, &a->far, column, stride, n, mixed));
+    GG_TRY(offer(w, j, a, (gg__nag_front *const[]){&a->front, &a->near, &a->far}, 3, column, stride, n, mixed));
     for (int v = 0; v < 2 && a->r.right >= 0; v++) {
         column = gg__nag_table_column(&stride, j->table, w->distance, n_all, a->column[v]);
-        GG_TRY(offer(w, j, a, &a->precise[v], column, stride, n, false));
+        GG_TRY(offer(w, j, a, (gg__nag_front *const[]){&a->precise[v]}, 1, column, stride, n, false));
     }
     return GG_OK;
 }
