@@ -644,6 +644,41 @@ static void each_allocation_may_fail(void **state)
     drop_pool(t);
 }
 
+static void each_allocation_of_a_merge_may_fail(void **state)
+{
+    (void)state;
+    const char *in[2] = {at("a.jsonl"), at("b.jsonl")}, *out = at("both.jsonl");
+    for (int i = 0; i < 2; i++) {
+        FILE *f = fopen(in[i], "w");
+        for (int k = 0; k < 20; k++)
+            fprintf(f, "{\"docid\":\"d%d\",\"nag_distance\":0.5}\n", k + 10 * i);
+        fclose(f);
+    }
+    long long last = 0;
+    for (long long k = 1; k <= last || last == 0; k++) {
+        refusing x = {.fail_at = last == 0 ? LLONG_MAX : k};
+        gg_context *own = NULL;
+        gg_nag_merge_result r;
+        if (gg_context_create(&own, &(gg_context_options){.n_threads = 1, .allocator = {resize, &x}}) != GG_OK)
+            continue;
+        const gg_status st = gg_nag_merge(&r, own, out, in, 2, true);
+        if (st == GG_OK) {
+            assert_true(last == 0);
+            assert_int_equal(r.n_rows, 30);
+            last = atomic_load(&x.n);
+            k = 0;
+            unlink(out);
+        } else {
+            if (st != GG_ENOMEM || !strstr(gg_message(own), "out of memory"))
+                fail_msg("allocation %lld: %s %s", k, gg_status_name(st), gg_message(own));
+            assert_false(gg_file_exists(out));
+        }
+        assert_int_equal(gg_context_bytes(own, NULL), 0);
+        gg_context_free(own);
+    }
+    assert_true(last > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -655,6 +690,7 @@ int main(void)
         cmocka_unit_test(columns_of_a_payload_reach_their_documents),
         cmocka_unit_test(damage_is_found_whichever_thread_meets_it),
         cmocka_unit_test(each_allocation_may_fail),
+        cmocka_unit_test(each_allocation_of_a_merge_may_fail),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }
