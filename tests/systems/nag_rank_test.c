@@ -502,9 +502,11 @@ static void columns_of_a_payload_reach_their_documents(void **state)
         for (int64_t i = 0; i < n; i++)
             want[i].score = d[i] + (seed & 1 ? 1.0 - q[i] : q[i]);
         gg_nag_sort(want, n);
-        write_pool(at("q.nag"), p, 0, p->n);
+        write_pool(at("q.nag"), p, 0, 60);
+        write_pool(at("r.nag"), p, 60, p->n);
         write_pool(at("t.nag"), t, 0, t->n);
-        gg_nag_rank_options o = {.target = {at("t.nag")}, .n_target = 1, .pool = {at("q.nag")}, .n_pool = 1, .payload = {at("payload.jsonl")}, .n_payload = 1,
+        gg_nag_rank_options o = {.target = {at("t.nag")}, .n_target = 1, .pool = {at("q.nag"), at("r.nag")}, .n_pool = 2, .payload = {at("payload.jsonl")},
+                                 .n_payload = 1,
                                  .fraction = 0.3,
                                  .token_column = "meta.words", .quality_column = "quality", .invert_quality = seed & 1, .label_column = "domain",
         .chosen_only = seed & 2};
