@@ -121,19 +121,15 @@ static gg_status look(job *j, int32_t which)
     const gg_nag_header *h = gg_nag_reader_header(r);
     json_t *units = gg__nag_reader_units(r);
     gg_status st = gg__nag_reader_promised(&f->n_documents, r);
-    if (st != GG_OK) {
-        gg_nag_reader_close(r);
-        return st;
-    }
-    if (f->n_documents < 0)
+    if (st == GG_OK && f->n_documents < 0)
         st = gg_fail(j->ctx, GG_EFORMAT, "%s: it does not end with a footer: it was cut; extract it again", f->path);
-    else if (!json_is_object(units))
+    else if (st == GG_OK && !json_is_object(units))
         st = gg_fail(j->ctx, GG_EINVAL, "%s is not a unit of a larger input: there is nothing to join it with", f->path);
-    else if (which == 0) {
+    if (st == GG_OK && which == 0) {
         j->h = *h;
         j->units = json_incref(units);
         j->of = json_integer_value(json_object_get(units, "of"));
-    } else
+    } else if (st == GG_OK)
         st = gg__nag_units_match(j->ctx, f->path, h, units, &j->h, j->units, "(\"now\" is what the first file says.) Join only units of one run.");
     if (st == GG_OK)
         st = take_units(j, which, units);
@@ -368,7 +364,7 @@ static json_t *units_held(const job *j)
 {
     json_t *units = json_copy(j->units), *held = json_array(), *counts = json_array();
     const char *const of_one[] = {"input", "source", "from", "to", "counts"};
-    bool ok = units && held && counts;
+    bool ok = units && held && counts && json_object_size(units) == json_object_size(j->units); /* json_copy passes over what it lacks memory for */
     for (int64_t i = 0; i < j->n_entries && ok; i++)
         ok = json_array_append_new(held, json_integer(j->entry[i].unit)) == 0 && json_array_append_new(counts, json_integer(j->entry[i].n_documents)) == 0;
     for (size_t i = 0; i < sizeof of_one / sizeof *of_one && units; i++)

@@ -76,42 +76,6 @@ static gg_status work(void *user, int64_t i, int worker)
     return st == GG_END ? GG_OK : st;
 }
 
-/* Files that are units of a larger input (shards.c): are all of its units here? Ranking a part of a pool is allowed, and said. */
-static gg_status check_units(gg__nag_pool *pool)
-{
-    typedef struct whole {
-        char plan[17];
-        int64_t of, held;
-        const char *path;
-    } whole;
-    whole *w = gg_new(pool->ctx, whole, pool->files.n);
-    gg_status st = w ? GG_OK : GG_ENOMEM;
-    int n = 0;
-    for (int i = 0; i < pool->files.n && st == GG_OK; i++) {
-        gg_nag_reader *r = NULL;
-        if (!gg__nag_is_binary(pool->files.path[i]) || (st = gg_nag_reader_open(&r, pool->ctx, pool->files.path[i], 0)) != GG_OK)
-            continue;
-        const json_t *units = gg__nag_reader_units(r);
-        const char *plan = json_string_value(json_object_get(units, "plan"));
-        int k = 0;
-        while (k < n && plan && strcmp(w[k].plan, plan) != 0)
-            k++;
-        if (plan && k == n)
-            w[n++] = (whole){.of = json_integer_value(json_object_get(units, "of")), .path = pool->files.path[i]};
-        if (plan)
-            snprintf(w[k].plan, sizeof w[k].plan, "%s", plan);
-        if (plan)
-            w[k].held += (int64_t)json_array_size(json_object_get(units, "held"));
-        gg_nag_reader_close(r);
-    }
-    for (int k = 0; k < n && st == GG_OK; k++)
-        if (w[k].held < w[k].of)
-            gg_log(pool->ctx, GG_LOG_WARNING, "%lld of the %lld units of the input that %s is of are not here: the ranking is of what is here",
-                   (long long)(w[k].of - w[k].held), (long long)w[k].of, w[k].path);
-    gg_drop(pool->ctx, w);
-    return st;
-}
-
 static gg_status open_file(pass *p, int i)
 {
     gg__nag_pool *pool = p->pool;
@@ -138,8 +102,6 @@ gg_status gg__nag_pool_pass(gg__nag_pool *pool, bool names_only, int64_t batch, 
             return GG_ENOMEM;
         for (int i = 0; i < pool->files.n; i++)
             pool->n_of[i] = -1;
-        if (!pool->is_piece)
-            GG_TRY(check_units(pool));
     }
     if (!(p.block = gg_new(ctx, gg__nag_block, gg_mul(n_threads, p.n_blocks))))
         return GG_ENOMEM;
@@ -413,22 +375,53 @@ static gg_status sum_counts(gg__nag_census *c)
     return GG_OK;
 }
 
-/* Documents that the files' footers promise, so that the table is made once. What does not say is damaged, and found so by the pass, or has rows. */
+typedef struct whole { /* a larger input, of which some files are units (shards.c) */
+    char plan[17];
+    int64_t of, held;
+    const char *path;
+} whole;
+
+/* w: (files,) n of them known. Adds what the header says. */
+static void count_units(whole *w, int *n, const json_t *units, const char *path)
+{
+    const char *plan = json_string_value(json_object_get(units, "plan"));
+    int k = 0;
+    if (!plan)
+        return;
+    while (k < *n && strcmp(w[k].plan, plan) != 0)
+        k++;
+    if (k == *n) {
+        w[(*n)++] = (whole){.of = json_integer_value(json_object_get(units, "of")), .path = path};
+        snprintf(w[k].plan, sizeof w[k].plan, "%s", plan);
+    }
+    w[k].held += (int64_t)json_array_size(json_object_get(units, "held"));
+}
+
+/* What headers and footers promise: how many documents, so that the table is made once (what does not say is damaged, and found so by the pass, or
+ * has rows), and whether all units are here: a part of a pool may be ranked, but it is said. */
 static gg_status promised(int64_t *n, gg__nag_pool *pool)
 {
+    whole *w = gg_new(pool->ctx, whole, pool->files.n);
+    gg_status st = w ? GG_OK : GG_ENOMEM;
+    int n_wholes = 0;
     *n = 0;
-    for (int i = 0; i < pool->files.n; i++) {
-        if (!gg__nag_is_binary(pool->files.path[i]))
-            continue;
+    for (int i = 0; i < pool->files.n && st == GG_OK; i++) {
+        const char *path = pool->files.path[i];
         gg_nag_reader *r = NULL;
-        GG_TRY(gg_nag_reader_open(&r, pool->ctx, pool->files.path[i], 0));
-        int64_t m;
-        const gg_status st = gg__nag_reader_promised(&m, r);
+        int64_t m = 0;
+        if (!gg__nag_is_binary(path) || (st = gg_nag_reader_open(&r, pool->ctx, path, 0)) != GG_OK)
+            continue;
+        st = gg__nag_reader_promised(&m, r);
+        count_units(w, &n_wholes, gg__nag_reader_units(r), path);
         gg_nag_reader_close(r);
-        GG_TRY(st);
         *n += m > 0 ? m : 0;
     }
-    return GG_OK;
+    for (int k = 0; k < n_wholes && st == GG_OK; k++)
+        if (!pool->is_piece && w[k].held < w[k].of)
+            gg_log(pool->ctx, GG_LOG_WARNING, "%lld of the %lld units of the input that %s is of are not here: the ranking is of what is here",
+                   (long long)(w[k].of - w[k].held), (long long)w[k].of, w[k].path);
+    gg_drop(pool->ctx, w);
+    return st;
 }
 
 gg_status gg__nag_census_take(gg__nag_census **out, gg__nag_pool *pool, const gg_nag_rank_options *o, bool with_counts)

@@ -221,7 +221,7 @@ static json_t *units_of(const gg_nag_plan *p, int64_t i, const char *input, gg_r
     const char *path = p->parts.at[i].path, *slash = strrchr(path, '/');
     json_t *j = json_copy(p->units), *more = json_pack("{s:[I], s:s, s:s, s:I, s:I}", "held", (json_int_t)i, "input", input, "source", slash ? slash + 1 : path,
                                                        "from", (json_int_t)rows.from, "to", (json_int_t)rows.to);
-    if (!j || !more || json_object_update(j, more) != 0) {
+    if (!j || !more || json_object_size(j) != json_object_size(p->units) || json_object_update(j, more) != 0) { /* json_copy passes over what it lacks memory for */
         json_decref(j);
         j = NULL;
     }
@@ -238,7 +238,8 @@ static gg_status is_done(bool *done, int64_t *n_documents, const gg_nag_plan *p,
         return GG_OK;
     gg_status st = gg_nag_reader_open(&r, p->ctx, path, 0);
     *n_documents = -1;
-    st = st == GG_OK ? gg__nag_reader_promised(n_documents, r) : st;
+    if (st == GG_OK)
+        st = gg__nag_reader_promised(n_documents, r);
     if (st == GG_EFORMAT || (st == GG_OK && *n_documents < 0)) {
         gg_log(p->ctx, GG_LOG_WARNING, "%s is damaged; made again", path);
         gg_nag_reader_close(r);

@@ -3,12 +3,14 @@
 #include "base/memory.h"
 #include <setjmp.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +24,16 @@ static const char *in(const char *name)
     char *p = path[turn = (turn + 1) % 4];
     snprintf(p, sizeof path[0], "%s/%s", dir, name);
     return p;
+}
+
+/* In the library's place of the C library's: a file system that knows no flock. */
+static bool no_flock;
+int flock(int fd, int operation)
+{
+    if (!no_flock)
+        return (int)syscall(SYS_flock, fd, operation);
+    errno = ENOLCK;
+    return -1;
 }
 
 static int setup(void **state)
@@ -222,6 +234,32 @@ static void what_the_dead_left_is_removed_and_nothing_else(void **state)
     gg_lock_sweep(ctx, in("nowhere/at/all")); /* no folder: nothing to do */
 }
 
+static void without_flock_the_file_is_the_lock(void **state)
+{
+    (void)state;
+    gg_lock *l = NULL, *second = NULL;
+    char text[256], host[128] = "";
+    gethostname(host, sizeof host - 1);
+    no_flock = true;
+    assert_int_equal(gg_lock_take(&l, ctx, in("f.nag")), GG_OK);
+    assert_int_equal(gg_lock_take(&second, ctx, in("f.nag")), GG_EBUSY);
+    assert_says("If that process is gone, remove ");
+    assert_says("f.nag.lock.");
+    gg_lock_free(l);
+    assert_false(there("f.nag.lock"));
+    const pid_t pid = start_holder(in("f.nag"));
+    assert_int_equal(gg_lock_take(&l, ctx, in("f.nag")), GG_EBUSY);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(gg_lock_take(&l, ctx, in("f.nag")), GG_OK); /* it was on this machine and is gone */
+    gg_lock_free(l);
+    snprintf(text, sizeof text, "process %ld\nhost not-%s\nsince 2001-01-01T00:00:00Z\n", (long)pid, host);
+    put("f.nag.lock", text); /* of a machine that we cannot ask */
+    assert_int_equal(gg_lock_take(&l, ctx, in("f.nag")), GG_EBUSY);
+    assert_says(" on not-");
+    no_flock = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +268,7 @@ int main(void)
         cmocka_unit_test(what_the_file_says_does_not_hold_without_the_lock),
         cmocka_unit_test(pipes_need_no_lock_and_missing_folders_are_told),
         cmocka_unit_test(of_many_one_at_a_time),
+        cmocka_unit_test(without_flock_the_file_is_the_lock),
         cmocka_unit_test(what_the_dead_left_is_removed_and_nothing_else),
     };
     return cmocka_run_group_tests_name("lock", tests, setup, teardown);
