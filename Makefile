@@ -3,7 +3,8 @@
 #   make check     set up, build, run every test: plain and under sanitizers; ends with "N passed, N failed"
 # Also: `make` (build/golgi), `make test T=base/file` (one test program), `make tests` (build them all), `make check-quick` (plain tests,
 # no set-up), `make check-clang`, `make check-long` (fuzzing, threads under ThreadSanitizer, faults and kills at full strength,
-# reports in a browser), `make fuzz SECONDS=600`, `make coverage`, `make install`, `make man`, `make dist` (packaging/install.mk), `make clean`.
+# reports in a browser), `make check-cluster` (Slurm and MPI on this machine), `make fuzz SECONDS=600`, `make coverage`, `make install`,
+# `make man`, `make dist` (packaging/install.mk), `make clean`.
 # SAN=1 builds under ASan and UBSan in build/asan, SAN=thread under ThreadSanitizer in build/tsan; CC=clang works; V=1 shows the commands.
 MAKEFLAGS += --no-print-directory
 ifeq ($(MAKELEVEL),0)
