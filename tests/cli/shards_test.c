@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <time.h>
+#include "base/ranks.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { N_DOCS = 60, KILLS = 6 };
@@ -134,6 +135,8 @@ static void words_that_make_no_sense_are_told(void **state)
     refuses(EXTRACT "--input $D/pool.jsonl --output $D/w/ --unit-size 0", 1, "as 64M or 1G");
     refuses(EXTRACT "--input $D/pool.jsonl --output $D/w/ --shard 0/2 --mpi", 1, "give one");
     refuses(EXTRACT "--input - --output $D/w/", 1, "standard input cannot be cut");
+    if (!gg_ranks_built())
+        refuses(EXTRACT "--input $D/pool.jsonl --output $D/w/ --mpi", 1, "built without MPI; install Open MPI (tools/setup --cluster)");
     assert_false(present(D, "w"));
 }
 
