@@ -48,37 +48,46 @@ static void flow(gg_graph *g, gg_var **d, const bool *needed, gg_var *v)
     }
 }
 
-gg_status gg__gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n)
+gg_status gg__gradients_of(gg_var **out, gg_var *const *y, gg_var *const *dy, int n_y, gg_var *const *wrt, int n)
 {
     for (int i = 0; i < n; i++)
         out[i] = NULL;
-    if (!y)
-        return GG_EINVAL; /* plan tells the mistake that made it so */
-    gg_graph *g = y->g;
-    if (dy && !gg__shape_equal(dy->shape, y->shape)) {
-        gg__mistake(g, GG_EINVAL, "gradients: the weights have the shape %s, y %s", SHAPE_TEXT(dy), SHAPE_TEXT(y));
-        return GG_EINVAL;
+    int32_t last = -1;
+    for (int k = 0; k < n_y; k++) {
+        if (!y[k])
+            return GG_EINVAL; /* plan tells the mistake that made it so */
+        if (dy[k] && !gg__shape_equal(dy[k]->shape, y[k]->shape)) {
+            gg__mistake(y[k]->g, GG_EINVAL, "gradients: the weights have the shape %s, y %s", SHAPE_TEXT(dy[k]), SHAPE_TEXT(y[k]));
+            return GG_EINVAL;
+        }
+        last = y[k]->id > last ? y[k]->id : last;
     }
-    bool *needed = gg__graph_alloc(g, (size_t)y->id + 1);
-    gg_var **d = gg__graph_alloc(g, gg_mul(y->id + 1, sizeof *d));
+    if (n_y == 0)
+        return GG_OK;
+    gg_graph *g = y[0]->g;
+    bool *needed = gg__graph_alloc(g, (size_t)last + 1);
+    gg_var **d = gg__graph_alloc(g, gg_mul(last + 1, sizeof *d));
     if (!needed || !d)
         return GG_ENOMEM;
     for (int i = 0; i < n; i++)
-        if (wrt[i] && wrt[i]->id <= y->id)
+        if (wrt[i] && wrt[i]->id <= last)
             needed[wrt[i]->id] = true;
-    for (int32_t k = 0; k <= y->id; k++) {
+    for (int32_t k = 0; k <= last; k++) {
         const gg_var *v = g->node[k];
         for (int i = 0; i < v->n_in && !v->no_gradient && gg__operation_of(v->op)->gradient; i++)
             needed[k] = needed[k] || needed[v->in[i]->id];
     }
-    d[y->id] = dy ? dy : gg_graph_fill(g, y->shape, 1);
-    for (int32_t k = y->id; k >= 0 && g->status == GG_OK; k--)
+    for (int k = 0; k < n_y; k++)
+        accumulate(&d[y[k]->id], dy[k] ? dy[k] : gg_graph_fill(g, y[k]->shape, 1));
+    for (int32_t k = last; k >= 0 && g->status == GG_OK; k--)
         if (needed[k] && (d[k] || (g->node[k]->op == GG__OP_SCAN && gg__scan_flows(g->node[k], d))))
             flow(g, d, needed, g->node[k]);
     for (int i = 0; i < n; i++)
-        out[i] = wrt[i] && wrt[i]->id <= y->id && needed[wrt[i]->id] ? d[wrt[i]->id] : NULL;
+        out[i] = wrt[i] && wrt[i]->id <= last && needed[wrt[i]->id] ? d[wrt[i]->id] : NULL;
     return g->status;
 }
+
+gg_status gg__gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n) { return gg__gradients_of(out, &y, &dy, 1, wrt, n); }
 
 gg_status gg_var_gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n)
 {

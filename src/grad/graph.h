@@ -139,6 +139,8 @@ void gg__walk_merge(gg__walk *w, int n_dims, const int64_t *size, int64_t stride
 
 /* Like gg_var_gradients, with NULL where y does not depend on wrt[i]. */
 gg_status gg__gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n);
+/* of sum_k dy[k] . y[k] */
+gg_status gg__gradients_of(gg_var **out, gg_var *const *y, gg_var *const *dy, int n_y, gg_var *const *wrt, int n);
 
 /* --- planning: the two halves of gg_graph_plan. Between them storage is known (root) and may be taken out of the plan (taped). */
 gg_status gg__plan_begin(gg_graph *g, gg_var *const *keep, int n);

@@ -45,6 +45,10 @@ typedef struct gg__loops {
     double (*logsumexp)(const void *x, int64_t n);
     void (*cross_entropy_grad)(void *dx, double d, const void *x, int64_t target, int64_t n); /* d (softmax x - one at target) */
     void (*gemm)(void *C, int64_t ldc, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch);
+    void (*gemm_from)(void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, const void *packed, int64_t M, int64_t N,
+                      int64_t K, void *scratch);
+    void (*gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K);
+    void (*dots)(void *y, const void *B, int64_t ldb, const void *x, const void *bias, int64_t N, int64_t K);
     /* rows of norm.c and attention.c; layer: subtract the mean */
     void (*norm)(void *y, const void *x, const void *w, const void *b, int64_t n, double eps, bool layer);
     void (*norm_dx)(void *dx, const void *x, const void *w, const void *d, int64_t n, double eps, bool layer);
@@ -53,10 +57,11 @@ typedef struct gg__loops {
     void (*rotate)(void *y, const void *x, const double *c, const double *s, double sign, int64_t half, int64_t n);
     /* a row of cell.c, n numbers of state; arguments in the order of the operation's inputs */
     gg__cell lstm_cell, lstm_cell_da, lstm_cell_dc, lstm_hidden, lstm_hidden_da, lstm_hidden_dc, gru_cell, gru_cell_dx, gru_cell_dy, gru_cell_dh;
-    /* y[n] = weight[n] . x + bias[n]: (N, K) with row stride ldw; bias NULL: 0 */
-    void (*rows_dot)(void *y, const void *weight, int64_t ldw, const void *x, const void *bias, int64_t N, int64_t K);
     /* of pool.c, over outputs i: where x[i stride] is larger (or NaN), best = it and, unless index is NULL, index = at + i stride */
     void (*larger)(void *best, int32_t *index, const void *x, int64_t stride, int64_t at, int64_t n);
+    /* n windows of 2 x 2 side by side, rows of x `below` numbers apart: y the largest of each; dx = d at the place of the first largest, else 0 */
+    void (*halve)(void *y, const void *x, int64_t below, int64_t n);
+    void (*halve_grad)(void *dx, const void *x, const void *d, int64_t below, int64_t n);
     bool (*all_finite)(const void *x, int64_t n);
     gg__update sgd_plain, sgd, adam, rmsprop, adagrad, rprop;
 } gg__loops;

@@ -332,6 +332,15 @@ static void NAME(gemm_)(void *C, int64_t ldc, const void *A, gg_strides a, const
     NAME(gg_gemm)(C, ldc, A, a, B, b, M, N, K, add, scratch);
 }
 
+static void NAME(gemm_from)(void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, const void *packed, int64_t M,
+                            int64_t N, int64_t K, void *scratch)
+{
+    NAME(gg_gemm_from)(C, ldc, from, ldf, A, a, B, b, packed, M, N, K, scratch);
+}
+
+static void NAME(gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K) { NAME(gg_gemm_pack)(to, B, b, N, K); }
+static void NAME(dots)(void *y, const void *B, int64_t ldb, const void *x, const void *bias, int64_t N, int64_t K) { NAME(gg_dots)(y, B, ldb, x, bias, N, K); }
+
 static bool NAME(all_finite)(const void *px, int64_t n)
 {
     const T *x = px;
@@ -339,46 +348,6 @@ static bool NAME(all_finite)(const void *px, int64_t n)
     RANGE(bad += x[i] * 0)
     return bad == 0;
 }
-
-/* ---- a few rows against a matrix that lies the wrong way for gemm: W would have to be turned for one use. Sixteen rows at once, each in DOT_ lanes,
- * added across in a fixed tree */
-#define DOT_ (64 / (int)sizeof(T) > W ? W : 64 / (int)sizeof(T))
-static void NAME(rows_dot)(void *py, const void *pW, int64_t ldw, const void *px, const void *pb, int64_t N, int64_t K)
-{
-    typedef T v_ __attribute__((vector_size(sizeof(T) * DOT_)));
-    typedef T u_ __attribute__((vector_size(sizeof(T) * DOT_), aligned(sizeof(T)), may_alias));
-    enum { ROWS_ = 8 };
-    T *y = py;
-    const T *w = pW, *x = px, *b = pb;
-    const int64_t whole = K / DOT_ * DOT_;
-    for (int64_t n = 0; n < N; n += ROWS_) {
-        const int64_t rows = N - n < ROWS_ ? N - n : ROWS_;
-        v_ sum[ROWS_];
-        for (int r = 0; r < ROWS_; r++)
-            sum[r] = (v_){0};
-        if (rows == ROWS_)
-            for (int64_t k = 0; k < whole; k += DOT_) {
-                const v_ xk = (v_) * (const u_ *)(x + k);
-                for (int r = 0; r < ROWS_; r++)
-                    sum[r] += xk * (v_) * (const u_ *)(w + (n + r) * ldw + k);
-            }
-        else
-            for (int r = 0; r < (int)rows; r++)
-                for (int64_t k = 0; k < whole; k += DOT_)
-                    sum[r] += (v_) * (const u_ *)(x + k) * (v_) * (const u_ *)(w + (n + r) * ldw + k);
-        for (int r = 0; r < (int)rows; r++) {
-            T lane[DOT_], rest = b ? b[n + r] : 0;
-            memcpy(lane, &sum[r], sizeof lane);
-            for (int half = DOT_ / 2; half; half /= 2)
-                for (int l = 0; l < half; l++)
-                    lane[l] += lane[l + half];
-            for (int64_t k = whole; k < K; k++)
-                rest += x[k] * w[(n + r) * ldw + k];
-            y[n + r] = lane[0] + rest;
-        }
-    }
-}
-#undef DOT_
 
 static void NAME(larger)(void *pbest, int32_t *index, const void *px, int64_t stride, int64_t at, int64_t n)
 {
@@ -508,6 +477,71 @@ CELL(gru_cell_dy, GRU_BACK(dn * r))
 /* c: d */
 CELL(gru_cell_dh, PUT(y, AT(c) * SIG(AT(a + n) + AT(b + n)));)
 
+/* ---- pooling by halves: n windows of 2 x 2 side by side, rows of x `below` numbers apart. The second of two is taken only where it is larger, or NaN */
+#if F64
+#define PAIR(a, b, p) const V_ a = (p)[0], b = (p)[1]
+#define PUT_PAIR(p, a, b) ((p)[0] = (a), (p)[1] = (b))
+#define WHERE(m, a, b) ((m) ? (a) : (b))
+#define FLAG_ bool
+#else
+#define PAIR(a, b, p)                                                                                         \
+    const vf a##_ = 2 * m < W ? load_part(p, 2 * m, 0) : load(p), b##_ = 2 * m <= W ? a##_ : 2 * m < 2 * W ? load_part((p) + W, 2 * m - W, 0) : load((p) + W); \
+    const vf a = EVENS_F32(a##_, b##_), b = ODDS_F32(a##_, b##_)
+#define PUT_PAIR(p, a, b) NAME(put_pair)(p, a, b, 2 * m)
+#define WHERE(m, a, b) SELECT((vi)(m), a, b)
+#define FLAG_ vi
+ALWAYS void NAME(put_pair)(T *p, vf a, vf b, int64_t n)
+{
+    if (n < W)
+        store_part(p, LOW_F32(a, b), n);
+    else
+        store(p, LOW_F32(a, b));
+    if (n > W && n < 2 * W)
+        store_part(p + W, HIGH_F32(a, b), n - W);
+    else if (n == 2 * W)
+        store(p + W, HIGH_F32(a, b));
+}
+#endif
+#define MORE(b, a) (((b) > (a)) | ((b) != (b)))
+static void NAME(halve)(void *py, const void *px, int64_t below, int64_t n)
+{
+    T *y = py;
+    for (int64_t i = 0; i < n; i += LANES_) {
+        const T *x = (const T *)px + 2 * i;
+        const int64_t m = n - i < LANES_ ? n - i : LANES_, j = i;
+        PAIR(a, b, x);
+        PAIR(c, d, x + below);
+        const V_ top = WHERE(MORE(b, a), b, a), low = WHERE(MORE(d, c), d, c);
+        (void)m;
+        PUT(y, WHERE(MORE(low, top), low, top));
+    }
+}
+
+/* dx = d where the largest is, else 0 */
+static void NAME(halve_grad)(void *pdx, const void *px, const void *pd, int64_t below, int64_t n)
+{
+    const T *from = pd;
+    for (int64_t i = 0; i < n; i += LANES_) {
+        const T *x = (const T *)px + 2 * i;
+        T *dx = (T *)pdx + 2 * i;
+        const int64_t m = n - i < LANES_ ? n - i : LANES_, j = i;
+        PAIR(a, b, x);
+        PAIR(c, d, x + below);
+        const FLAG_ right = MORE(b, a), right_low = MORE(d, c);
+        const V_ top = WHERE(right, b, a), low = WHERE(right_low, d, c), g = AT(from), none = (V_){0};
+        const FLAG_ lower = MORE(low, top);
+        const V_ of_top = WHERE(lower, none, g), of_low = WHERE(lower, g, none);
+        (void)m;
+        PUT_PAIR(dx, WHERE(right, none, of_top), WHERE(right, of_top, none));
+        PUT_PAIR(dx + below, WHERE(right_low, none, of_low), WHERE(right_low, of_low, none));
+    }
+}
+#undef MORE
+#undef PAIR
+#undef PUT_PAIR
+#undef WHERE
+#undef FLAG_
+
 /* ---- optimisers, as torch.optim has them; p as nn/optim.c fills it */
 #define UPDATE(name, ...)                                                                                     \
     static void NAME(name)(void *pw, const void *pg, void *pa, void *pb, void *pc, int64_t n, const double *p) \
@@ -540,7 +574,8 @@ static const gg__loops NAME(loops) = {
     .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
     .lstm_cell = NAME(lstm_cell), .lstm_cell_da = NAME(lstm_cell_da), .lstm_cell_dc = NAME(lstm_cell_dc), .lstm_hidden = NAME(lstm_hidden),
     .lstm_hidden_da = NAME(lstm_hidden_da), .lstm_hidden_dc = NAME(lstm_hidden_dc), .gru_cell = NAME(gru_cell), .gru_cell_dx = NAME(gru_cell_dx), .gru_cell_dy = NAME(gru_cell_dy),
-    .gru_cell_dh = NAME(gru_cell_dh), .rows_dot = NAME(rows_dot), .larger = NAME(larger), .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),
+    .gru_cell_dh = NAME(gru_cell_dh), .gemm_from = NAME(gemm_from), .gemm_pack = NAME(gemm_pack), .dots = NAME(dots), .larger = NAME(larger), .halve = NAME(halve), .halve_grad = NAME(halve_grad),
+    .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),
     .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd), .adam = NAME(adam), .rmsprop = NAME(rmsprop),
     .adagrad = NAME(adagrad), .rprop = NAME(rprop),
 };

@@ -96,11 +96,8 @@ static void rows(gg_var *v, int64_t first, int64_t last, int worker)
             matrix /= p->walk.size[d];
         }
         char *c = (char *)v->data + first * p->N * w;
-        if (v->n_in == 3)
-            for (int64_t r = 0; r < n_rows; r++)
-                v->g->loops->copy(c + r * p->N * w, v->in[2]->data, 1, p->N);
-        v->g->loops->gemm(c, p->N, (const char *)v->in[0]->data + (at[0] + m * p->a.row) * w, p->a, (const char *)v->in[1]->data + at[1] * w, p->b, n_rows, p->N, p->K,
-                          v->n_in == 3, gg__scratch(v, worker));
+        v->g->loops->gemm_from(c, p->N, v->n_in == 3 ? v->in[2]->data : NULL, 0, (const char *)v->in[0]->data + (at[0] + m * p->a.row) * w, p->a,
+                               (const char *)v->in[1]->data + at[1] * w, p->b, NULL, n_rows, p->N, p->K, gg__scratch(v, worker));
         first += n_rows;
     }
 }
@@ -112,7 +109,7 @@ static void few_rows(gg_var *v, int64_t first, int64_t last, int worker)
     const product *p = v->plan;
     const int64_t w = v->dtype == GG_F64 ? 8 : 4;
     for (int64_t m = 0; m < p->M; m++)
-        v->g->loops->rows_dot((char *)v->data + (m * p->N + first) * w, (const char *)v->in[1]->data + first * p->b.column * w, p->b.column,
+        v->g->loops->dots((char *)v->data + (m * p->N + first) * w, (const char *)v->in[1]->data + first * p->b.column * w, p->b.column,
                               (const char *)v->in[0]->data + m * p->a.row * w, v->n_in == 3 ? (const char *)v->in[2]->data + first * w : NULL, last - first, p->K);
 }
 

@@ -73,8 +73,30 @@ static void row_maxima(const gg_var *v, const sizes *s, void *best, int32_t *ind
         }
 }
 
+/* The common pooling: halves both sides, nothing overlaps, nothing is padded. */
+static bool halves(const sizes *s) { return s->size[0] == 2 && s->size[1] == 2 && s->stride[0] == 2 && s->stride[1] == 2 && s->pad[0] == 0 && s->pad[1] == 0; }
+
+static void half_plane(const gg_var *v, const sizes *s, int64_t plane)
+{
+    const int64_t w = v->dtype == GG_F64 ? 8 : 4, big = s->H * s->W * w, small = s->OH * s->OW * w;
+    const char *x = (const char *)v->in[0]->data + plane * big;
+    const bool grad = v->op == GG__OP_MAX_POOL_GRAD;
+    char *y = (char *)v->data + plane * (grad ? big : small);
+    if (grad && (s->H % 2 || s->W % 2))
+        v->g->loops->fill(y, 0, s->H * s->W); /* what no window covers */
+    for (int64_t r = 0; r < s->OH; r++)
+        if (grad)
+            v->g->loops->halve_grad(y + 2 * r * s->W * w, x + 2 * r * s->W * w, (const char *)v->in[1]->data + plane * small + r * s->OW * w, s->W, s->OW);
+        else
+            v->g->loops->halve(y + r * s->OW * w, x + 2 * r * s->W * w, s->W, s->OW);
+}
+
 static void max_plane(const gg_var *v, const sizes *s, int64_t plane, char *scratch)
 {
+    if (halves(s) && v->op != GG__OP_MAX_POOL_PICK) {
+        half_plane(v, s, plane);
+        return;
+    }
     const int64_t w = v->dtype == GG_F64 ? 8 : 4, big = s->H * s->W * w, small = s->OH * s->OW * w;
     const char *x = (const char *)v->in[0]->data + plane * big;
     const bool grad = v->op == GG__OP_MAX_POOL_GRAD;

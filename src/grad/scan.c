@@ -199,7 +199,8 @@ static void record_backward(gg_graph *g, scan *s, const bool *wanted, gg_var *co
 {
     gg_graph *b = s->body;
     const int n = s->n_carry + s->n_in + s->n_captured;
-    gg_var **wrt = gg__graph_alloc(g, gg_mul(2 * n, sizeof *wrt)), **part = wrt ? wrt + n : NULL;
+    gg_var **wrt = gg__graph_alloc(g, gg_mul(n, sizeof *wrt)), *y[2 * MOST], *dy[2 * MOST];
+    int n_y = 0;
     s->d = gg__graph_alloc(g, gg_mul(n, sizeof *s->d));
     s->outer_d = gg__graph_alloc(g, gg_mul(n, sizeof *s->outer_d));
     s->deferred = gg__graph_alloc(g, (size_t)s->n_captured);
@@ -210,16 +211,15 @@ static void record_backward(gg_graph *g, scan *s, const bool *wanted, gg_var *co
         wrt[i] = leaf->dtype == b->dtype && (wanted[i] || i < s->n_carry) ? leaf : NULL; /* what flows through time is always wanted */
     }
     for (int k = 0; k < s->n_carry + s->n_out; k++) {
-        gg_var *y = k < s->n_carry ? s->next[k] : s->out[k - s->n_carry];
+        gg_var *result = k < s->n_carry ? s->next[k] : s->out[k - s->n_carry];
         gg_var **leaf = k < s->n_carry ? &s->d_next[k] : &s->d_out[k - s->n_carry];
         if (k >= s->n_carry && !d_outer[s->outer_out[k - s->n_carry]->id])
             continue;
-        *leaf = leaf_like(b, b->dtype, y->shape);
-        gg__gradients(part, y, *leaf, wrt, n);
-        for (int i = 0; i < n; i++)
-            if (part[i])
-                s->d[i] = s->d[i] ? gg_var_add(s->d[i], part[i]) : part[i];
+        *leaf = leaf_like(b, b->dtype, result->shape);
+        y[n_y] = result;
+        dy[n_y++] = *leaf;
     }
+    gg__gradients_of(s->d, y, dy, n_y, wrt, n);
     if (b->status != GG_OK)
         gg__mistake(g, b->status, "scan: %s", b->message ? b->message : gg_status_text(b->status));
 }

@@ -19,6 +19,20 @@ void gg_gemm_f32(float *C, int64_t ldc, const float *A, gg_strides a, const floa
 void gg_gemm_f64(double *C, int64_t ldc, const double *A, gg_strides a, const double *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add,
                  void *scratch);
 size_t gg_gemm_scratch(void);
+/* The same with what is added apart: C = from + A B, from: (M, N) with row stride ldf (0: one row for all), NULL for zeros, may be C.
+ * packed: B as gg_gemm_pack leaves it (then B is not read), or NULL. */
+void gg_gemm_from_f32(float *C, int64_t ldc, const float *from, int64_t ldf, const float *A, gg_strides a, const float *B, gg_strides b, const float *packed, int64_t M, int64_t N,
+                      int64_t K, void *scratch);
+void gg_gemm_from_f64(double *C, int64_t ldc, const double *from, int64_t ldf, const double *A, gg_strides a, const double *B, gg_strides b, const double *packed, int64_t M,
+                      int64_t N, int64_t K, void *scratch);
+/* A B that several products read, in the order in which they read it: gg_gemm_packed numbers, 64-byte aligned. */
+int64_t gg_gemm_packed(int64_t N, int64_t K);
+void gg_gemm_pack_f32(float *to, const float *B, gg_strides b, int64_t N, int64_t K);
+void gg_gemm_pack_f64(double *to, const double *B, gg_strides b, int64_t N, int64_t K);
+/* One row x: (K,) against B: (N, K) with row stride ldb, which a product would have to turn for one use: y[n] = B[n, .] . x + bias[n]; bias NULL: 0.
+ * A y[n] does not depend on the others either, but is not summed in the order of gg_gemm. */
+void gg_dots_f32(float *y, const float *B, int64_t ldb, const float *x, const float *bias, int64_t N, int64_t K);
+void gg_dots_f64(double *y, const double *B, int64_t ldb, const double *x, const double *bias, int64_t N, int64_t K);
 
 /* The twin: sums in double. */
 void gg_naive_gemm_f32(float *C, int64_t ldc, const float *A, gg_strides a, const float *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add);

@@ -9,6 +9,7 @@
 #define VFMA(a, b, c) ((f32_v)FMA(a, b, c))
 #define LOW(a, b) LOW_F32(a, b)
 #define HIGH(a, b) HIGH_F32(a, b)
+#define PART(p, n) PART_F32(p, n)
 #include "gemm_body.h"
 #define T double
 #define LANES (W / 2)
@@ -16,7 +17,8 @@
 #define VFMA(a, b, c) ((f64_v)FMA_F64(a, b, c))
 #define LOW(a, b) LOW_F64(a, b)
 #define HIGH(a, b) HIGH_F64(a, b)
+#define PART(p, n) PART_F64(p, n)
 #include "gemm_body.h"
-const gg__gemms ISA(gg__gemms) = {f32_gemm, f64_gemm};
+const gg__gemms ISA(gg__gemms) = {f32_gemm, f64_gemm, f32_pack, f64_pack, f32_dots, f64_dots};
 #include "isa_end.h"
 #endif

@@ -1,18 +1,40 @@
 /* The product itself, in tiles of GEMM_ROWS x (2 vectors of LANES numbers) that stay in registers over a block of k. The includer (after one of
  * isa_*.h) defines T, LANES, NAME(x), VFMA(a, b, c) = a b + c on vectors v, and LOW(a, b), HIGH(a, b): a0 b0 a1 b1 ... of the lower and the
- * upper halves.
+ * upper halves; PART(p, n) and PUT_PART(p, v, n), loads and stores of the first n lanes, where the processor has them.
  *
  * For a block of k, B is used where it lies when its rows are whole vectors and few rows of A will read them; otherwise its columns are
- * copied to panels of two vectors (K, 2 LANES), so that the tile needs one shape of loads. A is used where it lies when k runs along memory,
- * otherwise it is copied to tiles (K, GEMM_ROWS).
+ * copied to panels of two vectors (K, 2 LANES), so that the tile needs one shape of loads; a B that is used again and again comes packed already.
+ * A is used where it lies when k runs along memory, otherwise it is copied to tiles (K, GEMM_ROWS).
  * Trap: gcc keeps `sum` in registers only when all loops over it have constant bounds, hence the switch.
  */
 typedef T NAME(v) __attribute__((vector_size(sizeof(T) * LANES)));
 typedef T NAME(vu) __attribute__((vector_size(sizeof(T) * LANES), aligned(sizeof(T)), may_alias));
 
-/* rows x (vectors * LANES) of C, over k in [0, K). last: numbers of the last vector that exist. */
-static inline __attribute__((always_inline)) void NAME(tile)(const int rows, const int vectors, int64_t last, T *C, int64_t ldc, const T *A, gg_strides a,
-                                                             const T *B, int64_t ldb, int64_t K, bool add)
+static inline __attribute__((always_inline)) NAME(v) NAME(part)(const T *p, int64_t n) /* then zeros */
+{
+#ifdef PART
+    return (NAME(v))PART(p, n);
+#else
+    T b[LANES] = {0};
+    memcpy(b, p, (size_t)n * sizeof *p);
+    return (NAME(v)) * (const NAME(vu) *)b;
+#endif
+}
+
+static inline __attribute__((always_inline)) void NAME(put_part)(T *p, NAME(v) x, int64_t n)
+{
+#ifdef PUT_PART
+    PUT_PART(p, x, n);
+#else
+    T b[LANES];
+    *(NAME(vu) *)b = (NAME(vu))x;
+    memcpy(p, b, (size_t)n * sizeof *p);
+#endif
+}
+
+/* rows x (vectors * LANES) of C, over k in [0, K). last: numbers of the last vector that exist. from: what is added, or NULL. */
+static inline __attribute__((always_inline)) void NAME(tile)(const int rows, const int vectors, int64_t last, T *C, int64_t ldc, const T *from, int64_t ldf, const T *A,
+                                                             gg_strides a, const T *B, int64_t ldb, int64_t K)
 {
     NAME(v) sum[GEMM_ROWS][2];
     for (int r = 0; r < rows; r++)
@@ -31,29 +53,29 @@ static inline __attribute__((always_inline)) void NAME(tile)(const int rows, con
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < vectors; j++) {
             T *c = C + r * ldc + j * LANES;
+            const T *f = from ? from + r * ldf + j * LANES : NULL;
             if (j < vectors - 1 || last == LANES) {
-                if (add)
-                    sum[r][j] += (NAME(v)) * (const NAME(vu) *)c;
+                if (f)
+                    sum[r][j] += (NAME(v)) * (const NAME(vu) *)f;
                 *(NAME(vu) *)c = (NAME(vu))sum[r][j];
-                continue;
+            } else {
+                if (f)
+                    sum[r][j] += NAME(part)(f, last);
+                NAME(put_part)(c, sum[r][j], last);
             }
-            T part[LANES];
-            *(NAME(vu) *)part = (NAME(vu))sum[r][j];
-            for (int64_t i = 0; i < last; i++)
-                c[i] = add ? c[i] + part[i] : part[i];
         }
 }
 
-static void NAME(tiles)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *A, gg_strides a, const T *B, int64_t ldb, int64_t K, bool add)
+static void NAME(tiles)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *from, int64_t ldf, const T *A, gg_strides a, const T *B, int64_t ldb, int64_t K)
 {
     const bool two = n > LANES;
     const int64_t last = two ? n - LANES : n;
 #define CASE(r)                                                             \
     case r:                                                                 \
         if (two)                                                            \
-            NAME(tile)(r, 2, last, C, ldc, A, a, B, ldb, K, add);           \
+            NAME(tile)(r, 2, last, C, ldc, from, ldf, A, a, B, ldb, K);     \
         else                                                                \
-            NAME(tile)(r, 1, last, C, ldc, A, a, B, ldb, K, add);           \
+            NAME(tile)(r, 1, last, C, ldc, from, ldf, A, a, B, ldb, K);     \
         break;
     switch (rows) {
         CASE(1) CASE(2) CASE(3) CASE(4)
@@ -67,13 +89,13 @@ static void NAME(tiles)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *A, 
 #undef CASE
 }
 
-/* LANES columns of B that lie along memory, `stride` apart, to (LANES, 2 LANES) of a panel: log2(LANES) rounds of interleaving the first half of
- * the vectors with the second turn rows into columns. */
-static inline __attribute__((always_inline)) void NAME(transpose)(T *to, const T *B, int64_t stride)
+/* n columns of B that lie along memory, `stride` apart, rows [0, k), to (k, 2 LANES) of a panel; n, k <= LANES: log2(LANES) rounds of
+ * interleaving the first half of the vectors with the second turn rows into columns. */
+static inline __attribute__((always_inline)) void NAME(transpose)(T *to, const T *B, int64_t stride, int64_t n, int64_t k)
 {
     NAME(v) x[LANES], y[LANES];
     for (int i = 0; i < LANES; i++)
-        x[i] = (NAME(v)) * (const NAME(vu) *)(B + i * stride);
+        x[i] = k == LANES ? (NAME(v)) * (const NAME(vu) *)(B + (i < n ? i : n - 1) * stride) : NAME(part)(B + (i < n ? i : n - 1) * stride, k);
     for (int round = 1; round < LANES; round *= 2) {
         for (int i = 0; i < LANES / 2; i++) {
             y[2 * i] = LOW(x[i], x[i + LANES / 2]);
@@ -82,7 +104,7 @@ static inline __attribute__((always_inline)) void NAME(transpose)(T *to, const T
         for (int i = 0; i < LANES; i++)
             x[i] = y[i];
     }
-    for (int i = 0; i < LANES; i++)
+    for (int i = 0; i < LANES && i < k; i++)
         *(NAME(vu) *)(to + i * 2 * LANES) = (NAME(vu))x[i];
 }
 
@@ -91,22 +113,33 @@ static void NAME(pack_b)(T *to, const T *B, gg_strides b, int64_t n, int64_t K)
 {
     if (b.row == 1 && b.column != 1) {
         const int64_t whole = K / LANES * LANES;
-        int64_t j = 0;
-        for (; j + LANES <= n; j += LANES)
+        for (int64_t j = 0; j < n; j += LANES) {
+            const int64_t here = n - j < LANES ? n - j : LANES;
             for (int64_t k = 0; k < whole; k += LANES)
-                NAME(transpose)(to + k * 2 * LANES + j, B + j * b.column + k, b.column);
-        for (int64_t c = 0; c < n; c++)
-            for (int64_t k = c < j ? whole : 0; k < K; k++)
-                to[k * 2 * LANES + c] = B[c * b.column + k];
+                if (here == LANES)
+                    NAME(transpose)(to + k * 2 * LANES + j, B + j * b.column + k, b.column, LANES, LANES);
+                else
+                    NAME(transpose)(to + k * 2 * LANES + j, B + j * b.column + k, b.column, here, LANES);
+            if (whole < K)
+                NAME(transpose)(to + whole * 2 * LANES + j, B + j * b.column + whole, b.column, here, K - whole);
+        }
         return;
     }
-    int64_t k = 0;
-    if (b.column == 1)                                                     /* rows, for as long as whole vectors lie inside B */
-        for (; k < K && (K - 1 - k) * b.row + n >= 2 * LANES; k++) {
-            *(NAME(vu) *)(to + k * 2 * LANES) = *(const NAME(vu) *)(B + k * b.row);
-            *(NAME(vu) *)(to + k * 2 * LANES + LANES) = *(const NAME(vu) *)(B + k * b.row + LANES);
+    if (b.column == 1) {
+        const int64_t last = n > LANES ? n - LANES : n;
+        for (int64_t k = 0; k < K; k++) {
+            T *row = to + k * 2 * LANES;
+            const T *from = B + k * b.row;
+            if (n > LANES) {
+                *(NAME(vu) *)row = *(const NAME(vu) *)from;
+                row += LANES;
+                from += LANES;
+            }
+            *(NAME(vu) *)row = last == LANES ? *(const NAME(vu) *)from : (NAME(vu))NAME(part)(from, last);
         }
-    for (; k < K; k++)
+        return;
+    }
+    for (int64_t k = 0; k < K; k++)
         for (int64_t j = 0; j < n; j++)
             to[k * 2 * LANES + j] = B[k * b.row + j * b.column];
 }
@@ -116,26 +149,41 @@ static void NAME(pack_a)(T *to, const T *A, gg_strides a, int64_t m, int64_t K)
 {
     for (int64_t r0 = 0; r0 < m; r0 += GEMM_ROWS) {
         const int64_t rows = m - r0 < GEMM_ROWS ? m - r0 : GEMM_ROWS;
-        for (int64_t k = 0; k < K; k++)
+        for (int64_t k = 0; k < K && a.row == 1 && rows == GEMM_ROWS; k++)
+            memcpy(to + r0 * K + k * GEMM_ROWS, A + r0 + k * a.column, GEMM_ROWS * sizeof(T));
+        for (int64_t k = 0; k < K && (a.row != 1 || rows != GEMM_ROWS); k++)
             for (int64_t r = 0; r < rows; r++)
                 to[r0 * K + k * GEMM_ROWS + r] = A[(r0 + r) * a.row + k * a.column];
     }
 }
 
-static void NAME(gemm)(T *C, int64_t ldc, const T *A, gg_strides a, const T *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch)
+/* A whole B: panel after panel of a block of k, block after block. */
+static void NAME(pack)(T *to, const T *B, gg_strides b, int64_t N, int64_t K)
+{
+    const int64_t wide = (N + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+    for (int64_t k0 = 0; k0 < K; k0 += GG__GEMM_K) {
+        const int64_t nk = K - k0 < GG__GEMM_K ? K - k0 : GG__GEMM_K;
+        for (int64_t j = 0; j < N; j += 2 * LANES)
+            NAME(pack_b)(to + k0 * wide + j * nk, B + k0 * b.row + j * b.column, b, N - j < 2 * LANES ? N - j : 2 * LANES, nk);
+    }
+}
+
+/* packed: B as NAME(pack) leaves it, else NULL */
+static void NAME(gemm)(T *C, int64_t ldc, const T *from, int64_t ldf, const T *A, gg_strides a, const T *B, gg_strides b, const T *packed, int64_t M, int64_t N, int64_t K,
+                       void *scratch)
 {
     T *packed_b = scratch, *packed_a = packed_b + GG__GEMM_K * GG__GEMM_N;
-    if (K == 0 && !add)
-        for (int64_t m = 0; m < M; m++)
-            for (int64_t n = 0; n < N; n++)
-                C[m * ldc + n] = 0;
+    const int64_t wide = (N + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+    for (int64_t m = 0; m < M && K == 0; m++)
+        for (int64_t n = 0; n < N; n++)
+            C[m * ldc + n] = from ? from[m * ldf + n] : 0;
     for (int64_t k0 = 0; k0 < K; k0 += GG__GEMM_K) {
         const int64_t nk = K - k0 < GG__GEMM_K ? K - k0 : GG__GEMM_K;
         for (int64_t n0 = 0; n0 < N; n0 += GG__GEMM_N) {
             const int64_t nn = N - n0 < GG__GEMM_N ? N - n0 : GG__GEMM_N;
-            const T *Bk = B + k0 * b.row + n0 * b.column;
+            const T *Bk = packed ? NULL : B + k0 * b.row + n0 * b.column;
             const bool copy_all = b.column != 1 || M > 4 * GEMM_ROWS;
-            for (int64_t j = 0; j < nn; j += 2 * LANES) {
+            for (int64_t j = 0; j < nn && !packed; j += 2 * LANES) {
                 const int64_t n = nn - j < 2 * LANES ? nn - j : 2 * LANES;
                 if (copy_all || n % LANES)
                     NAME(pack_b)(packed_b + j * nk, Bk + j * b.column, b, n, nk);
@@ -148,17 +196,50 @@ static void NAME(gemm)(T *C, int64_t ldc, const T *A, gg_strides a, const T *B, 
                     NAME(pack_a)(packed_a, Am, a, nm, nk);
                 for (int64_t j = 0; j < nn; j += 2 * LANES) {
                     const int64_t n = nn - j < 2 * LANES ? nn - j : 2 * LANES;
-                    const bool packed = copy_all || n % LANES;
-                    const T *Bj = packed ? packed_b + j * nk : Bk + j;
-                    const int64_t ldb = packed ? 2 * LANES : b.row;
+                    const bool panel = packed || copy_all || n % LANES;
+                    const T *Bj = packed ? packed + k0 * wide + (n0 + j) * nk : panel ? packed_b + j * nk : Bk + j;
+                    const int64_t ldb = panel ? 2 * LANES : b.row;
                     /* tiles of one height rather than a low one at the end, which would wait for its own sums */
                     const int64_t high = copy_a ? GEMM_ROWS : (nm + (nm + GEMM_ROWS - 1) / GEMM_ROWS - 1) / ((nm + GEMM_ROWS - 1) / GEMM_ROWS);
-                    for (int64_t r = 0; r < nm; r += high)
-                        NAME(tiles)(nm - r < high ? nm - r : high, n, C + (m0 + r) * ldc + n0 + j, ldc, copy_a ? packed_a + r * nk : Am + r * a.row,
-                                    copy_a ? (gg_strides){1, GEMM_ROWS} : a, Bj, ldb, nk, add || k0 > 0);
+                    for (int64_t r = 0; r < nm; r += high) {
+                        T *c = C + (m0 + r) * ldc + n0 + j;
+                        const T *f = k0 > 0 ? c : from ? from + (m0 + r) * ldf + n0 + j : NULL;
+                        NAME(tiles)(nm - r < high ? nm - r : high, n, c, ldc, f, k0 > 0 ? ldc : ldf, copy_a ? packed_a + r * nk : Am + r * a.row,
+                                    copy_a ? (gg_strides){1, GEMM_ROWS} : a, Bj, ldb, nk);
+                    }
                 }
             }
         }
+    }
+}
+
+/* y[n] = B[n, .] . x + bias[n] for (N, K) with row stride ldb: a vector of sums for each of LANES rows, added across by interleaving their halves, which
+ * leaves row n in lane n. Rows behind the last are the last again. */
+static void NAME(dots)(T *y, const T *B, int64_t ldb, const T *x, const T *bias, int64_t N, int64_t K)
+{
+    const int64_t whole = K / LANES * LANES;
+    const NAME(v) rest = NAME(part)(x + whole, K - whole);
+    for (int64_t n = 0; n < N; n += LANES) {
+        const int64_t rows = N - n < LANES ? N - n : LANES;
+        const T *row[LANES];
+        NAME(v) sum[LANES];
+        for (int r = 0; r < LANES; r++) {
+            row[r] = B + (n + (r < rows ? r : rows - 1)) * ldb;
+            sum[r] = (NAME(v)){0};
+        }
+        for (int64_t k = 0; k < whole; k += LANES) {
+            const NAME(v) xk = (NAME(v)) * (const NAME(vu) *)(x + k);
+            for (int r = 0; r < LANES; r++)
+                sum[r] = VFMA((NAME(v)) * (const NAME(vu) *)(row[r] + k), xk, sum[r]);
+        }
+        for (int r = 0; r < LANES && whole < K; r++)
+            sum[r] = VFMA(NAME(part)(row[r] + whole, K - whole), rest, sum[r]);
+        for (int half = LANES / 2; half; half /= 2)
+            for (int r = 0; r < half; r++)
+                sum[r] = LOW(sum[r], sum[r + half]) + HIGH(sum[r], sum[r + half]);
+        if (bias)
+            sum[0] += NAME(part)(bias + n, rows);
+        NAME(put_part)(y + n, sum[0], rows);
     }
 }
 #undef T
@@ -166,4 +247,6 @@ static void NAME(gemm)(T *C, int64_t ldc, const T *A, gg_strides a, const T *B, 
 #undef VFMA
 #undef LOW
 #undef HIGH
+#undef PART
+#undef PUT_PART
 #undef NAME

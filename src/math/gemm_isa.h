@@ -5,8 +5,14 @@
 #include "gemm.h"
 
 typedef struct gg__gemms {
-    void (*f32)(float *C, int64_t ldc, const float *A, gg_strides a, const float *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch);
-    void (*f64)(double *C, int64_t ldc, const double *A, gg_strides a, const double *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch);
+    void (*f32)(float *C, int64_t ldc, const float *from, int64_t ldf, const float *A, gg_strides a, const float *B, gg_strides b, const float *packed, int64_t M, int64_t N,
+                int64_t K, void *scratch);
+    void (*f64)(double *C, int64_t ldc, const double *from, int64_t ldf, const double *A, gg_strides a, const double *B, gg_strides b, const double *packed, int64_t M, int64_t N,
+                int64_t K, void *scratch);
+    void (*pack_f32)(float *to, const float *B, gg_strides b, int64_t N, int64_t K);
+    void (*pack_f64)(double *to, const double *B, gg_strides b, int64_t N, int64_t K);
+    void (*dots_f32)(float *y, const float *B, int64_t ldb, const float *x, const float *bias, int64_t N, int64_t K);
+    void (*dots_f64)(double *y, const double *B, int64_t ldb, const double *x, const double *bias, int64_t N, int64_t K);
 } gg__gemms;
 
 /* isa: as in kernels_isa.h. NULL where this processor (or this build) does not have it. */

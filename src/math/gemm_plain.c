@@ -16,5 +16,5 @@
 #define LOW(a, b) LOW_F64(a, b)
 #define HIGH(a, b) HIGH_F64(a, b)
 #include "gemm_body.h"
-const gg__gemms ISA(gg__gemms) = {f32_gemm, f64_gemm};
+const gg__gemms ISA(gg__gemms) = {f32_gemm, f64_gemm, f32_pack, f64_pack, f32_dots, f64_dots};
 #include "isa_end.h"

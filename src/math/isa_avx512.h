@@ -27,7 +27,14 @@
 #define TIMES_POWER(p, k) ((vf)_mm512_scalef_ps((__m512)(p), (__m512)(k))) /* p 2^k, rounded once */
 #define SELECT(m, a, b) ((vf)_mm512_mask_mov_ps((__m512)(b), _mm512_movepi32_mask((__m512i)(m)), (__m512)(a)))
 #define ANY(m) _mm512_movepi32_mask((__m512i)(m))
+#define FEW(n) ((1u << (n)) - 1) /* the first n lanes, n at most 16 */
+#define PART_F32(p, n) ((vf)_mm512_maskz_loadu_ps((__mmask16)FEW(n), p)) /* n numbers, then zeros */
+#define PART_F64(p, n) _mm512_maskz_loadu_pd((__mmask8)FEW(n), p)
+#define PUT_PART_F32(p, v, n) _mm512_mask_storeu_ps(p, (__mmask16)FEW(n), (__m512)(v))
+#define PUT_PART_F64(p, v, n) _mm512_mask_storeu_pd(p, (__mmask8)FEW(n), (__m512d)(v))
 #define LOW_F32(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define HIGH_F32(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#define EVENS_F32(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define ODDS_F32(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
 #define LOW_F64(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
 #define HIGH_F64(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)

@@ -11,5 +11,7 @@
 #define ANY(m) ((m)[0] | (m)[1] | (m)[2] | (m)[3])
 #define LOW_F32(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
 #define HIGH_F32(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define EVENS_F32(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6)
+#define ODDS_F32(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7)
 #define LOW_F64(a, b) __builtin_shufflevector(a, b, 0, 2)
 #define HIGH_F64(a, b) __builtin_shufflevector(a, b, 1, 3)

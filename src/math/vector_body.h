@@ -20,6 +20,10 @@ typedef float vfu __attribute__((vector_size(4 * W), aligned(4), may_alias));
 ALWAYS vf load(const float *p) { return (vf) * (const vfu *)p; }
 ALWAYS void store(float *p, vf v) { *(vfu *)p = (vfu)v; }
 ALWAYS vf all(float x) { return x - (vf){0}; }
+#ifdef PUT_PART_F32
+ALWAYS vf load_part(const float *p, int64_t n, float rest) { return (vf)_mm512_mask_loadu_ps((__m512)all(rest), (__mmask16)FEW(n), p); }
+ALWAYS void store_part(float *p, vf v, int64_t n) { PUT_PART_F32(p, v, n); }
+#else
 ALWAYS vf load_part(const float *p, int64_t n, float rest)
 {
     float b[W];
@@ -33,6 +37,7 @@ ALWAYS void store_part(float *p, vf v, int64_t n)
     store(b, v);
     memcpy(p, b, (size_t)n * sizeof *p);
 }
+#endif
 /* A vector folded to four numbers, half onto half, then two, then one. (Through registers: a store and loads of its pieces would wait for
  * each other, which was a third of the time of attention.) */
 typedef float v4 __attribute__((vector_size(16)));

@@ -303,6 +303,46 @@ static void float_loops_agree_with_libm(void **state)
     }
 }
 
+/* Pooling by halves has loops of its own. The twin looks at one window at a time: the first largest, or the last that is not a number. */
+static void pooling_by_halves_takes_the_first_largest(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][2] = {{2, 2}, {3, 5}, {14, 14}, {28, 28}, {6, 32}, {4, 33}, {5, 64}, {2, 71}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int wide = 0; wide < 2; wide++) {
+            const int64_t H = sizes[i][0], W = sizes[i][1], OH = H / 2, OW = W / 2;
+            gg_graph *g = graph(wide ? GG_F64 : GG_F32, 1);
+            gg_var *x = gg_graph_input(g, "x", GG_SHAPE(3, H, W)), *y = gg_var_max_pool2d(x, &(gg_pool_options){.size = {2, 2}}), *d = gg_graph_input(g, "d", GG_SHAPE(3, OH, OW)), *dx;
+            assert_ok(gg_var_gradients(&dx, y, d, &x, 1));
+            assert_ok(gg_graph_plan(g, (gg_var *[]){y, dx}, 2));
+            gg_random r = gg_random_of(4, i);
+            randomise(d, 5);
+            for (int64_t k = 0; k < 3 * H * W; k++) { /* many equal, some NaN */
+                const double u = gg_random_uniform(&r), value = u < 0.05 ? NAN : floor(4 * u);
+                if (wide)
+                    ((double *)gg_var_data(x))[k] = value;
+                else
+                    ((float *)gg_var_data(x))[k] = (float)value;
+            }
+#define AT(v, k) (wide ? ((double *)gg_var_data(v))[k] : (double)((float *)gg_var_data(v))[k])
+            assert_ok(gg_graph_run(g));
+            for (int64_t plane = 0; plane < 3; plane++)
+                for (int64_t k = 0; k < H * W; k++) {
+                    const int64_t p = k / W / 2, q = k % W / 2, first = plane * H * W + 2 * p * W + 2 * q, place[4] = {first, first + 1, first + W, first + W + 1};
+                    int64_t best = first;
+                    for (int j = 1; j < 4 && p < OH && q < OW; j++)
+                        best = AT(x, place[j]) > AT(x, best) || isnan(AT(x, place[j])) ? place[j] : best;
+                    const int64_t here = plane * H * W + k, out = (plane * OH + p) * OW + q;
+                    const bool taken = p < OH && q < OW && best == here;
+                    assert_true(AT(dx, here) == (taken ? AT(d, out) : 0));
+                    if (taken)
+                        assert_true(AT(y, out) == AT(x, here) || (isnan(AT(y, out)) && isnan(AT(x, here))));
+                }
+#undef AT
+            gg_graph_free(g);
+        }
+}
+
 static int64_t left;
 static void *counting(void *user, void *old, size_t old_size, size_t new_size)
 {
@@ -379,6 +419,7 @@ int main(void)
         cmocka_unit_test(threads_change_no_bit),
         cmocka_unit_test(gradients_accumulate_when_asked_and_frozen_ones_have_none),
         cmocka_unit_test(float_loops_agree_with_libm),
+        cmocka_unit_test(pooling_by_halves_takes_the_first_largest),
         cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, context_open, context_close);

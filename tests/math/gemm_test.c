@@ -68,8 +68,8 @@ static void one(const gg__gemms *g, int way, int64_t M, int64_t N, int64_t K, bo
             }
             want[m * ldc + n] = sum;
         }
-    g->f32(Cf, ldc, Af, a, Bf, b, M, N, K, add, scratch);
-    g->f64(C, ldc, A, a, B, b, M, N, K, add, scratch);
+    g->f32(Cf, ldc, add ? Cf : NULL, ldc, Af, a, Bf, b, NULL, M, N, K, scratch);
+    g->f64(C, ldc, add ? C : NULL, ldc, A, a, B, b, NULL, M, N, K, scratch);
     for (int64_t i = 0; i < nc; i++) {
         if (!(fabs(C[i] - want[i]) <= 1e-15 * (double)(K + 4) * (size[i] + fabs(want[i]))) || !(fabs(Cf[i] - want[i]) <= 1.2e-7 * sqrt((double)K + 16) * (size[i] + fabs(want[i]))))
             fail_msg("way %d, %lld x %lld x %lld%s: C[%lld] is %.9g and %.17g, expected %.17g", way, (long long)M, (long long)N, (long long)K, add ? " added" : "", (long long)i,
@@ -112,16 +112,77 @@ static void the_cut_changes_no_bit(void **state)
     FOR_EACH_ISA(g)
     for (int way = NN; way <= TT; way++) {
         const gg_strides a = a_of(way, M, K), b = b_of(way, N, K);
-        g->f32(whole, N, Af, a, Bf, b, M, N, K, false, scratch);
+        g->f32(whole, N, NULL, 0, Af, a, Bf, b, NULL, M, N, K, scratch);
         for (int64_t step = 1; step <= 40; step += 13)
             for (int64_t across = 7; across <= 77; across += 35) {
                 for (int64_t m = 0; m < M; m += step)
                     for (int64_t n = 0; n < N; n += across)
-                        g->f32(cut + m * N + n, N, Af + m * a.row, a, Bf + n * b.column, b, M - m < step ? M - m : step, N - n < across ? N - n : across, K, false, scratch);
+                        g->f32(cut + m * N + n, N, NULL, 0, Af + m * a.row, a, Bf + n * b.column, b, NULL, M - m < step ? M - m : step, N - n < across ? N - n : across, K, scratch);
                 assert_memory_equal(whole, cut, M * N * sizeof *whole);
             }
     }
     free(A), free(B), free(Af), free(Bf), free(whole), free(cut);
+}
+
+static void a_packed_matrix_and_a_row_to_add_change_no_bit(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][3] = {{5, 1, 1}, {53, 75, 290}, {3, 32, 16}, {25, 200, 50}, {12, 530, 257}};
+    FOR_EACH_ISA(g)
+    for (int way = NN; way < WAYS; way++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            const int64_t M = sizes[i][0], N = sizes[i][1], K = sizes[i][2];
+            const gg_strides a = a_of(way, M, K), b = b_of(way, N, K);
+            double *A = numbers(extent(a, M, K), 1), *B = numbers(extent(b, K, N), 2), *bias = numbers(N, 3), *C = numbers(M * N, 4), *D = numbers(M * N, 5);
+            double *packed = aligned_alloc(64, ((size_t)gg_gemm_packed(N, K) * sizeof *packed + 63) & ~(size_t)63);
+            float *Af = narrow(A, extent(a, M, K)), *Bf = narrow(B, extent(b, K, N)), *biasf = narrow(bias, N), *Cf = narrow(C, M * N), *Df = narrow(D, M * N);
+            for (int64_t m = 0; m < M; m++)
+                for (int64_t n = 0; n < N; n++) {
+                    C[m * N + n] = bias[n];
+                    Cf[m * N + n] = biasf[n];
+                }
+            g->f64(C, N, C, N, A, a, B, b, NULL, M, N, K, scratch);
+            g->pack_f64(packed, B, b, N, K);
+            g->f64(D, N, bias, 0, A, a, NULL, b, packed, M, N, K, scratch);
+            assert_memory_equal(C, D, (size_t)(M * N) * sizeof *C);
+            g->f32(Cf, N, Cf, N, Af, a, Bf, b, NULL, M, N, K, scratch);
+            g->pack_f32((float *)packed, Bf, b, N, K);
+            g->f32(Df, N, biasf, 0, Af, a, NULL, b, (float *)packed, M, N, K, scratch);
+            assert_memory_equal(Cf, Df, (size_t)(M * N) * sizeof *Cf);
+            free(A), free(B), free(bias), free(C), free(D), free(packed), free(Af), free(Bf), free(biasf), free(Cf), free(Df);
+        }
+}
+
+static void dots_are_right_and_do_not_depend_on_the_cut(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(g)
+    for (int64_t N = 1; N <= 70; N += N < 20 ? 1 : 7)
+        for (int64_t K = 0; K <= 66; K += K < 34 ? 1 : 8) {
+            const int64_t ldb = K + 2, nb = (N - 1) * ldb + K;
+            double *B = numbers(nb, 1), *x = numbers(K, 2), *bias = numbers(N, 3), y[71], cut[71];
+            float *Bf = narrow(B, nb), *xf = narrow(x, K), *biasf = narrow(bias, N), yf[71], cutf[71];
+            y[N] = yf[N] = 7;
+            g->dots_f64(y, B, ldb, x, bias, N, K);
+            g->dots_f32(yf, Bf, ldb, xf, N % 2 ? biasf : NULL, N, K);
+            assert_true(y[N] == 7 && yf[N] == 7);
+            for (int64_t n = 0; n < N; n++) {
+                double want = 0, size = 0;
+                for (int64_t k = 0; k < K; k++) {
+                    want += B[n * ldb + k] * x[k];
+                    size += fabs(B[n * ldb + k] * x[k]);
+                }
+                assert_true(fabs(y[n] - want - bias[n]) <= 1e-15 * (double)(K + 4) * (size + fabs(bias[n])));
+                assert_true(fabs((double)yf[n] - want - (N % 2 ? bias[n] : 0)) <= 1.2e-7 * sqrt((double)K + 16) * (size + fabs(bias[n])));
+            }
+            for (int64_t n = 0; n < N; n += 3) {
+                g->dots_f64(cut + n, B + n * ldb, ldb, x, bias + n, N - n < 3 ? N - n : 3, K);
+                g->dots_f32(cutf + n, Bf + n * ldb, ldb, xf, N % 2 ? biasf + n : NULL, N - n < 3 ? N - n : 3, K);
+            }
+            assert_memory_equal(y, cut, (size_t)N * sizeof *y);
+            assert_memory_equal(yf, cutf, (size_t)N * sizeof *yf);
+            free(B), free(x), free(bias), free(Bf), free(xf), free(biasf);
+        }
 }
 
 /* Found once: a new set of kernels above AVX-512 had no products of its own, and the plain ones were taken. */
@@ -139,6 +200,8 @@ int main(void)
         cmocka_unit_test(products_are_right_over_sizes_strides_and_tails),
         cmocka_unit_test(blocks_of_all_three_sizes_join),
         cmocka_unit_test(the_cut_changes_no_bit),
+        cmocka_unit_test(a_packed_matrix_and_a_row_to_add_change_no_bit),
+        cmocka_unit_test(dots_are_right_and_do_not_depend_on_the_cut),
         cmocka_unit_test(the_widest_set_of_the_processor_has_wide_products),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
