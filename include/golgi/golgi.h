@@ -16,9 +16,11 @@
 #include <golgi/array.h>
 #include <golgi/base.h>
 #include <golgi/cluster.h>
+#include <golgi/data.h>
 #include <golgi/grad.h>
 #include <golgi/listener.h>
 #include <golgi/lm.h>
+#include <golgi/metrics.h>
 #include <golgi/model.h>
 #include <golgi/nn.h>
 #include <golgi/optim.h>
