@@ -189,8 +189,14 @@ static gg_status keep(gg_folder *f, gg_context *ctx, char *relative, int64_t byt
     return GG_OK;
 }
 
-/* relative: the folder's path below root, "" for root itself; deep: folders within it too */
-static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const char *relative, const char *ending, bool deep, int depth)
+typedef enum wanted {
+    FILES,      /* of the folder itself */
+    FILES_DEEP, /* and of folders within it */
+    FOLDERS     /* of the folder itself, links to folders too */
+} wanted;
+
+/* relative: the folder's path below root, "" for root itself */
+static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const char *relative, const char *ending, wanted want, int depth)
 {
     char *path = *relative ? join(ctx, root, relative) : gg_strdup(ctx, root);
     if (!path)
@@ -217,14 +223,15 @@ static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const cha
         bool link = S_ISLNK(st.st_mode);
         if (link && fstatat(dirfd(dir), e->d_name, &st, 0) != 0)
             continue;
-        bool folder = S_ISDIR(st.st_mode) && !link;
-        if (folder ? !deep : !(S_ISREG(st.st_mode) && ends_with(e->d_name, ending)))
+        bool folder = S_ISDIR(st.st_mode) && !link && want != FOLDERS;
+        bool file = want == FOLDERS ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode) && ends_with(e->d_name, ending);
+        if (folder ? want != FILES_DEEP : !file)
             continue;
         char *below = join(ctx, relative, e->d_name);
         if (!below)
             s = GG_ENOMEM;
         else if (folder)
-            s = walk(f, ctx, root, below, ending, deep, depth + 1);
+            s = walk(f, ctx, root, below, ending, want, depth + 1);
         else
             s = keep(f, ctx, below, st.st_size);
         if (folder || s != GG_OK)
@@ -238,10 +245,10 @@ static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const cha
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static gg_status folder(gg_folder *out, gg_context *ctx, const char *path, const char *ending, bool deep)
+static gg_status folder(gg_folder *out, gg_context *ctx, const char *path, const char *ending, wanted want)
 {
     *out = (gg_folder){0};
-    gg_status s = walk(out, ctx, path, "", ending, deep, 0);
+    gg_status s = walk(out, ctx, path, "", ending, want, 0);
     if (s != GG_OK)
         gg_folder_free(out, ctx);
     else if (out->n > 1)
@@ -251,12 +258,17 @@ static gg_status folder(gg_folder *out, gg_context *ctx, const char *path, const
 
 gg_status gg_folder_list(gg_folder *out, gg_context *ctx, const char *path, const char *ending)
 {
-    return folder(out, ctx, path, ending, true);
+    return folder(out, ctx, path, ending, FILES_DEEP);
 }
 
 gg_status gg_folder_names(gg_folder *out, gg_context *ctx, const char *path)
 {
-    return folder(out, ctx, path, "", false);
+    return folder(out, ctx, path, "", FILES);
+}
+
+gg_status gg_folder_folders(gg_folder *out, gg_context *ctx, const char *path)
+{
+    return folder(out, ctx, path, "", FOLDERS);
 }
 
 void gg_folder_free(gg_folder *f, gg_context *ctx)

@@ -32,5 +32,7 @@ typedef struct gg_folder {
 gg_status gg_folder_list(gg_folder *out, gg_context *ctx, const char *path, const char *ending);
 /* The files of the folder itself only. */
 gg_status gg_folder_names(gg_folder *out, gg_context *ctx, const char *path);
+/* The folders in it, by the bytes of their names; links to folders too. */
+gg_status gg_folder_folders(gg_folder *out, gg_context *ctx, const char *path);
 void gg_folder_free(gg_folder *f, gg_context *ctx);
 #endif

@@ -8,6 +8,7 @@
 #include "io/formats.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include <stdio.h>
 
 typedef struct csv_state {
     char separator;
@@ -19,6 +20,7 @@ typedef struct csv_state {
     int64_t n_fields, cap;
     char **names;       /* (n_columns,) */
     int64_t n_columns;
+    bool first_is_row;  /* no line of names: the first record, in fields already, is a row */
 } csv_state;
 
 /* Makes byte i visible; false at the end. */
@@ -184,7 +186,26 @@ static gg_status read_names(gg_rows *r, csv_state *c)
     return s == GG_ENOMEM ? gg_fail(r->ctx, s, "%s: out of memory for the columns' names", r->name) : s;
 }
 
-static gg_status csv_open(gg_rows *r)
+/* Columns called 1, 2, ...: as many as the first row has values. */
+static gg_status number_columns(gg_rows *r, csv_state *c)
+{
+    gg_status s = next_record(r, c);
+    if (s != GG_OK)
+        return s == GG_END ? gg_fail(r->ctx, GG_EFORMAT, "%s: empty", r->name) : s;
+    c->names = gg_new(r->ctx, char *, c->n_fields);
+    if (!c->names)
+        return GG_ENOMEM;
+    for (int64_t k = 0; k < c->n_fields; k++) {
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)k + 1);
+        if (!(c->names[c->n_columns++] = gg_strdup(r->ctx, number)))
+            return GG_ENOMEM;
+    }
+    c->first_is_row = true;
+    return GG_OK;
+}
+
+static gg_status open_with(gg_rows *r, bool no_names)
 {
     csv_state *c = gg_new(r->ctx, csv_state, 1);
     if (!c)
@@ -195,8 +216,11 @@ static gg_status csv_open(gg_rows *r)
     c->separator = n >= 3 && strncasecmp(r->path + n - 3, "tsv", 3) == 0 ? '\t' : ',';
     GG_TRY(gg_stream_open(&r->stream, r->ctx, r->path));
     GG_TRY(gg_stream_skip_bom(r->stream));
-    return read_names(r, c);
+    return no_names ? number_columns(r, c) : read_names(r, c);
 }
+
+static gg_status csv_open(gg_rows *r) { return open_with(r, false); }
+static gg_status csv_open_without_names(gg_rows *r) { return open_with(r, true); }
 
 /* A new text of n bytes, repaired where it must be. NULL: out of memory. */
 static json_t *text_value(gg_rows *r, const char *s, size_t n)
@@ -213,15 +237,24 @@ static json_t *text_value(gg_rows *r, const char *s, size_t n)
     return v;
 }
 
-static gg_status csv_next(gg_rows *r, json_t **row)
+/* The next row into fields and ends. */
+static gg_status next_row(gg_rows *r, csv_state *c)
 {
-    csv_state *c = r->state;
-    gg_status s = next_record(r, c);
+    gg_status s = c->first_is_row ? GG_OK : next_record(r, c);
+    c->first_is_row = false;
     if (s != GG_OK)
         return s;
     if (c->n_fields != c->n_columns)
-        return gg_fail(r->ctx, GG_EFORMAT, "%s:%lld: %lld values, but the first line names %lld columns%s", r->name, (long long)r->line,
-                       (long long)c->n_fields, (long long)c->n_columns, c->n_fields > c->n_columns ? "; values with a separator in them need quotes" : "");
+        return gg_fail(r->ctx, GG_EFORMAT, "%s:%lld: %lld values, but the first line %s %lld columns%s", r->name, (long long)r->line,
+                       (long long)c->n_fields, r->format->open == csv_open ? "names" : "has", (long long)c->n_columns,
+                       c->n_fields > c->n_columns ? "; values with a separator in them need quotes" : "");
+    return GG_OK;
+}
+
+static gg_status csv_next(gg_rows *r, json_t **row)
+{
+    csv_state *c = r->state;
+    GG_TRY(next_row(r, c));
     json_t *o = json_object();
     bool ok = o != NULL;
     for (int64_t k = 0; k < c->n_columns && ok; k++) {
@@ -253,3 +286,14 @@ static void csv_close(gg_rows *r)
 static void csv_position(const gg_rows *r, int64_t *done, int64_t *total) { gg_stream_position(r->stream, done, total); }
 
 const gg_format gg_format_csv = {csv_open, csv_next, csv_close, csv_position, NULL};
+static const gg_format without_names = {csv_open_without_names, csv_next, csv_close, csv_position, NULL};
+
+gg_status gg_csv_open(gg_rows **out, gg_context *ctx, const char *path, bool no_names)
+{
+    return gg_rows_open_as(out, ctx, path, no_names ? &without_names : &gg_format_csv, (gg_rows_part){0, 0});
+}
+
+int64_t gg_csv_columns(const gg_rows *r) { return ((const csv_state *)r->state)->n_columns; }
+const char *gg_csv_name(const gg_rows *r, int64_t k) { return ((const csv_state *)r->state)->names[k]; }
+gg_status gg_csv_next(gg_rows *r) { return next_row(r, r->state); }
+const char *gg_csv_field(size_t *n, const gg_rows *r, int64_t k) { return field(n, r->state, k); }

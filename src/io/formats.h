@@ -28,6 +28,16 @@ struct gg_rows {
 
 extern const gg_format gg_format_jsonl, gg_format_csv, gg_format_text, gg_format_parquet;
 
+gg_status gg_rows_open_as(gg_rows **out, gg_context *ctx, const char *path, const gg_format *format, gg_rows_part part);
+
+/* CSV and TSV by fields, for tables of numbers: no object is made of a row. Closed by gg_rows_close. no_names: the first line is a row, and the columns
+ * are called 1, 2, ... */
+gg_status gg_csv_open(gg_rows **out, gg_context *ctx, const char *path, bool no_names);
+int64_t gg_csv_columns(const gg_rows *r);
+const char *gg_csv_name(const gg_rows *r, int64_t k);
+gg_status gg_csv_next(gg_rows *r); /* GG_END behind the last; r->line is its line */
+const char *gg_csv_field(size_t *n, const gg_rows *r, int64_t k); /* of the row: n bytes as they are in the file, valid until the next */
+
 /* Is a file of this name taken for rows? .txt and folders are not. */
 bool gg_rows_are_named(const char *path);
 /* Bytes read of all of this source, for progress. */

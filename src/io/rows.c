@@ -52,11 +52,9 @@ static char *name_of_part(gg_context *ctx, const char *path, const gg_format *fo
     return NULL;
 }
 
-gg_status gg_rows_open_part(gg_rows **out, gg_context *ctx, const char *path, gg_rows_part part)
+gg_status gg_rows_open_as(gg_rows **out, gg_context *ctx, const char *path, const gg_format *format, gg_rows_part part)
 {
     *out = NULL;
-    const gg_format *format = NULL;
-    GG_TRY(choose(&format, ctx, path));
     if (part.from < 0 || (part.to && part.to < part.from) || (!part.to && part.from))
         return gg_fail(ctx, GG_EINVAL, "%s: a part from %lld to %lld", path, (long long)part.from, (long long)part.to);
     if (part.to && format != &gg_format_jsonl && format != &gg_format_parquet)
@@ -78,6 +76,14 @@ gg_status gg_rows_open_part(gg_rows **out, gg_context *ctx, const char *path, gg
     }
     *out = r;
     return GG_OK;
+}
+
+gg_status gg_rows_open_part(gg_rows **out, gg_context *ctx, const char *path, gg_rows_part part)
+{
+    *out = NULL;
+    const gg_format *format = NULL;
+    GG_TRY(choose(&format, ctx, path));
+    return gg_rows_open_as(out, ctx, path, format, part);
 }
 
 gg_status gg_rows_open(gg_rows **out, gg_context *ctx, const char *path) { return gg_rows_open_part(out, ctx, path, (gg_rows_part){0, 0}); }
