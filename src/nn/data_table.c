@@ -18,17 +18,17 @@
 typedef enum role { SKIPPED, FEATURE, TARGET, GROUP } role;
 
 /* Texts with numbers, in the order they were met. */
-typedef struct levels {
+typedef struct level_set {
     gg__names names;    /* keys in the arena of the table */
     bool fixed;         /* by a schema: no new ones */
-} levels;
+} level_set;
 
 typedef struct column {
     const char *name;
     role role;
     bool is_text;       /* category or class */
     int64_t at;         /* among the features */
-    levels levels;
+    level_set levels;
 } column;
 
 typedef struct table {
@@ -136,7 +136,7 @@ static gg_status missing_value(table *t, const column *c)
 }
 
 /* --- levels ---------------------------------------------------------------------------------------------------------------------------------- */
-static gg_status level_add(table *t, levels *l, const char *text, size_t n)
+static gg_status level_add(table *t, level_set *l, const char *text, size_t n)
 {
     const char *own = gg_arena_strndup(&t->arena, text, n);
     bool is_new;
