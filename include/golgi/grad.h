@@ -60,7 +60,11 @@ typedef struct gg_var gg_var;
 
 /* --- parameters: values and gradients, each one contiguous block, shared by any number of graphs -------------------------------------- */
 typedef struct gg_params gg_params;
-enum { GG_PARAM_NO_DECAY = 1 /* weight decay passes it by (biases, norms) */, GG_PARAM_FROZEN = 2 };
+enum {
+    GG_PARAM_NO_DECAY = 1, /* weight decay passes it by (biases, norms) */
+    GG_PARAM_FROZEN = 2,
+    GG_PARAM_BUFFER = 4 /* no parameter: a value that runs keep up to date (running statistics), in checkpoints but without gradient or optimiser */
+};
 
 /* dtype: GG_F32 or GG_F64. Freed after every graph that uses it. */
 GG_API gg_status gg_params_create(gg_params **out, gg_context *ctx, gg_dtype dtype);
@@ -125,12 +129,31 @@ GG_API gg_var *gg_var_leaky_relu(gg_var *x, double slope);           /* slope: b
 GG_API gg_var *gg_var_elu(gg_var *x, double alpha);                  /* alpha (e^x - 1) below zero */
 GG_API gg_var *gg_var_where(gg_var *condition, gg_var *a, gg_var *b); /* a where condition is not 0 */
 GG_API gg_var *gg_var_stop_gradient(gg_var *x);
+GG_API gg_var *gg_var_greater(gg_var *a, gg_var *b);
+GG_API gg_var *gg_var_greater_equal(gg_var *a, gg_var *b);
+GG_API gg_var *gg_var_not_equal(gg_var *a, gg_var *b);
+GG_API gg_var *gg_var_relu6(gg_var *x); /* clip to [0, 6] */
+GG_API gg_var *gg_var_selu(gg_var *x);
+GG_API gg_var *gg_var_celu(gg_var *x, double alpha);
+GG_API gg_var *gg_var_prelu(gg_var *x, gg_var *weight); /* weight x below zero, broadcast */
+GG_API gg_var *gg_var_hard_sigmoid(gg_var *x);          /* clip(x / 6 + 1/2, 0, 1) */
+GG_API gg_var *gg_var_hard_swish(gg_var *x);            /* x hard_sigmoid(x) */
+GG_API gg_var *gg_var_mish(gg_var *x);                  /* x tanh(softplus(x)) */
 
 /* Over a set of axes. Sums in a fixed order. The gradient of max is shared by equals. */
 GG_API gg_var *gg_var_sum(gg_var *x, unsigned axes, bool keep);
 GG_API gg_var *gg_var_mean(gg_var *x, unsigned axes, bool keep);
 GG_API gg_var *gg_var_amax(gg_var *x, unsigned axes, bool keep);
+GG_API gg_var *gg_var_amin(gg_var *x, unsigned axes, bool keep);
+GG_API gg_var *gg_var_variance(gg_var *x, unsigned axes, bool keep, int64_t correction); /* sum (x - mean)^2 / (n - correction) */
 GG_API gg_var *gg_var_argmax(gg_var *x); /* of the last axis, int32; ties to the lowest */
+GG_API gg_var *gg_var_cumsum(gg_var *x, int axis);
+/* 1 at the k largest of the last axis (ties to the lowest index), else 0. Straight through: its gradient is passed on to x as if it were x. A layer that
+ * keeps its k largest, with their own gradient: x stop_gradient(top_k(x)). */
+GG_API gg_var *gg_var_top_k(gg_var *x, int64_t k);
+/* Of indices: 1 where index = value, else 0; and with another in its place (int32). */
+GG_API gg_var *gg_var_index_is(gg_var *index, int64_t value);
+GG_API gg_var *gg_var_index_replace(gg_var *index, int64_t value, int64_t with);
 
 /* (..., M, K) x (..., K, N), leading axes broadcast. _nt: b is (..., N, K); _tn: a is (..., K, M). affine: x (..., K) W (N, K)^T + b (N,), as
  * PyTorch's Linear. */
@@ -161,11 +184,17 @@ GG_API gg_var *gg_var_cross_entropy(gg_var *x, gg_var *target, int64_t ignore);
 /* weight, bias: of the last axis. (Ba et al. 2016; Zhang & Sennrich 2019) */
 GG_API gg_var *gg_var_layer_norm(gg_var *x, gg_var *weight, gg_var *bias, double eps);
 GG_API gg_var *gg_var_rms_norm(gg_var *x, gg_var *weight, double eps);
+/* x (N, C, ...), over all but the second axis; weight, bias, running_mean, running_var (C,), the running ones parameters with GG_PARAM_BUFFER. While the
+ * graph is training (gg_graph_set_training) a run takes the batch's own mean and variance and moves the running ones towards them by `momentum` (the
+ * variance unbiased, as in PyTorch); else the running ones are taken as they are. (Ioffe & Szegedy 2015) */
+GG_API gg_var *gg_var_batch_norm(gg_var *x, gg_var *weight, gg_var *bias, gg_var *running_mean, gg_var *running_var, double momentum, double eps);
+/* Each group of channels of each sample on its own: x (N, C, ...), weight and bias (C,). groups = C: instance norm. (Wu & He 2018) */
+GG_API gg_var *gg_var_group_norm(gg_var *x, int64_t groups, gg_var *weight, gg_var *bias, double eps);
 
 /* Each by axis (H, W); of conv1d the first. Zero reads as 1, but for padding: 0. */
 typedef struct gg_conv_options {
     int64_t stride[2], padding[2], dilation[2], groups;
-    int64_t output_padding[2]; /* conv_transpose2d */
+    int64_t output_padding[2]; /* of the transposed */
     bool causal;               /* conv1d: padded before only, by what makes y as long as x at stride 1 */
 } gg_conv_options;
 /* Cross-correlation: x (N, C, H, W), w (O, C / groups, kh, kw) -> (N, O, H', W'). conv1d: x (N, C, T), w (O, C / groups, k). Transposed: x (N, C, H, W),
@@ -173,6 +202,7 @@ typedef struct gg_conv_options {
 GG_API gg_var *gg_var_conv2d(gg_var *x, gg_var *w, const gg_conv_options *options);
 GG_API gg_var *gg_var_conv1d(gg_var *x, gg_var *w, const gg_conv_options *options);
 GG_API gg_var *gg_var_conv_transpose2d(gg_var *x, gg_var *w, const gg_conv_options *options);
+GG_API gg_var *gg_var_conv_transpose1d(gg_var *x, gg_var *w, const gg_conv_options *options); /* x (N, C, T), w (C, O / groups, k) */
 typedef struct gg_pool_options {
     int64_t size[2], stride[2], padding[2]; /* stride 0: the size. Padding at most half the size */
     bool count_padding;                     /* avg: padding counts as zeros (torch's default does) */
@@ -180,6 +210,13 @@ typedef struct gg_pool_options {
 /* Over the last two axes. The gradient of max goes to the first largest of a window. */
 GG_API gg_var *gg_var_max_pool2d(gg_var *x, const gg_pool_options *options);
 GG_API gg_var *gg_var_avg_pool2d(gg_var *x, const gg_pool_options *options);
+GG_API gg_var *gg_var_max_pool1d(gg_var *x, const gg_pool_options *options); /* over the last; the first of each pair of options */
+GG_API gg_var *gg_var_avg_pool1d(gg_var *x, const gg_pool_options *options);
+/* To a given size, over windows [floor(i h / height), ceil((i + 1) h / height)). (1, 1): over everything. */
+GG_API gg_var *gg_var_adaptive_avg_pool2d(gg_var *x, int64_t height, int64_t width);
+GG_API gg_var *gg_var_adaptive_max_pool2d(gg_var *x, int64_t height, int64_t width);
+GG_API gg_var *gg_var_adaptive_avg_pool1d(gg_var *x, int64_t n);
+GG_API gg_var *gg_var_adaptive_max_pool1d(gg_var *x, int64_t n);
 
 typedef struct gg_attention_options {
     bool causal;
@@ -200,6 +237,22 @@ GG_API gg_var *gg_var_dropout(gg_var *x, double p);
 GG_API gg_var *gg_var_lstm_cell(gg_var *a, gg_var *c);
 GG_API gg_var *gg_var_lstm_hidden(gg_var *a, gg_var *c);
 GG_API gg_var *gg_var_gru_cell(gg_var *x, gg_var *y, gg_var *h);
+
+/* --- one's own operations, and less memory ------------------------------------------------------------------------------------------------- */
+/* An operation of one's own. run: fills y (its gg_var_data, gg_var_shape) from in, of the graph's number format; called in a run, on one thread; what it
+ * returns ends the run unless GG_OK. gradient: records d_in[i], what flows to in[i] when d flows to y, from operations or customs; NULL
+ * entries: nothing. With NULL for gradient nothing flows back. Copied; user outlives the graph. */
+typedef struct gg_custom {
+    const char *name; /* for messages */
+    gg_status (*run)(void *user, gg_var *y, gg_var *const *in, int n_in);
+    void (*gradient)(void *user, gg_var **d_in, gg_var *const *in, int n_in, gg_var *y, gg_var *d);
+    void *user;
+} gg_custom;
+GG_API gg_var *gg_var_custom(gg_graph *g, gg_shape shape, gg_var *const *in, int n_in, const gg_custom *op);
+/* y, with all that lies between `from` (n) and y not kept for gradients but computed again on the way back: the same numbers, bit for bit, for less memory
+ * (gg_graph_arena_bytes) and one more forward pass of that segment. Use the result in place of y; from is what the segment reads of earlier ones (leaves
+ * need no mention). No loops over time inside. */
+GG_API gg_var *gg_var_checkpoint(gg_var *y, gg_var *const *from, int n);
 
 /* --- loops over time ---------------------------------------------------------------------------------------------------------------------- */
 /* Records one step in `body`, a graph of its own: next[i] (n_carry) from carry and in, out (n_out) what it gives at this time. Values of the graph

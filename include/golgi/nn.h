@@ -69,11 +69,20 @@ GG_API gg_var *gg_nn_linear(const gg_nn *n, const char *name, gg_var *x, int64_t
 /* x (N, C, H, W), kernel (kh, kw); x (N, C, T), kernel. Uniform in 1 / sqrt(C / groups kh kw). options may be NULL. */
 GG_API gg_var *gg_nn_conv2d(const gg_nn *n, const char *name, gg_var *x, int64_t n_out, int64_t kh, int64_t kw, bool bias, const gg_conv_options *options);
 GG_API gg_var *gg_nn_conv1d(const gg_nn *n, const char *name, gg_var *x, int64_t n_out, int64_t k, bool bias, const gg_conv_options *options);
+/* Transposed: weight (C, n_out / groups, kh, kw), uniform in 1 / sqrt(n_out / groups kh kw). */
+GG_API gg_var *gg_nn_conv_transpose2d(const gg_nn *n, const char *name, gg_var *x, int64_t n_out, int64_t kh, int64_t kw, bool bias,
+                                      const gg_conv_options *options);
+GG_API gg_var *gg_nn_conv_transpose1d(const gg_nn *n, const char *name, gg_var *x, int64_t n_out, int64_t k, bool bias, const gg_conv_options *options);
 /* index (...) int32 in [0, n_rows) -> (..., width); weight (n_rows, width) normal of sd 1. */
 GG_API gg_var *gg_nn_embedding(const gg_nn *n, const char *name, gg_var *index, int64_t n_rows, int64_t width);
 /* Over the last axis; weight 1, bias 0, spared weight decay. eps 0: 1e-5 (rms: 1e-6). */
 GG_API gg_var *gg_nn_layer_norm(const gg_nn *n, const char *name, gg_var *x, double eps);
 GG_API gg_var *gg_nn_rms_norm(const gg_nn *n, const char *name, gg_var *x, double eps);
+
+/* x (N, C, ...), over all but the second axis (BatchNorm1d, BatchNorm2d); weight 1, bias 0, and the buffers running_mean 0, running_var 1, which runs of a
+ * training graph (gg_graph_set_training) move; a graph that is not training reads them. momentum 0: 0.1; eps 0: 1e-5. */
+GG_API gg_var *gg_nn_batch_norm(const gg_nn *n, const char *name, gg_var *x, double momentum, double eps);
+GG_API gg_var *gg_nn_group_norm(const gg_nn *n, const char *name, gg_var *x, int64_t groups, double eps); /* eps 0: 1e-5 */
 
 /* Recurrent layers, time first: x (T, B, K) -> (T, B, H); *last (may be NULL) the state after the last step, (B, H). h0, c0 may be NULL: zeros.
  * weight_ih_l0 (gates H, K), weight_hh_l0 (gates H, H), bias_ih_l0, bias_hh_l0 (gates H,), uniform in 1 / sqrt(H). truncate: see gg_var_scan. */
@@ -114,6 +123,9 @@ GG_API gg_var *gg_nn_kl(gg_var *log_p, gg_var *t);
 /* Cross-entropy with a distribution t (..., C), or an index with the rest spread: smoothing in [0, 1). -> (...). */
 GG_API gg_var *gg_nn_soft_cross_entropy(gg_var *logits, gg_var *t);
 GG_API gg_var *gg_nn_smooth_cross_entropy(gg_var *logits, gg_var *index, double smoothing);
+/* torch.nn.CrossEntropyLoss with all it has: targets that are `ignore` (torch: -100) do not count, classes weighed by weight (C,) (NULL: ones), a part
+ * `smoothing` of each target spread over all classes. A scalar: the weighed mean over the targets that count. */
+GG_API gg_var *gg_nn_cross_entropy(gg_var *logits, gg_var *index, gg_var *weight, int64_t ignore, double smoothing);
 /* Each class weighed: sum w[t] l / sum w[t], a scalar; weight (C,). */
 GG_API gg_var *gg_nn_weighted_cross_entropy(gg_var *logits, gg_var *index, gg_var *weight);
 

@@ -112,7 +112,7 @@ gg_status gg_graph_backward(gg_var *loss)
     gg_var **d = wrt + g->n;
     int n = 0;
     for (int32_t k = 0; k < g->n; k++)
-        if (g->node[k]->op == GG__OP_PARAM && !(gg_params_flags(g->node[k]->params, g->node[k]->param) & GG_PARAM_FROZEN))
+        if (g->node[k]->op == GG__OP_PARAM && !(gg_params_flags(g->node[k]->params, g->node[k]->param) & (GG_PARAM_FROZEN | GG_PARAM_BUFFER)))
             wrt[n++] = g->node[k];
     GG_TRY(gg_var_gradients(d, loss, NULL, wrt, n));
     for (int i = 0; i < n; i++) {

@@ -1,7 +1,7 @@
 /* Dropout: a number stays with probability 1 - p, divided by it, else it is 0 (Srivastava et al. 2014, inverted).
  *
- * Which ones stay is a function of (seed, node, run, position) through Philox, so the way back draws the same without keeping a mask, and nothing
- * depends on threads. When the graph is not training it is a copy.
+ * Which ones stay is a function of (seed, how many dropouts were recorded before, run, position) through Philox, so the way back draws the same
+ * without keeping a mask, and nothing depends on threads. When the graph is not training it is a copy.
  */
 #include "grad/graph.h"
 #include <Random123/philox.h>
@@ -17,7 +17,7 @@ gg_var *gg_var_dropout(gg_var *x, double p)
     gg_var *v = gg__node(x->g, GG__OP_DROPOUT, x->shape, x);
     if (v) {
         v->f[0] = p;
-        v->i[0] = v->id;
+        v->i[0] = v->g->n_draws++;
     }
     return v;
 }

@@ -21,7 +21,7 @@ typedef enum gg__op {
 #undef GG_X
     GG__OP_WHERE,
     GG__OP_ALIAS, /* reshape, stop_gradient: the input's storage under another shape */
-    GG__OP_SUM, GG__OP_AMAX, GG__OP_ARGMAX,
+    GG__OP_SUM, GG__OP_AMAX, GG__OP_ARGMAX, GG__OP_CUMSUM, GG__OP_TOP_K, GG__OP_INDEX_IS, GG__OP_INDEX_REPLACE,
     GG__OP_MATMUL,
     GG__OP_PERMUTE, GG__OP_BROADCAST, GG__OP_SLICE, /* strided reads */
     GG__OP_PAD, GG__OP_CONCAT, GG__OP_GATHER, GG__OP_SCATTER_ADD,
@@ -31,6 +31,9 @@ typedef enum gg__op {
     GG__OP_LSTM_CELL, GG__OP_LSTM_CELL_DA, GG__OP_LSTM_CELL_DC, GG__OP_LSTM_HIDDEN, GG__OP_LSTM_HIDDEN_DA, GG__OP_LSTM_HIDDEN_DC,
     GG__OP_GRU_CELL, GG__OP_GRU_CELL_DX, GG__OP_GRU_CELL_DY, GG__OP_GRU_CELL_DH,
     GG__OP_SCAN, GG__OP_SCAN_GRAD, GG__OP_SCAN_OUT, /* scan.c */
+    GG__OP_TRAINING, GG__OP_BATCH_STATS, GG__OP_BATCH_NORM, GG__OP_BATCH_NORM_SUMS, GG__OP_BATCH_NORM_DX, /* batchnorm.c */
+    GG__OP_CUSTOM,
+    GG__OP_CHECKPOINT, /* an alias with more inputs: checkpoint.c */
     GG__OP_STORE, /* of a gradient to its parameter's place */
     GG__OPS
 } gg__op;
@@ -54,7 +57,7 @@ struct gg_var {
     void *parts;       /* sums of fixed parts of its work */
     size_t scratch_bytes; /* that its kernel needs for each worker */
     bool no_gradient;  /* what comes in does not go back (stop_gradient) */
-    const char *name;  /* of inputs and parameters */
+    const char *name;  /* of inputs, parameters and custom operations */
     gg_params *params; /* of parameters and stores */
     int param;
     gg_var *outer;     /* in the body of a loop: whose value this leaf is, in the graph around it */
@@ -85,6 +88,7 @@ struct gg_graph {
     gg_var **step;        /* (n_steps,) in order */
     int n_steps;
     uint64_t n_runs, seed;
+    int64_t n_draws;      /* dropouts recorded: each draws its own numbers */
     bool training;
 };
 
@@ -200,6 +204,16 @@ GG__KERNEL(conv_dw); GG__GRADIENT(conv_dw);
 GG__KERNEL(pool); GG__GRADIENT(max_pool); GG__GRADIENT(max_pool_grad); GG__GRADIENT(max_pool_pick); GG__GRADIENT(avg_pool); GG__GRADIENT(avg_pool_grad);
 GG__KERNEL(cell); GG__GRADIENT(lstm_cell); GG__GRADIENT(lstm_hidden); GG__GRADIENT(gru_cell); gg_var *gg__composite_cell(gg_var *v);
 GG__GRADIENT(composite);
+GG__KERNEL(cumsum); GG__GRADIENT(cumsum);
+GG__KERNEL(top_k); GG__GRADIENT(top_k);
+GG__KERNEL(index);
+GG__KERNEL(training);
+GG__KERNEL(batch_stats);
+GG__KERNEL(batch_norm); GG__GRADIENT(batch_norm);
+GG__KERNEL(batch_norm_sums); gg_var *gg__composite_batch_norm_sums(gg_var *v);
+GG__KERNEL(batch_norm_dx); gg_var *gg__composite_batch_norm_dx(gg_var *v);
+GG__KERNEL(custom); GG__GRADIENT(custom);
+GG__GRADIENT(checkpoint);
 GG__KERNEL(scan);
 GG__KERNEL(scan_grad);
 GG__GRADIENT(scan_out);

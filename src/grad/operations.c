@@ -64,6 +64,17 @@ const gg__operation *gg__operation_of(gg__op op)
         [GG__OP_SCAN] = {"scan", false, gg__run_scan, gg__gradient_nothing, NULL},
         [GG__OP_SCAN_GRAD] = {"scan_grad", false, gg__run_scan_grad, gg__gradient_nothing, NULL},
         [GG__OP_SCAN_OUT] = {"result of scan", false, gg__run_nothing, gg__gradient_scan_out, NULL},
+        [GG__OP_CUMSUM] = {"cumsum", false, gg__run_cumsum, gg__gradient_cumsum, NULL},
+        [GG__OP_TOP_K] = {"top_k", false, gg__run_top_k, gg__gradient_top_k, NULL},
+        [GG__OP_INDEX_IS] = {"index_is", false, gg__run_index, NULL, NULL},
+        [GG__OP_INDEX_REPLACE] = {"index_replace", false, gg__run_index, NULL, NULL},
+        [GG__OP_TRAINING] = {"training", false, gg__run_training, NULL, NULL},
+        [GG__OP_BATCH_STATS] = {"batch_stats", false, gg__run_batch_stats, NULL, NULL},
+        [GG__OP_BATCH_NORM] = {"batch_norm", false, gg__run_batch_norm, gg__gradient_batch_norm, NULL},
+        [GG__OP_BATCH_NORM_SUMS] = {"batch_norm_sums", false, gg__run_batch_norm_sums, gg__gradient_composite, gg__composite_batch_norm_sums},
+        [GG__OP_BATCH_NORM_DX] = {"batch_norm_dx", false, gg__run_batch_norm_dx, gg__gradient_composite, gg__composite_batch_norm_dx},
+        [GG__OP_CUSTOM] = {"custom operation", false, gg__run_custom, gg__gradient_custom, NULL},
+        [GG__OP_CHECKPOINT] = {"checkpoint", false, NULL, gg__gradient_checkpoint, NULL},
         [GG__OP_STORE] = {"store", false, gg__run_store, NULL, NULL},
     };
     return &list[op];

@@ -47,7 +47,7 @@ static gg_status place_gradients(gg_graph *g)
 static void find_roots(gg_graph *g)
 {
     for (int32_t k = 0; k < g->n; k++)
-        g->node[k]->root = g->node[k]->op == GG__OP_ALIAS ? g->node[k]->in[0]->root : k;
+        g->node[k]->root = g->node[k]->op == GG__OP_ALIAS || g->node[k]->op == GG__OP_CHECKPOINT ? g->node[k]->in[0]->root : k;
 }
 
 static bool own_place(const gg_var *v) { return is_leaf(v) || v->data || v->taped; }
@@ -219,7 +219,8 @@ gg_status gg_graph_run_checked(gg_graph *g)
         gg_var *v = g->step[i];
         GG_TRY(v->run(v));
         if (v->dtype == g->dtype && !g->loops->all_finite(v->data, v->n))
-            return gg_fail(g->ctx, GG_ENAN, "step %d, %s -> %s, gives a number that is not finite", i, gg__operation_of(v->op)->name, SHAPE_TEXT(v));
+            return gg_fail(g->ctx, GG_ENAN, "step %d, %s -> %s, gives a number that is not finite", i, v->name ? v->name : gg__operation_of(v->op)->name,
+                           SHAPE_TEXT(v));
     }
     g->n_runs++;
     return GG_OK;

@@ -188,6 +188,55 @@ gg_status gg__run_argmax(gg_var *v)
     return GG_OK;
 }
 
+/* --- cumulative sums along one axis; i[0]: the axis, i[1]: from the end. Each in double, so that the error does not grow with the length --------------- */
+static gg_var *cumsum(gg_var *x, int a, bool from_end)
+{
+    gg_var *v = x ? gg__node(x->g, GG__OP_CUMSUM, x->shape, x) : NULL;
+    if (v) {
+        v->i[0] = a;
+        v->i[1] = from_end;
+    }
+    return v;
+}
+
+gg_var *gg_var_cumsum(gg_var *x, int axis)
+{
+    if (x && x->dtype == GG_I32)
+        return gg__mistake(x->g, GG_EINVAL, "cumsum of indices");
+    const int a = x ? gg__axis(x, axis) : -1;
+    return a < 0 ? NULL : cumsum(x, a, false);
+}
+
+static void cumsum_lines(gg_var *v, int64_t first, int64_t last, int worker)
+{
+    (void)worker;
+    int64_t inner = 1;
+    const int64_t n = v->shape.d[v->i[0]];
+    for (int d = (int)v->i[0] + 1; d < v->shape.n; d++)
+        inner *= v->shape.d[d];
+    for (int64_t line = first; line < last; line++) {
+        const int64_t start = line / inner * n * inner + line % inner;
+        double sum = 0;
+        for (int64_t t = 0; t < n; t++) {
+            const int64_t at = start + (v->i[1] ? n - 1 - t : t) * inner;
+            if (v->dtype == GG_F64)
+                ((double *)v->data)[at] = sum += ((const double *)v->in[0]->data)[at];
+            else
+                ((float *)v->data)[at] = (float)(sum += (double)((const float *)v->in[0]->data)[at]);
+        }
+    }
+}
+
+gg_status gg__run_cumsum(gg_var *v)
+{
+    const int64_t n = v->shape.d[v->i[0]];
+    if (n)
+        gg__split(v, v->n / n, 2 * n, cumsum_lines);
+    return GG_OK;
+}
+
+void gg__gradient_cumsum(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d) { d_in[0] = wanted[0] ? cumsum(d, (int)v->i[0], !v->i[1]) : NULL; }
+
 /* --- gradients -------------------------------------------------------------------------------------------------------------------------- */
 /* The result with its reduced axes back, of length 1. */
 static gg_var *kept(gg_var *y, const gg_var *x, unsigned axes)

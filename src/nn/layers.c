@@ -125,6 +125,54 @@ gg_var *gg_nn_rms_norm(const gg_nn *n, const char *name, gg_var *x, double eps)
     return gg_var_rms_norm(x, w, eps != 0 ? eps : 1e-6);
 }
 
+gg_var *gg_nn_batch_norm(const gg_nn *n, const char *name, gg_var *x, double momentum, double eps)
+{
+    if (!x)
+        return NULL;
+    if (x->shape.n < 2)
+        return gg__mistake(x->g, GG_EINVAL, "batch_norm %s of %s: (N, C, ...) is needed", name, SHAPE_TEXT(x));
+    const gg_shape s = GG_SHAPE(x->shape.d[1]);
+    gg_var *w = part(n, name, "weight", s, GG_INIT_CONSTANT, 1, GG_PARAM_NO_DECAY), *b = part(n, name, "bias", s, GG_INIT_CONSTANT, 0, GG_PARAM_NO_DECAY);
+    gg_var *mean = part(n, name, "running_mean", s, GG_INIT_CONSTANT, 0, GG_PARAM_BUFFER), *var =
+        part(n, name, "running_var", s, GG_INIT_CONSTANT, 1, GG_PARAM_BUFFER);
+    return gg_var_batch_norm(x, w, b, mean, var, momentum != 0 ? momentum : 0.1, eps != 0 ? eps : 1e-5);
+}
+
+gg_var *gg_nn_group_norm(const gg_nn *n, const char *name, gg_var *x, int64_t groups, double eps)
+{
+    if (!x)
+        return NULL;
+    if (x->shape.n < 2)
+        return gg__mistake(x->g, GG_EINVAL, "group_norm %s of %s: (N, C, ...) is needed", name, SHAPE_TEXT(x));
+    const gg_shape s = GG_SHAPE(x->shape.d[1]);
+    gg_var *w = part(n, name, "weight", s, GG_INIT_CONSTANT, 1, GG_PARAM_NO_DECAY), *b = part(n, name, "bias", s, GG_INIT_CONSTANT, 0, GG_PARAM_NO_DECAY);
+    return gg_var_group_norm(x, groups, w, b, eps != 0 ? eps : 1e-5);
+}
+
+gg_var *gg_nn_conv_transpose2d(const gg_nn *n, const char *name, gg_var *x, int64_t n_out, int64_t kh, int64_t kw, bool bias, const gg_conv_options *o)
+{
+    if (!x)
+        return NULL;
+    if (x->shape.n != 4)
+        return gg__mistake(x->g, GG_EINVAL, "conv_transpose2d %s of %s: (N, C, H, W) is needed", name, SHAPE_TEXT(x));
+    const int64_t O = n_out / (o && o->groups > 0 ? o->groups : 1);
+    gg_var *y = gg_var_conv_transpose2d(x, part(n, name, "weight", GG_SHAPE(x->shape.d[1], O, kh, kw), GG_INIT_UNIFORM, bound_of(O * kh * kw), 0), o);
+    gg_var *b = bias ? part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(O * kh * kw), GG_PARAM_NO_DECAY) : NULL;
+    return bias ? gg_var_add(y, gg_var_reshape(b, GG_SHAPE(n_out, 1, 1))) : y;
+}
+
+gg_var *gg_nn_conv_transpose1d(const gg_nn *n, const char *name, gg_var *x, int64_t n_out, int64_t k, bool bias, const gg_conv_options *o)
+{
+    if (!x)
+        return NULL;
+    if (x->shape.n != 3)
+        return gg__mistake(x->g, GG_EINVAL, "conv_transpose1d %s of %s: (N, C, T) is needed", name, SHAPE_TEXT(x));
+    const int64_t O = n_out / (o && o->groups > 0 ? o->groups : 1);
+    gg_var *y = gg_var_conv_transpose1d(x, part(n, name, "weight", GG_SHAPE(x->shape.d[1], O, k), GG_INIT_UNIFORM, bound_of(O * k), 0), o);
+    gg_var *b = bias ? part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(O * k), GG_PARAM_NO_DECAY) : NULL;
+    return bias ? gg_var_add(y, gg_var_reshape(b, GG_SHAPE(n_out, 1))) : y;
+}
+
 /* --- recurrent ---------------------------------------------------------------------------------------------------------------------------
  * What the input gives is one product for all times, before the loop; the loop holds the product with the state and the gates. */
 typedef enum cell_kind { RNN_TANH, RNN_RELU, LSTM, GRU, CTRNN_TANH, CTRNN_RELU } cell_kind;

@@ -37,20 +37,45 @@ gg_var *gg_nn_soft_cross_entropy(gg_var *logits, gg_var *t)
     return logits && t ? gg_var_neg(gg_var_sum(gg_var_mul(t, gg_var_log_softmax(logits)), 1u << (logits->shape.n - 1), false)) : NULL;
 }
 
+/* 1 where a target counts. */
+static gg_var *counting(gg_var *index, int64_t ignore) { return gg_var_shift(gg_var_neg(gg_var_index_is(index, ignore)), 1); }
+
+static bool smoothing_fits(gg_var *logits, double smoothing)
+{
+    const bool fits = smoothing >= 0 && smoothing < 1;
+    if (!fits && logits)
+        gg__mistake(logits->g, GG_EINVAL, "label smoothing of %g lies outside [0, 1)", smoothing);
+    return fits && logits;
+}
+
 /* (1 - s) l(target) + s mean over classes of -log p */
 gg_var *gg_nn_smooth_cross_entropy(gg_var *logits, gg_var *index, double smoothing)
 {
     gg_var *l = gg_var_cross_entropy(logits, index, -100);
-    if (!l || smoothing == 0)
-        return l;
-    if (!(smoothing > 0 && smoothing < 1))
-        return gg__mistake(logits->g, GG_EINVAL, "label smoothing of %g lies outside [0, 1)", smoothing);
-    gg_var *all = gg_var_neg(gg_var_mean(gg_var_log_softmax(logits), 1u << (logits->shape.n - 1), false));
+    if (!l || smoothing == 0 || !smoothing_fits(logits, smoothing))
+        return smoothing == 0 ? l : NULL;
+    gg_var *all = gg_var_mul(counting(index, -100), gg_var_neg(gg_var_mean(gg_var_log_softmax(logits), 1u << (logits->shape.n - 1), false)));
     return gg_var_add(gg_var_scale(l, 1 - smoothing), gg_var_scale(all, smoothing));
+}
+
+/* [(1 - s) sum w[t] l + s / C sum over targets and classes of -w[c] log p[c]] / sum w[t] */
+gg_var *gg_nn_cross_entropy(gg_var *logits, gg_var *index, gg_var *weight, int64_t ignore, double smoothing)
+{
+    gg_var *l = gg_var_cross_entropy(logits, index, ignore), *count = counting(index, ignore);
+    if (!l || !count || !smoothing_fits(logits, smoothing))
+        return NULL;
+    gg_var *w = weight ? gg_var_mul(gg_var_gather(weight, gg_var_index_replace(index, ignore, 0)), count) : count;
+    gg_var *sum = gg_var_sum(weight ? gg_var_mul(w, l) : l, GG_ALL_AXES, false);
+    if (smoothing > 0) {
+        const int last = logits->shape.n - 1;
+        gg_var *log_p = gg_var_log_softmax(logits), *all = gg_var_sum(weight ? gg_var_mul(log_p, weight) : log_p, 1u << last, false);
+        gg_var *spread = gg_var_scale(gg_var_sum(gg_var_mul(count, all), GG_ALL_AXES, false), -smoothing / (double)logits->shape.d[last]);
+        sum = gg_var_add(gg_var_scale(sum, 1 - smoothing), spread);
+    }
+    return gg_var_div(sum, gg_var_sum(w, GG_ALL_AXES, false));
 }
 
 gg_var *gg_nn_weighted_cross_entropy(gg_var *logits, gg_var *index, gg_var *weight)
 {
-    gg_var *w = weight && index ? gg_var_gather(weight, index) : NULL, *l = gg_var_cross_entropy(logits, index, -100);
-    return gg_var_div(gg_var_sum(gg_var_mul(w, l), GG_ALL_AXES, false), gg_var_sum(w, GG_ALL_AXES, false));
+    return weight ? gg_nn_cross_entropy(logits, index, weight, -100, 0) : NULL;
 }

@@ -79,7 +79,7 @@ static gg_status find_ranges(gg_optim *o)
         const int64_t first = gg_params_offset(o->params, i), end = i + 1 < n ? gg_params_offset(o->params, i + 1) : gg_params_extent(o->params);
         const bool decays = !(flags & GG_PARAM_NO_DECAY) || o->o.weight_decay == 0;
         range *last = o->n_ranges ? &o->range[o->n_ranges - 1] : NULL;
-        if (flags & GG_PARAM_FROZEN)
+        if (flags & (GG_PARAM_FROZEN | GG_PARAM_BUFFER))
             continue;
         if (last && last->first + last->n == first && last->decays == decays)
             last->n = end - last->first;

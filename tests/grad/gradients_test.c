@@ -5,6 +5,7 @@
 enum { MOST = 4 };
 typedef struct inputs {
     gg_graph *g;
+    gg_params *p; /* running statistics of batch norm */
     gg_var *x[MOST];
     gg_var *index;
 } inputs;
@@ -84,6 +85,59 @@ CASE(f_gru_cell, gg_var_gru_cell(A, B, C))
 CASE(f_shared, gg_var_mul(gg_var_add(gg_var_tanh(A), A), gg_var_tanh(A)))
 CASE(f_stop, gg_var_mul(gg_var_exp(A), gg_var_stop_gradient(gg_graph_fill(in->g, GG_SCALAR, 3))))
 
+CASE(f_relu6, gg_var_relu6(A))
+CASE(f_selu, gg_var_selu(A))
+CASE(f_celu, gg_var_celu(A, 0.7))
+CASE(f_prelu, gg_var_prelu(A, B))
+CASE(f_hard_swish, gg_var_hard_swish(A))
+CASE(f_mish, gg_var_mish(A))
+CASE(f_amin, gg_var_square(gg_var_amin(A, 1u << 1, false)))
+CASE(f_variance, gg_var_square(gg_var_variance(A, 1u << 0 | 1u << 2, true, 1)))
+CASE(f_cumsum_first, gg_var_square(gg_var_cumsum(A, 0)))
+CASE(f_cumsum_last, gg_var_square(gg_var_cumsum(A, -1)))
+CASE(f_top_k, gg_var_square(gg_var_mul(A, gg_var_stop_gradient(gg_var_top_k(A, 3)))))
+CASE(f_group_norm, gg_var_group_norm(A, 2, B, C, 1e-5))
+CASE(f_conv_transpose1d, gg_var_conv_transpose1d(A, B, &(gg_conv_options){.stride = {2}, .padding = {1}, .dilation = {2}, .groups = 2}))
+CASE(f_max_pool1d, gg_var_square(gg_var_max_pool1d(A, &(gg_pool_options){.size = {3}, .stride = {2}, .padding = {1}})))
+CASE(f_adaptive_avg, gg_var_square(gg_var_adaptive_avg_pool2d(A, 2, 3)))
+CASE(f_adaptive_max, gg_var_square(gg_var_adaptive_max_pool2d(A, 2, 3)))
+CASE(f_checkpoint, gg_var_exp(gg_var_checkpoint(gg_var_tanh(gg_var_matmul(gg_var_sin(A), B)), &A, 1)))
+CASE(f_checkpoint_nested, gg_var_checkpoint(gg_var_sin(gg_var_checkpoint(gg_var_tanh(gg_var_matmul(A, B)), NULL, 0)), NULL, 0))
+
+static gg_var *batch_norm(inputs *in, bool training)
+{
+    const gg_shape s = GG_SHAPE(gg_var_shape(A).d[1]);
+    assert_ok(gg_params_add(in->p, "mean", s, GG_PARAM_BUFFER));
+    assert_ok(gg_params_add(in->p, "var", s, GG_PARAM_BUFFER));
+    for (int64_t c = 0; c < s.d[0]; c++)
+        ((double *)gg_params_value(in->p, 1))[c] = 0.5 + (double)c;
+    gg_graph_set_training(in->g, training, 1);
+    return gg_var_batch_norm(A, B, C, gg_graph_param(in->g, in->p, "mean"), gg_graph_param(in->g, in->p, "var"), 0.1, 1e-5);
+}
+CASE(f_batch_norm, batch_norm(in, true))
+CASE(f_batch_norm_eval, batch_norm(in, false))
+
+/* x sin(y) as a user would write it. */
+static gg_status run_x_sin_y(void *user, gg_var *out, gg_var *const *in, int n)
+{
+    assert_int_equal(n, 2);
+    for (int64_t i = 0; i < gg_var_size(out); i++)
+        ((double *)gg_var_data(out))[i] = *(const double *)user * ((double *)gg_var_data(in[0]))[i] * sin(((double *)gg_var_data(in[1]))[i]);
+    return GG_OK;
+}
+static void record_x_sin_y(void *user, gg_var **d_in, gg_var *const *in, int n, gg_var *y, gg_var *d)
+{
+    (void)n, (void)y;
+    gg_var *more = gg_var_scale(d, *(const double *)user);
+    d_in[0] = gg_var_mul(more, gg_var_sin(in[1]));
+    d_in[1] = gg_var_mul(more, gg_var_mul(in[0], gg_var_cos(in[1])));
+}
+static gg_var *f_custom(inputs *in)
+{
+    static double factor = 3;
+    return gg_var_custom(in->g, gg_var_shape(A), in->x, 2, &(gg_custom){"x_sin_y", run_x_sin_y, record_x_sin_y, &factor});
+}
+
 #define ONE(f) {#f, f, {GG_SHAPE(3, 7)}, 1, false}
 #define POSITIVE(f) {#f, f, {GG_SHAPE(3, 7)}, 1, true}
 #define THREE(f) {#f, f, {GG_SHAPE(3, 4, 5)}, 1, false}
@@ -116,6 +170,17 @@ static const gradient_case cases[] = {
     TWO(f_conv1d, GG_SHAPE(2, 3, 7), GG_SHAPE(2, 3, 3)), TWO(f_conv1d_causal, GG_SHAPE(9, 2, 6), GG_SHAPE(3, 2, 3)), TWO(f_conv_transpose, GG_SHAPE(2, 3, 3, 2), GG_SHAPE(3, 2, 3, 3)),
     TWO(f_lstm_cell, GG_SHAPE(3, 20), GG_SHAPE(3, 5)), TWO(f_lstm_hidden, GG_SHAPE(3, 20), GG_SHAPE(3, 5)), {"f_gru_cell", f_gru_cell, {GG_SHAPE(2, 12), GG_SHAPE(2, 12), GG_SHAPE(2, 4)}, 3, false},
     {"f_max_pool", f_max_pool, {GG_SHAPE(2, 2, 5, 6)}, 1, false}, {"f_avg_pool", f_avg_pool, {GG_SHAPE(2, 5, 4)}, 1, false}, {"f_avg_pool_counting", f_avg_pool_counting, {GG_SHAPE(2, 4, 4)}, 1, false},
+    ONE(f_relu6), ONE(f_selu), ONE(f_celu), TWO(f_prelu, GG_SHAPE(2, 3, 4), GG_SHAPE(3, 1)), ONE(f_hard_swish), ONE(f_mish), THREE(f_amin), THREE(f_variance),
+        THREE(f_cumsum_first), THREE(f_cumsum_last),
+    ONE(f_top_k), {"f_group_norm", f_group_norm, {GG_SHAPE(2, 4, 3), GG_SHAPE(4), GG_SHAPE(4)}, 3, false},
+        TWO(f_conv_transpose1d, GG_SHAPE(2, 4, 5), GG_SHAPE(4, 3, 3)),
+    {"f_max_pool1d", f_max_pool1d, {GG_SHAPE(2, 3, 9)}, 1, false}, {"f_adaptive_avg", f_adaptive_avg, {GG_SHAPE(2, 5, 7)}, 1, false},
+        {"f_adaptive_max", f_adaptive_max, {GG_SHAPE(2, 5, 7)}, 1, false},
+    TWO(f_checkpoint, GG_SHAPE(3, 4), GG_SHAPE(4, 5)), TWO(f_checkpoint_nested, GG_SHAPE(3, 4), GG_SHAPE(4, 5)), TWO(f_custom, GG_SHAPE(3, 4), GG_SHAPE(3, 4)),
+    {"f_batch_norm", f_batch_norm, {GG_SHAPE(7, 3), GG_SHAPE(3), GG_SHAPE(3)}, 3, false},
+        {"f_batch_norm", f_batch_norm, {GG_SHAPE(3, 2, 2, 4), GG_SHAPE(2), GG_SHAPE(2)}, 3, false},
+    {"f_batch_norm_eval", f_batch_norm_eval, {GG_SHAPE(4, 3), GG_SHAPE(3), GG_SHAPE(3)}, 3, false},
+        {"f_batch_norm_eval", f_batch_norm_eval, {GG_SHAPE(3, 2, 5), GG_SHAPE(2), GG_SHAPE(2)}, 3, false},
     {"f_cross_entropy_ignoring", f_cross_entropy_ignoring, {GG_SHAPE(6, 5)}, 1, false},
 };
 
@@ -125,6 +190,7 @@ static double worst_of(const gradient_case *c, int order)
     gg_graph *g = NULL;
     assert_ok(gg_graph_create(&g, ctx, &(gg_graph_options){.dtype = GG_F64}));
     inputs in = {.g = g, .index = gg_graph_index(g, "index", GG_SHAPE(6))};
+    assert_ok(gg_params_create(&in.p, ctx, GG_F64));
     memcpy(gg_var_data(in.index), (const int32_t[]){0, 2, 2, 4, 1, 0}, 6 * sizeof(int32_t));
     for (int i = 0; i < c->n; i++) {
         in.x[i] = gg_graph_input(g, "x", c->shape[i]);
@@ -155,6 +221,7 @@ static double worst_of(const gradient_case *c, int order)
     double worst;
     assert_ok(gg_graph_check(&worst, g, loss, in.x, d, c->n, 1e-5));
     gg_graph_free(g);
+    gg_params_free(in.p);
     return worst;
 }
 

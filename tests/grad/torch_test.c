@@ -69,6 +69,52 @@ CASE(attention_grouped, gg_var_attention(A, B, C, &(gg_attention_options){.causa
 CASE(attention_window, gg_var_attention(A, B, C, &(gg_attention_options){.causal = true, .window = 9}))
 CASE(rope, gg_var_rope(A, 10000, 0, 0))
 
+CASE(relu6, gg_var_relu6(A))
+CASE(selu, gg_var_selu(A))
+CASE(mish, gg_var_mish(A))
+CASE(hardsigmoid, gg_var_hard_sigmoid(A))
+CASE(hardswish, gg_var_hard_swish(A))
+CASE(celu, gg_var_celu(A, 0.7))
+CASE(prelu, gg_var_prelu(A, gg_var_reshape(B, GG_SHAPE(3, 1))))
+CASE(amin, gg_var_amin(A, 1u << 0 | 1u << 2, false))
+CASE(variance, gg_var_variance(A, 1u << 0 | 1u << 2, false, 1))
+CASE(cumsum0, gg_var_cumsum(A, 0))
+CASE(cumsum2, gg_var_cumsum(A, -1))
+CASE(topk, gg_var_mul(A, gg_var_stop_gradient(gg_var_top_k(A, 5))))
+CASE(cross_entropy_mean, gg_nn_cross_entropy(A, B, NULL, -100, 0))
+CASE(cross_entropy_all, gg_nn_cross_entropy(A, C, B, 2, 0.2))
+CASE(smooth_ignoring, gg_nn_smooth_cross_entropy(A, B, 0.1))
+CASE(group_norm, gg_var_group_norm(A, 2, B, C, 1e-5))
+CASE(conv_transpose1d, gg_var_conv_transpose1d(A, B, &(gg_conv_options){.stride = {3}, .padding = {1}, .output_padding = {2}, .dilation = {2}, .groups = 2}))
+CASE(max_pool1d, gg_var_max_pool1d(A, &(gg_pool_options){.size = {3}, .stride = {2}, .padding = {1}}))
+CASE(avg_pool1d, gg_var_avg_pool1d(A, &(gg_pool_options){.size = {4}, .stride = {3}, .padding = {2}, .count_padding = true}))
+CASE(adaptive_avg_pool2d, gg_var_adaptive_avg_pool2d(A, 3, 4))
+CASE(adaptive_avg_pool2d_even, gg_var_adaptive_avg_pool2d(A, 2, 5))
+CASE(adaptive_max_pool2d, gg_var_adaptive_max_pool2d(A, 3, 4))
+CASE(adaptive_avg_pool1d, gg_var_adaptive_avg_pool1d(A, 5))
+CASE(adaptive_max_pool1d, gg_var_adaptive_max_pool1d(A, 5))
+
+/* Running statistics are the two first parameters; fill_buffers gives them the values of the script. */
+static gg_var *batch_norm(given *in, bool training)
+{
+    static const char *const name[] = {"running_mean", "running_var"};
+    for (int i = 0; i < 2; i++)
+        assert_ok(gg_params_add(in->p, name[i], gg_var_shape(B), GG_PARAM_BUFFER));
+    gg_graph_set_training(in->g, training, 1);
+    return gg_var_batch_norm(A, B, C, gg_graph_param(in->g, in->p, name[0]), gg_graph_param(in->g, in->p, name[1]), 0.3, 1e-5);
+}
+static void fill_buffers(gg_params *p)
+{
+    for (int64_t c = 0; c < gg_params_size(p, 0); c++) {
+        ((float *)gg_params_value(p, 0))[c] = 0.1f * (float)c - 0.2f;
+        ((float *)gg_params_value(p, 1))[c] = 0.5f + 0.25f * (float)c;
+    }
+}
+CASE(batch_norm1d, batch_norm(in, true))
+CASE(batch_norm2d, batch_norm(in, true))
+CASE(batch_norm_eval, batch_norm(in, false))
+CASE(batch_norm1d_eval, batch_norm(in, false))
+
 /* A recurrent layer reads its parameters by name; the inputs behind x are put there. */
 static const char *const recurrent_names[] = {"l.weight_ih_l0", "l.weight_hh_l0", "l.bias_ih_l0", "l.bias_hh_l0"};
 static gg_var *recurrent(given *in, gg_var *(*layer)(const gg_nn *, const char *, gg_var *, int64_t, gg_var **, const gg_rnn_options *), bool relu)
@@ -90,7 +136,14 @@ static const struct {
                  ROW(permute) ROW(concat) ROW(slice) ROW(pad) ROW(gather) ROW(softmax) ROW(log_softmax) ROW(logsumexp) ROW(cross_entropy) ROW(cross_entropy_ignore) ROW(smooth)
                      ROW(weighted) ROW(huber) ROW(bce_logits) ROW(kl) ROW(layer_norm) ROW(rms_norm) ROW(conv2d) ROW(conv2d_strided) ROW(conv2d_groups) ROW(conv1d) ROW(conv1d_causal)
                          ROW(conv_transpose2d) ROW(max_pool2d) ROW(avg_pool2d) ROW(avg_pool2d_counting) ROW(attention) ROW(attention_causal) ROW(attention_grouped) ROW(attention_window)
-                             ROW(rope){"RNN", t_RNN, true}, {"RNNrelu", t_RNNrelu, true}, {"LSTM", t_LSTM, true}, {"GRU", t_GRU, true}};
+                             ROW(rope) ROW(relu6) ROW(selu) ROW(mish) ROW(hardsigmoid) ROW(hardswish) ROW(celu) ROW(prelu) ROW(amin) ROW(variance) ROW(cumsum0)
+                                 ROW(cumsum2)
+                                 ROW(topk) ROW(cross_entropy_mean) ROW(cross_entropy_all) ROW(smooth_ignoring) ROW(group_norm) ROW(conv_transpose1d)
+                                     ROW(max_pool1d) ROW(avg_pool1d)
+                                     ROW(adaptive_avg_pool2d) ROW(adaptive_avg_pool2d_even) ROW(adaptive_max_pool2d) ROW(adaptive_avg_pool1d)
+                                         ROW(adaptive_max_pool1d)
+                                         ROW(batch_norm1d) ROW(batch_norm2d) ROW(batch_norm_eval) ROW(batch_norm1d_eval){"RNN", t_RNN, true},
+                                             {"RNNrelu", t_RNNrelu, true}, {"LSTM", t_LSTM, true}, {"GRU", t_GRU, true}};
 
 static gg_tensors *golden;
 
@@ -157,7 +210,12 @@ static int one(int k, int threads)
         fail_msg("%s: %s", name, gg_message(ctx));
     for (int i = 1; i < n && cases[k].by_name; i++)
         memcpy(gg_params_value(in.p, i - 1), tensor(name, "in", i)->data, (size_t)tensor(name, "in", i)->n_bytes);
+    const bool running = tensor(name, "running", 0) != NULL;
+    if (running)
+        fill_buffers(in.p);
     assert_ok(gg_graph_run(in.g));
+    for (int i = 0; i < 2 && running; i++)
+        wrong += differs(name, i ? "running variance" : "running mean", gg_params_value(in.p, i), tensor(name, "running", i));
     if (gg_var_size(y) != out->n_bytes / 4)
         fail_msg("%s gives %lld numbers, not %lld", name, (long long)gg_var_size(y), (long long)out->n_bytes / 4);
     wrong += differs(name, "result", gg_var_data(y), out);

@@ -124,4 +124,48 @@ recurrent("RNN", nonlinearity="relu")
 recurrent("LSTM")
 recurrent("GRU")
 
+# activations, reductions, selections
+for n in ("relu6", "selu", "mish", "hardsigmoid", "hardswish"):
+    case(n, getattr(F, n), R(3, 37) * 4)
+case("celu", lambda x: F.celu(x, 0.7), R(3, 37))
+case("prelu", lambda x, w: F.prelu(x, w), R(4, 3, 7), R(3))
+case("amin", lambda x: x.amin((0, 2)), R(5, 11, 3))
+case("variance", lambda x: x.var((0, 2)), R(5, 4, 3))
+case("cumsum0", lambda x: x.cumsum(0), R(19, 3, 5))
+case("cumsum2", lambda x: x.cumsum(-1), R(3, 2, 133))
+case("topk", lambda x: x * torch.zeros_like(x).scatter(-1, x.topk(5, -1).indices, 1.0), R(6, 37))
+# losses: ignored targets, weights, smoothing together
+labels = torch.tensor([0, 3, -100, 6, 2, 2, -100, 5, 1])
+case("cross_entropy_mean", lambda x, t: F.cross_entropy(x, t), R(9, 7), labels)
+case("cross_entropy_all", lambda x, w, t: F.cross_entropy(x, t, w.detach(), ignore_index=2, label_smoothing=0.2), R(9, 7), P(7), labels.clamp(0))
+case("smooth_ignoring", lambda x, t: F.cross_entropy(x, t, reduction="none", label_smoothing=0.1), R(9, 7), labels)
+
+
+# normalisation of batches: running statistics begin as the test fills them, and are stored as they are afterwards
+def batch_norm(name, training, *shape):
+    c = torch.arange(shape[1], dtype=torch.float32)
+    mean, var = 0.1 * c - 0.2, 0.5 + 0.25 * c
+
+    def run(x, w, b):
+        return F.batch_norm(x, mean, var, w, b, training, 0.3, 1e-5)
+
+    case(name, run, R(*shape) * 1.5 + 2, R(shape[1]), R(shape[1]))
+    out[f"{name}/running0"], out[f"{name}/running1"] = mean, var
+
+
+batch_norm("batch_norm1d", True, 33, 19)
+batch_norm("batch_norm2d", True, 5, 3, 7, 9)
+batch_norm("batch_norm_eval", False, 5, 3, 4)
+batch_norm("batch_norm1d_eval", False, 4, 6)
+case("group_norm", lambda x, w, b: F.group_norm(x, 2, w, b), R(3, 6, 5, 4), R(6), R(6))
+# one axis, adaptive sizes
+case("conv_transpose1d", lambda x, w: F.conv_transpose1d(x, w, stride=3, padding=1, output_padding=2, dilation=2, groups=2), R(2, 4, 6), R(4, 3, 3))
+case("max_pool1d", lambda x: F.max_pool1d(x, 3, stride=2, padding=1), R(2, 3, 14))
+case("avg_pool1d", lambda x: F.avg_pool1d(x, 4, stride=3, padding=2), R(2, 3, 14))
+case("adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, (3, 4)), R(2, 3, 7, 10))
+case("adaptive_avg_pool2d_even", lambda x: F.adaptive_avg_pool2d(x, (2, 5)), R(2, 3, 6, 10))
+case("adaptive_max_pool2d", lambda x: F.adaptive_max_pool2d(x, (3, 4)), R(2, 3, 7, 10))
+case("adaptive_avg_pool1d", lambda x: F.adaptive_avg_pool1d(x, 5), R(2, 3, 13))
+case("adaptive_max_pool1d", lambda x: F.adaptive_max_pool1d(x, 5), R(2, 3, 13))
+
 save_file(out, os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.safetensors"))
