@@ -111,6 +111,28 @@ typedef struct gg_block_options {
 } gg_block_options;
 GG_API gg_var *gg_nn_block(const gg_nn *n, const char *name, gg_var *x, const gg_block_options *options);
 
+/* Multi-head attention of q (B, T, d) to kv (B, S, d) -> (B, T, d), q = kv: self-attention. in_proj_weight (3 d, d) and in_proj_bias (q, k, v from top to
+ * bottom), out_proj.weight (d, d), out_proj.bias. options: causal, window, key_mask as in gg_var_attention; may be NULL. */
+GG_API gg_var *gg_nn_multihead_attention(const gg_nn *n, const char *name, gg_var *q, gg_var *kv, int64_t n_heads, const gg_attention_options *options);
+
+/* torch.nn.TransformerEncoderLayer, TransformerDecoderLayer (batch_first) and stacks of them, with their names: self_attn, multihead_attn (decoder:
+ * attention to memory), linear1, linear2, norm1, norm2, norm3; of a stack NAME.layers.0 ... and, with final_norm, NAME.norm. Dropout is where
+ * torch has it, but for the weights of the attention, which have none. */
+typedef struct gg_transformer_options {
+    int64_t n_heads, d_ff;
+    bool causal;          /* self-attention sees what was before only */
+    bool norm_first;      /* x + f(norm x) instead of norm(x + f x) */
+    bool gelu;            /* else ReLU */
+    bool final_norm;      /* of stacks */
+    double dropout, eps;  /* eps 0: 1e-5 */
+    gg_var *key_mask;     /* (B, T), 0: nobody sees this position; NULL: none */
+    gg_var *memory_mask;  /* (B, S), the same for memory */
+} gg_transformer_options;
+GG_API gg_var *gg_nn_transformer_encoder_layer(const gg_nn *n, const char *name, gg_var *x, const gg_transformer_options *options);
+GG_API gg_var *gg_nn_transformer_decoder_layer(const gg_nn *n, const char *name, gg_var *x, gg_var *memory, const gg_transformer_options *options);
+GG_API gg_var *gg_nn_transformer_encoder(const gg_nn *n, const char *name, gg_var *x, int n_layers, const gg_transformer_options *options);
+GG_API gg_var *gg_nn_transformer_decoder(const gg_nn *n, const char *name, gg_var *x, gg_var *memory, int n_layers, const gg_transformer_options *options);
+
 /* --- losses, elementwise: take their mean. p: logits or predictions; t: of the same shape ----------------------------------------------- */
 GG_API gg_var *gg_nn_mse(gg_var *p, gg_var *t);
 GG_API gg_var *gg_nn_mae(gg_var *p, gg_var *t);

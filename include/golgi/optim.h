@@ -42,9 +42,9 @@
 extern "C" {
 #endif
 
-/* code, name, blocks of state */
+/* code, name, blocks of state (lbfgs: and two more for each step of its history) */
 #define GG_OPTIM_MAP(X) \
-    X(SGD, sgd, 1) X(ADAM, adam, 2) X(ADAMW, adamw, 2) X(RMSPROP, rmsprop, 3) X(ADAGRAD, adagrad, 1) X(RPROP, rprop, 2)
+    X(SGD, sgd, 1) X(ADAM, adam, 2) X(ADAMW, adamw, 2) X(RMSPROP, rmsprop, 3) X(ADAGRAD, adagrad, 1) X(RPROP, rprop, 2) X(LBFGS, lbfgs, 2)
 typedef enum gg_optim_kind {
 #define GG_X(code, name, blocks) GG_OPTIM_##code,
     GG_OPTIM_MAP(GG_X)
@@ -56,7 +56,7 @@ GG_API const char *gg_optim_name(gg_optim_kind k); /* "adamw" */
 /* A zero reads as the default, as in PyTorch; so a true zero of beta, alpha or eps cannot be asked for. */
 typedef struct gg_optim_options {
     gg_optim_kind kind;
-    double lr;            /* learning rate; default 1e-3 (rmsprop, adagrad, rprop: 1e-2) */
+    double lr;            /* learning rate; default 1e-3 (rmsprop, adagrad, rprop: 1e-2; lbfgs: 1) */
     double momentum;      /* sgd, rmsprop; 0: none */
     double dampening;     /* sgd */
     bool nesterov;        /* sgd */
@@ -67,6 +67,10 @@ typedef struct gg_optim_options {
     double weight_decay;  /* adamw: decoupled, w (1 - lr wd); all others: wd w is added to the gradient (L2) */
     double lr_decay;      /* adagrad: lr / (1 + (t - 1) lr_decay) */
     double eta_minus, eta_plus, step_min, step_max; /* rprop: 0.5, 1.2, 1e-6, 50 */
+    int64_t max_iter, max_eval; /* lbfgs: iterations and looks at the loss a step, 20 and 5/4 max_iter */
+    int history;          /* lbfgs: steps it remembers, 100 */
+    bool strong_wolfe;    /* lbfgs: a line search instead of steps of length lr */
+    double tolerance_grad, tolerance_change; /* lbfgs: a step ends when no gradient, or no change, is larger: 1e-7, 1e-9 */
     double clip_norm;     /* largest L2 norm of all gradients together; 0: any */
     double clip_value;    /* largest |gradient|; 0: any */
 } gg_optim_options;
@@ -76,6 +80,11 @@ typedef struct gg_optim gg_optim;
 GG_API gg_status gg_optim_create(gg_optim **out, gg_context *ctx, gg_params *params, const gg_optim_options *options);
 GG_API void gg_optim_free(gg_optim *o);
 GG_API gg_status gg_optim_step(gg_optim *o);
+/* The loss at the parameters as they are, and its gradients in the parameters (gg_graph_run does it). */
+typedef gg_status (*gg_optim_evaluate)(void *user, double *loss);
+/* A step with a function to call. lbfgs needs it and calls it up to max_eval times, with other parameters; all others call it once and step. *loss (may be
+ * NULL): at the beginning of the step. */
+GG_API gg_status gg_optim_step_with(gg_optim *o, gg_optim_evaluate evaluate, void *user, double *loss);
 GG_API void gg_optim_set_lr(gg_optim *o, double lr);
 GG_API double gg_optim_lr(const gg_optim *o);
 GG_API double gg_optim_norm(const gg_optim *o); /* of the gradients at the last step, before clipping; NaN unless clip_norm is on */

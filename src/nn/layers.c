@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/work.h"
 #include "grad/graph.h"
+#include "nn/layers.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -58,14 +59,23 @@ gg_status gg_nn_init(gg_params *p, uint64_t seed)
 }
 
 /* NAME.PART */
-static gg_var *part(const gg_nn *n, const char *name, const char *part_, gg_shape shape, gg_init init, double bound, unsigned flags)
+gg_var *gg__nn_part(const gg_nn *n, const char *name, const char *part, gg_shape shape, int init, double bound, unsigned flags)
 {
     char full[256];
     const gg_nn bare = {n->graph, n->params, NULL};
-    return full_name(full, n, name, part_) ? gg_nn_param(&bare, full, shape, init, bound, flags) : NULL;
+    return full_name(full, n, name, part) ? gg_nn_param(&bare, full, shape, (gg_init)init, bound, flags) : NULL;
 }
 
-static double bound_of(int64_t fan_in) { return fan_in > 0 ? 1 / sqrt((double)fan_in) : 0; }
+/* gain / sqrt(fan_in) sqrt(3) with gain = sqrt(2 / (1 + a^2)), in torch's order of roundings */
+double gg__nn_bound(int64_t fan_in)
+{
+    const double a = sqrt(5), gain = sqrt(2 / (1 + a * a));
+    return fan_in > 0 ? sqrt(3) * (gain / sqrt((double)fan_in)) : 0;
+}
+
+double gg__nn_xavier(int64_t fan_in, int64_t fan_out) { return sqrt(3) * (1 * sqrt(2 / (double)(fan_in + fan_out))); }
+
+static double bound_of(int64_t fan_in) { return fan_in > 0 ? 1 / sqrt((double)fan_in) : 0; } /* of biases and recurrent layers */
 
 gg_var *gg_nn_linear(const gg_nn *n, const char *name, gg_var *x, int64_t n_out, bool bias)
 {
@@ -74,8 +84,8 @@ gg_var *gg_nn_linear(const gg_nn *n, const char *name, gg_var *x, int64_t n_out,
     if (x->shape.n < 1)
         return gg__mistake(x->g, GG_EINVAL, "linear %s of a scalar", name);
     const int64_t K = x->shape.d[x->shape.n - 1];
-    gg_var *w = part(n, name, "weight", GG_SHAPE(n_out, K), GG_INIT_UNIFORM, bound_of(K), 0);
-    gg_var *b = bias ? part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(K), GG_PARAM_NO_DECAY) : NULL;
+    gg_var *w = gg__nn_part(n, name, "weight", GG_SHAPE(n_out, K), GG_INIT_UNIFORM, gg__nn_bound(K), 0);
+    gg_var *b = bias ? gg__nn_part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(K), GG_PARAM_NO_DECAY) : NULL;
     return bias ? gg_var_affine(x, w, b) : gg_var_linear(x, w);
 }
 
@@ -86,8 +96,8 @@ gg_var *gg_nn_conv2d(const gg_nn *n, const char *name, gg_var *x, int64_t n_out,
     if (x->shape.n != 4)
         return gg__mistake(x->g, GG_EINVAL, "conv2d %s of %s: (N, C, H, W) is needed", name, SHAPE_TEXT(x));
     const int64_t C = x->shape.d[1] / (o && o->groups > 0 ? o->groups : 1);
-    gg_var *y = gg_var_conv2d(x, part(n, name, "weight", GG_SHAPE(n_out, C, kh, kw), GG_INIT_UNIFORM, bound_of(C * kh * kw), 0), o);
-    gg_var *b = bias ? part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(C * kh * kw), GG_PARAM_NO_DECAY) : NULL;
+    gg_var *y = gg_var_conv2d(x, gg__nn_part(n, name, "weight", GG_SHAPE(n_out, C, kh, kw), GG_INIT_UNIFORM, gg__nn_bound(C * kh * kw), 0), o);
+    gg_var *b = bias ? gg__nn_part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(C * kh * kw), GG_PARAM_NO_DECAY) : NULL;
     return bias ? gg_var_add(y, gg_var_reshape(b, GG_SHAPE(n_out, 1, 1))) : y;
 }
 
@@ -98,14 +108,14 @@ gg_var *gg_nn_conv1d(const gg_nn *n, const char *name, gg_var *x, int64_t n_out,
     if (x->shape.n != 3)
         return gg__mistake(x->g, GG_EINVAL, "conv1d %s of %s: (N, C, T) is needed", name, SHAPE_TEXT(x));
     const int64_t C = x->shape.d[1] / (o && o->groups > 0 ? o->groups : 1);
-    gg_var *y = gg_var_conv1d(x, part(n, name, "weight", GG_SHAPE(n_out, C, k), GG_INIT_UNIFORM, bound_of(C * k), 0), o);
-    gg_var *b = bias ? part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(C * k), GG_PARAM_NO_DECAY) : NULL;
+    gg_var *y = gg_var_conv1d(x, gg__nn_part(n, name, "weight", GG_SHAPE(n_out, C, k), GG_INIT_UNIFORM, gg__nn_bound(C * k), 0), o);
+    gg_var *b = bias ? gg__nn_part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(C * k), GG_PARAM_NO_DECAY) : NULL;
     return bias ? gg_var_add(y, gg_var_reshape(b, GG_SHAPE(n_out, 1))) : y;
 }
 
 gg_var *gg_nn_embedding(const gg_nn *n, const char *name, gg_var *index, int64_t n_rows, int64_t width)
 {
-    return index ? gg_var_gather(part(n, name, "weight", GG_SHAPE(n_rows, width), GG_INIT_NORMAL, 1, 0), index) : NULL;
+    return index ? gg_var_gather(gg__nn_part(n, name, "weight", GG_SHAPE(n_rows, width), GG_INIT_NORMAL, 1, 0), index) : NULL;
 }
 
 gg_var *gg_nn_layer_norm(const gg_nn *n, const char *name, gg_var *x, double eps)
@@ -113,7 +123,8 @@ gg_var *gg_nn_layer_norm(const gg_nn *n, const char *name, gg_var *x, double eps
     if (!x || x->shape.n < 1)
         return NULL;
     const gg_shape s = GG_SHAPE(x->shape.d[x->shape.n - 1]);
-    gg_var *w = part(n, name, "weight", s, GG_INIT_CONSTANT, 1, GG_PARAM_NO_DECAY), *b = part(n, name, "bias", s, GG_INIT_CONSTANT, 0, GG_PARAM_NO_DECAY);
+    gg_var *w = gg__nn_part(n, name, "weight", s, GG_INIT_CONSTANT, 1, GG_PARAM_NO_DECAY), *b =
+        gg__nn_part(n, name, "bias", s, GG_INIT_CONSTANT, 0, GG_PARAM_NO_DECAY);
     return gg_var_layer_norm(x, w, b, eps != 0 ? eps : 1e-5);
 }
 
@@ -121,7 +132,7 @@ gg_var *gg_nn_rms_norm(const gg_nn *n, const char *name, gg_var *x, double eps)
 {
     if (!x || x->shape.n < 1)
         return NULL;
-    gg_var *w = part(n, name, "weight", GG_SHAPE(x->shape.d[x->shape.n - 1]), GG_INIT_CONSTANT, 1, GG_PARAM_NO_DECAY);
+    gg_var *w = gg__nn_part(n, name, "weight", GG_SHAPE(x->shape.d[x->shape.n - 1]), GG_INIT_CONSTANT, 1, GG_PARAM_NO_DECAY);
     return gg_var_rms_norm(x, w, eps != 0 ? eps : 1e-6);
 }
 
@@ -132,9 +143,10 @@ gg_var *gg_nn_batch_norm(const gg_nn *n, const char *name, gg_var *x, double mom
     if (x->shape.n < 2)
         return gg__mistake(x->g, GG_EINVAL, "batch_norm %s of %s: (N, C, ...) is needed", name, SHAPE_TEXT(x));
     const gg_shape s = GG_SHAPE(x->shape.d[1]);
-    gg_var *w = part(n, name, "weight", s, GG_INIT_CONSTANT, 1, GG_PARAM_NO_DECAY), *b = part(n, name, "bias", s, GG_INIT_CONSTANT, 0, GG_PARAM_NO_DECAY);
-    gg_var *mean = part(n, name, "running_mean", s, GG_INIT_CONSTANT, 0, GG_PARAM_BUFFER), *var =
-        part(n, name, "running_var", s, GG_INIT_CONSTANT, 1, GG_PARAM_BUFFER);
+    gg_var *w = gg__nn_part(n, name, "weight", s, GG_INIT_CONSTANT, 1, GG_PARAM_NO_DECAY), *b =
+        gg__nn_part(n, name, "bias", s, GG_INIT_CONSTANT, 0, GG_PARAM_NO_DECAY);
+    gg_var *mean = gg__nn_part(n, name, "running_mean", s, GG_INIT_CONSTANT, 0, GG_PARAM_BUFFER), *var =
+        gg__nn_part(n, name, "running_var", s, GG_INIT_CONSTANT, 1, GG_PARAM_BUFFER);
     return gg_var_batch_norm(x, w, b, mean, var, momentum != 0 ? momentum : 0.1, eps != 0 ? eps : 1e-5);
 }
 
@@ -145,7 +157,8 @@ gg_var *gg_nn_group_norm(const gg_nn *n, const char *name, gg_var *x, int64_t gr
     if (x->shape.n < 2)
         return gg__mistake(x->g, GG_EINVAL, "group_norm %s of %s: (N, C, ...) is needed", name, SHAPE_TEXT(x));
     const gg_shape s = GG_SHAPE(x->shape.d[1]);
-    gg_var *w = part(n, name, "weight", s, GG_INIT_CONSTANT, 1, GG_PARAM_NO_DECAY), *b = part(n, name, "bias", s, GG_INIT_CONSTANT, 0, GG_PARAM_NO_DECAY);
+    gg_var *w = gg__nn_part(n, name, "weight", s, GG_INIT_CONSTANT, 1, GG_PARAM_NO_DECAY), *b =
+        gg__nn_part(n, name, "bias", s, GG_INIT_CONSTANT, 0, GG_PARAM_NO_DECAY);
     return gg_var_group_norm(x, groups, w, b, eps != 0 ? eps : 1e-5);
 }
 
@@ -156,8 +169,9 @@ gg_var *gg_nn_conv_transpose2d(const gg_nn *n, const char *name, gg_var *x, int6
     if (x->shape.n != 4)
         return gg__mistake(x->g, GG_EINVAL, "conv_transpose2d %s of %s: (N, C, H, W) is needed", name, SHAPE_TEXT(x));
     const int64_t O = n_out / (o && o->groups > 0 ? o->groups : 1);
-    gg_var *y = gg_var_conv_transpose2d(x, part(n, name, "weight", GG_SHAPE(x->shape.d[1], O, kh, kw), GG_INIT_UNIFORM, bound_of(O * kh * kw), 0), o);
-    gg_var *b = bias ? part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(O * kh * kw), GG_PARAM_NO_DECAY) : NULL;
+    gg_var *y = gg_var_conv_transpose2d(x, gg__nn_part(n, name, "weight", GG_SHAPE(x->shape.d[1], O, kh, kw), GG_INIT_UNIFORM, gg__nn_bound(O * kh * kw), 0),
+                                        o);
+    gg_var *b = bias ? gg__nn_part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(O * kh * kw), GG_PARAM_NO_DECAY) : NULL;
     return bias ? gg_var_add(y, gg_var_reshape(b, GG_SHAPE(n_out, 1, 1))) : y;
 }
 
@@ -168,8 +182,8 @@ gg_var *gg_nn_conv_transpose1d(const gg_nn *n, const char *name, gg_var *x, int6
     if (x->shape.n != 3)
         return gg__mistake(x->g, GG_EINVAL, "conv_transpose1d %s of %s: (N, C, T) is needed", name, SHAPE_TEXT(x));
     const int64_t O = n_out / (o && o->groups > 0 ? o->groups : 1);
-    gg_var *y = gg_var_conv_transpose1d(x, part(n, name, "weight", GG_SHAPE(x->shape.d[1], O, k), GG_INIT_UNIFORM, bound_of(O * k), 0), o);
-    gg_var *b = bias ? part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(O * k), GG_PARAM_NO_DECAY) : NULL;
+    gg_var *y = gg_var_conv_transpose1d(x, gg__nn_part(n, name, "weight", GG_SHAPE(x->shape.d[1], O, k), GG_INIT_UNIFORM, gg__nn_bound(O * k), 0), o);
+    gg_var *b = bias ? gg__nn_part(n, name, "bias", GG_SHAPE(n_out), GG_INIT_UNIFORM, bound_of(O * k), GG_PARAM_NO_DECAY) : NULL;
     return bias ? gg_var_add(y, gg_var_reshape(b, GG_SHAPE(n_out, 1))) : y;
 }
 
@@ -219,10 +233,10 @@ static gg_var *recurrent(const gg_nn *n, const char *name, gg_var *x, int64_t H,
     const int64_t K = x->shape.d[2], B = x->shape.d[1], gates = kind == LSTM ? 4 * H : kind == GRU ? 3 * H : H;
     const double bound = bound_of(H);
     const bool continuous = kind == CTRNN_TANH || kind == CTRNN_RELU;
-    gg_var *w_in = part(n, name, "weight_ih_l0", GG_SHAPE(gates, K), GG_INIT_UNIFORM, bound, 0);
-    cell c = {.kind = kind, .alpha = alpha, .w = part(n, name, "weight_hh_l0", GG_SHAPE(gates, H), GG_INIT_UNIFORM, bound, 0)};
-    gg_var *b_in = part(n, name, continuous ? "bias_l0" : "bias_ih_l0", GG_SHAPE(gates), GG_INIT_UNIFORM, bound, GG_PARAM_NO_DECAY);
-    c.b = continuous ? NULL : part(n, name, "bias_hh_l0", GG_SHAPE(gates), GG_INIT_UNIFORM, bound, GG_PARAM_NO_DECAY);
+    gg_var *w_in = gg__nn_part(n, name, "weight_ih_l0", GG_SHAPE(gates, K), GG_INIT_UNIFORM, bound, 0);
+    cell c = {.kind = kind, .alpha = alpha, .w = gg__nn_part(n, name, "weight_hh_l0", GG_SHAPE(gates, H), GG_INIT_UNIFORM, bound, 0)};
+    gg_var *b_in = gg__nn_part(n, name, continuous ? "bias_l0" : "bias_ih_l0", GG_SHAPE(gates), GG_INIT_UNIFORM, bound, GG_PARAM_NO_DECAY);
+    c.b = continuous ? NULL : gg__nn_part(n, name, "bias_hh_l0", GG_SHAPE(gates), GG_INIT_UNIFORM, bound, GG_PARAM_NO_DECAY);
     gg_var *all = gg_var_affine(x, w_in, b_in), *zero = gg_graph_fill(n->graph, GG_SHAPE(B, H), 0), *end[2] = {NULL, NULL}, *out = NULL;
     gg_var *carry[2] = {o->h0 ? o->h0 : zero, o->c0 ? o->c0 : zero};
     if (all && c.w && (continuous || c.b) && carry[0] && carry[1])

@@ -2,29 +2,10 @@
  *
  * Neighbouring parameters with the same flags are one range: a net without exceptions is updated in a single call. The loops are those of the
  * graph's number format and instruction set (grad/loops.h). The norm of the gradients is summed in double, range by range.
- * Formulas: torch.optim's documentation of SGD, Adam, AdamW, RMSprop, Adagrad, Rprop.
+ * Formulas: torch.optim's documentation of SGD, Adam, AdamW, RMSprop, Adagrad, Rprop. (lbfgs.c has the one that calls back.)
  */
-#include <golgi/optim.h>
-#include "base/memory.h"
-#include "grad/loops.h"
+#include "nn/optim.h"
 #include <math.h>
-
-typedef struct range {
-    int64_t first, n;
-    bool decays;
-} range;
-
-struct gg_optim {
-    gg_context *ctx;
-    gg_params *params;
-    gg_optim_options o;
-    const gg__loops *loops;
-    int64_t steps;
-    double norm;
-    int n_blocks, n_ranges;
-    void *block[3];
-    range *range; /* (n_ranges,) */
-};
 
 static const struct {
     const char *name;
@@ -41,7 +22,8 @@ static double or_else(double x, double otherwise) { return x == 0 ? otherwise : 
 
 static gg_optim_options with_defaults(gg_optim_options o)
 {
-    o.lr = or_else(o.lr, o.kind == GG_OPTIM_RMSPROP || o.kind == GG_OPTIM_ADAGRAD || o.kind == GG_OPTIM_RPROP ? 1e-2 : 1e-3);
+    const bool hundredth = o.kind == GG_OPTIM_RMSPROP || o.kind == GG_OPTIM_ADAGRAD || o.kind == GG_OPTIM_RPROP;
+    o.lr = or_else(o.lr, o.kind == GG_OPTIM_LBFGS ? 1 : hundredth ? 1e-2 : 1e-3);
     o.beta1 = or_else(o.beta1, 0.9);
     o.beta2 = or_else(o.beta2, 0.999);
     o.alpha = or_else(o.alpha, 0.99);
@@ -50,6 +32,11 @@ static gg_optim_options with_defaults(gg_optim_options o)
     o.eta_plus = or_else(o.eta_plus, 1.2);
     o.step_min = or_else(o.step_min, 1e-6);
     o.step_max = or_else(o.step_max, 50);
+    o.max_iter = o.max_iter ? o.max_iter : 20;
+    o.max_eval = o.max_eval ? o.max_eval : o.max_iter * 5 / 4;
+    o.history = o.history ? o.history : 100;
+    o.tolerance_grad = or_else(o.tolerance_grad, 1e-7);
+    o.tolerance_change = or_else(o.tolerance_change, 1e-9);
     return o;
 }
 
@@ -60,7 +47,10 @@ static gg_status check(gg_context *ctx, const gg_optim_options *o)
         double value, low, high; /* low <= value < high */
     } list[] = {{"lr", o->lr, 0, INFINITY}, {"momentum", o->momentum, 0, 1}, {"dampening", o->dampening, 0, 1 + 1e-12}, {"beta1", o->beta1, 0, 1}, {"beta2", o->beta2, 0, 1},
                 {"alpha", o->alpha, 0, 1}, {"eps", o->eps, 0, INFINITY}, {"weight_decay", o->weight_decay, 0, INFINITY}, {"lr_decay", o->lr_decay, 0, INFINITY},
-                {"eta_minus", o->eta_minus, 0, 1}, {"eta_plus", o->eta_plus, 1, INFINITY}, {"clip_norm", o->clip_norm, 0, INFINITY}, {"clip_value", o->clip_value, 0, INFINITY}};
+                {"eta_minus", o->eta_minus, 0, 1}, {"eta_plus", o->eta_plus, 1, INFINITY}, {"clip_norm", o->clip_norm, 0, INFINITY},
+                    {"clip_value", o->clip_value, 0, INFINITY},
+                {"max_iter", (double)o->max_iter, 1, 1e9}, {"max_eval", (double)o->max_eval, 1, 1e9}, {"history", o->history, 1, 10000},
+                {"tolerance_grad", o->tolerance_grad, 0, INFINITY}, {"tolerance_change", o->tolerance_change, 0, INFINITY}};
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
         if (!(list[i].value >= list[i].low && list[i].value < list[i].high))
             return gg_fail(ctx, GG_EINVAL, "%s: %s is %g, it must be at least %g and below %g", gg_optim_name(o->kind), list[i].name, list[i].value, list[i].low, list[i].high);
@@ -72,19 +62,19 @@ static gg_status check(gg_context *ctx, const gg_optim_options *o)
 static gg_status find_ranges(gg_optim *o)
 {
     const int n = gg_params_count(o->params);
-    if (!(o->range = gg_new(o->ctx, range, n)))
+    if (!(o->range = gg_new(o->ctx, gg__optim_range, n)))
         return GG_ENOMEM;
     for (int i = 0; i < n; i++) {
         const unsigned flags = gg_params_flags(o->params, i);
         const int64_t first = gg_params_offset(o->params, i), end = i + 1 < n ? gg_params_offset(o->params, i + 1) : gg_params_extent(o->params);
         const bool decays = !(flags & GG_PARAM_NO_DECAY) || o->o.weight_decay == 0;
-        range *last = o->n_ranges ? &o->range[o->n_ranges - 1] : NULL;
+        gg__optim_range *last = o->n_ranges ? &o->range[o->n_ranges - 1] : NULL;
         if (flags & (GG_PARAM_FROZEN | GG_PARAM_BUFFER))
             continue;
         if (last && last->first + last->n == first && last->decays == decays)
             last->n = end - last->first;
         else
-            o->range[o->n_ranges++] = (range){first, end - first, decays};
+            o->range[o->n_ranges++] = (gg__optim_range){first, end - first, decays};
     }
     return GG_OK;
 }
@@ -97,10 +87,15 @@ gg_status gg_optim_create(gg_optim **out, gg_context *ctx, gg_params *params, co
     if (!o)
         return GG_ENOMEM;
     const bool f64 = gg_params_dtype(params) == GG_F64;
-    *o = (gg_optim){.ctx = ctx, .params = params, .o = all, .loops = gg__loops_best(f64), .norm = NAN, .n_blocks = kinds[all.kind].blocks};
-    gg_status s = gg_params_value(params, -1) ? find_ranges(o) : GG_ENOMEM;
+    const bool lbfgs = all.kind == GG_OPTIM_LBFGS;
+    *o = (gg_optim){.ctx = ctx, .params = params, .o = all, .loops = gg__loops_best(f64), .norm = NAN, .n_blocks = kinds[all.kind].blocks + (lbfgs ? 2 * all.history : 0)};
+    gg_status s = gg_params_value(params, -1) && (o->block = gg_new(ctx, void *, o->n_blocks + 1)) ? find_ranges(o) : GG_ENOMEM;
+    const size_t bytes = gg_mul(gg_params_extent(params), f64 ? 8 : 4), least = (size_t)all.history * sizeof(double);
     for (int i = 0; i < o->n_blocks && s == GG_OK; i++)
-        if (!(o->block[i] = gg_alloc(ctx, gg_mul(gg_params_extent(params), f64 ? 8 : 4))))
+        if (!(o->block[i] = gg_alloc(ctx, bytes)))
+            s = GG_ENOMEM;
+    for (int i = 0; i < GG__LBFGS_WORK && lbfgs && s == GG_OK; i++)
+        if (!(o->work[i] = gg_alloc(ctx, bytes > least ? bytes : least)))
             s = GG_ENOMEM;
     if (s != GG_OK) {
         gg_optim_free(o);
@@ -114,28 +109,29 @@ void gg_optim_free(gg_optim *o)
 {
     if (!o)
         return;
-    for (int i = 0; i < o->n_blocks; i++)
+    for (int i = 0; i < o->n_blocks && o->block; i++)
         gg_drop(o->ctx, o->block[i]);
+    for (int i = 0; i < GG__LBFGS_WORK; i++)
+        gg_drop(o->ctx, o->work[i]);
+    gg_drop(o->ctx, o->block);
     gg_drop(o->ctx, o->range);
     gg_drop(o->ctx, o);
 }
 
-static void *at(const gg_optim *o, void *block, int64_t i) { return block ? (char *)block + i * (gg_params_dtype(o->params) == GG_F64 ? 8 : 4) : NULL; }
-
-static gg_status clip(gg_optim *o)
+gg_status gg__optim_clip(gg_optim *o)
 {
     double factor = 1;
     if (o->o.clip_norm > 0) {
         double sum = 0;
         for (int i = 0; i < o->n_ranges; i++)
-            sum += o->loops->sum_squares(at(o, gg_params_gradient(o->params, -1), o->range[i].first), o->range[i].n);
+            sum += o->loops->sum_squares(gg__optim_at(o, gg_params_gradient(o->params, -1), o->range[i].first), o->range[i].n);
         o->norm = sqrt(sum);
         if (!isfinite(o->norm))
             return gg_fail(o->ctx, GG_ENAN, "%s, step %lld: the norm of the gradients is not finite", gg_optim_name(o->o.kind), (long long)o->steps + 1);
         factor = o->norm > o->o.clip_norm ? o->o.clip_norm / (o->norm + 1e-6) : 1;
     }
     for (int i = 0; i < o->n_ranges; i++) {
-        void *g = at(o, gg_params_gradient(o->params, -1), o->range[i].first);
+        void *g = gg__optim_at(o, gg_params_gradient(o->params, -1), o->range[i].first);
         if (factor != 1)
             o->loops->scale(g, g, o->range[i].n, &factor);
         if (o->o.clip_value > 0)
@@ -173,16 +169,29 @@ static gg__update loop_of(const gg_optim *o, double c[8], bool decays)
 
 gg_status gg_optim_step(gg_optim *o)
 {
-    GG_TRY(clip(o));
+    if (o->o.kind == GG_OPTIM_LBFGS)
+        return gg_fail(o->ctx, GG_EINVAL, "lbfgs looks at the loss more than once a step: gg_optim_step_with is needed");
+    GG_TRY(gg__optim_clip(o));
     o->steps++;
     for (int i = 0; i < o->n_ranges; i++) {
-        const range *r = &o->range[i];
+        const gg__optim_range *r = &o->range[i];
         double c[8];
         const gg__update update = loop_of(o, c, r->decays);
-        update(at(o, gg_params_value(o->params, -1), r->first), at(o, gg_params_gradient(o->params, -1), r->first), at(o, o->block[0], r->first), at(o, o->block[1], r->first),
-               at(o, o->block[2], r->first), r->n, c);
+        update(gg__optim_at(o, gg_params_value(o->params, -1), r->first), gg__optim_at(o, gg_params_gradient(o->params, -1), r->first),
+               gg__optim_at(o, o->block[0], r->first), gg__optim_at(o, o->block[1], r->first),
+               gg__optim_at(o, o->block[2], r->first), r->n, c);
     }
     return GG_OK;
+}
+
+gg_status gg_optim_step_with(gg_optim *o, gg_optim_evaluate evaluate, void *user, double *loss)
+{
+    double unused;
+    loss = loss ? loss : &unused;
+    if (o->o.kind == GG_OPTIM_LBFGS)
+        return gg__lbfgs_step(o, evaluate, user, loss);
+    GG_TRY(evaluate(user, loss));
+    return gg_optim_step(o);
 }
 
 void gg_optim_set_lr(gg_optim *o, double lr) { o->o.lr = lr; }
