@@ -88,8 +88,9 @@ gg_status gg_optim_create(gg_optim **out, gg_context *ctx, gg_params *params, co
         return GG_ENOMEM;
     const bool f64 = gg_params_dtype(params) == GG_F64;
     const bool lbfgs = all.kind == GG_OPTIM_LBFGS;
-    *o = (gg_optim){.ctx = ctx, .params = params, .o = all, .loops = gg__loops_best(f64), .norm = NAN, .n_blocks = kinds[all.kind].blocks + (lbfgs ? 2 * all.history : 0)};
-    gg_status s = gg_params_value(params, -1) && (o->block = gg_new(ctx, void *, o->n_blocks + 1)) ? find_ranges(o) : GG_ENOMEM;
+    *o = (gg_optim){.ctx = ctx, .params = params, .o = all, .loops = gg__loops_best(f64), .norm = NAN};
+    o->n_blocks = kinds[all.kind].blocks + (lbfgs ? 2 * all.history : 0);
+    gg_status s = gg_params_value(params, -1) && (o->block = gg_new(ctx, void *, o->n_blocks > 3 ? o->n_blocks : 3)) ? find_ranges(o) : GG_ENOMEM;
     const size_t bytes = gg_mul(gg_params_extent(params), f64 ? 8 : 4), least = (size_t)all.history * sizeof(double);
     for (int i = 0; i < o->n_blocks && s == GG_OK; i++)
         if (!(o->block[i] = gg_alloc(ctx, bytes)))

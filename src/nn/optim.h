@@ -18,12 +18,15 @@ struct gg_optim {
     int64_t steps;
     double norm;
     int n_blocks, n_ranges;
-    void **block;           /* (n_blocks,) state */
+    void **block;           /* (n_blocks, at least 3) state; NULL: none */
     void *work[5];          /* lbfgs: what a step needs besides */
     gg__optim_range *range; /* (n_ranges,) */
 };
 
-static inline void *gg__optim_at(const gg_optim *o, void *block, int64_t i) { return block ? (char *)block + i * (gg_params_dtype(o->params) == GG_F64 ? 8 : 4) : NULL; }
+static inline void *gg__optim_at(const gg_optim *o, void *block, int64_t i)
+{
+    return block ? (char *)block + i * (gg_params_dtype(o->params) == GG_F64 ? 8 : 4) : NULL;
+}
 /* Clips the gradients as the options say. */
 gg_status gg__optim_clip(gg_optim *o);
 

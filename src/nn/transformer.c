@@ -18,8 +18,8 @@ gg_var *gg_nn_multihead_attention(const gg_nn *n, const char *name, gg_var *q, g
         return NULL;
     const int64_t d = q->shape.n == 3 ? q->shape.d[2] : 0;
     if (d == 0 || kv->shape.n != 3 || kv->shape.d[2] != d || kv->shape.d[0] != q->shape.d[0] || n_heads < 1 || d % n_heads)
-        return gg__mistake(q->g, GG_EINVAL, "multihead_attention %s of %s to %s with %lld heads: (B, T, d) and (B, S, d), heads a divisor of d", name, SHAPE_TEXT(q),
-                           SHAPE_TEXT(kv), (long long)n_heads);
+        return gg__mistake(q->g, GG_EINVAL, "multihead_attention %s of %s to %s with %lld heads: (B, T, d) and (B, S, d), heads a divisor of d", name,
+                           SHAPE_TEXT(q), SHAPE_TEXT(kv), (long long)n_heads);
     gg_var *w_out = gg__nn_part(n, name, "out_proj.weight", GG_SHAPE(d, d), GG_INIT_UNIFORM, gg__nn_bound(d), 0);
     gg_var *b_out = gg__nn_part(n, name, "out_proj.bias", GG_SHAPE(d), GG__INIT_ZERO_DRAWN, gg__nn_bound(d), GG_PARAM_NO_DECAY);
     gg_var *w = gg__nn_part(n, name, "in_proj_weight", GG_SHAPE(3 * d, d), GG_INIT_UNIFORM, gg__nn_xavier(d, 3 * d), 0);
