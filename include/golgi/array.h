@@ -70,6 +70,9 @@ GG_API gg_status gg_to_f32(float *out, const void *in, gg_dtype t, int64_t n);
 /* Round to nearest even. NaN stays NaN. */
 GG_API void gg_f32_to_bf16(uint16_t *out, const float *in, int64_t n);
 GG_API void gg_f32_to_f16(uint16_t *out, const float *in, int64_t n);
+/* The way back from gg_to_f32, to F32, F16, BF16 or Q8_0 (d = largest |x| of 32 / 127 in float16, q = x / d with halves away from zero: as ggml
+ * quantises). GG_EINVAL: n is not whole blocks; GG_EUNSUPPORTED: any other format. */
+GG_API gg_status gg_from_f32(void *out, gg_dtype t, const float *in, int64_t n);
 
 /* A view of strided numbers. The view owns nothing. stride counts elements; dimension 0 varies slowest. */
 typedef struct gg_array {

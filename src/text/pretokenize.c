@@ -231,8 +231,8 @@ gg_status gg__pre_regex(gg_tokenizer *t, const char *pattern, gg__behaviour how,
 {
     gg__pre *p = NULL;
     GG_TRY(gg__pre_add(t, &p));
-    *p = (gg__pre){.kind = GG__PRE_REGEX, .how = how, .invert = invert};
-    return gg__regex_compile(&p->code, t, pattern, strlen(pattern));
+    *p = (gg__pre){.kind = GG__PRE_REGEX, .how = how, .invert = invert, .text = gg_strdup(t->ctx, pattern), .n_text = strlen(pattern)};
+    return p->text ? gg__regex_compile(&p->code, t, pattern, p->n_text) : GG_ENOMEM;
 }
 
 gg_status gg__pre_punctuation(gg_tokenizer *t, gg__behaviour how) { return gg__pre_regex(t, PUNCTUATION, how, false); }
@@ -253,7 +253,9 @@ gg_status gg__pre_named(gg_tokenizer *t, const char *name)
                 const bool bytes = !strncmp(regex, OF_BYTES, sizeof OF_BYTES - 1);
                 gg__pre *p = NULL;
                 GG_TRY(gg__pre_add(t, &p));
-                *p = (gg__pre){.kind = GG__PRE_REGEX, .how = GG__ISOLATED};
+                *p = (gg__pre){.kind = GG__PRE_REGEX, .how = GG__ISOLATED, .text = gg_strdup(t->ctx, regex), .n_text = strlen(regex)};
+                if (!p->text)
+                    return GG_ENOMEM;
                 regex += bytes ? sizeof OF_BYTES - 1 : 0;
                 GG_TRY(compile(&p->code, t, regex, strlen(regex), bytes ? 0 : PCRE2_UTF | PCRE2_UCP));
             }
@@ -265,6 +267,25 @@ gg_status gg__pre_named(gg_tokenizer *t, const char *name)
     const gg_status st = gg_fail(t->ctx, GG_EUNSUPPORTED, "pre-tokenizer '%s' (tokenizer.ggml.pre) is not known; known are %s", name, s.data ? s.data : "");
     gg_str_free(&s);
     return st;
+}
+
+static bool is_named(const gg_tokenizer *t, const named *row)
+{
+    int k = 0;
+    for (; k < 6 && row->regex[k]; k++) {
+        const gg__pre *p = &t->pre[k];
+        if (k >= t->n_pre || p->kind != GG__PRE_REGEX || p->how != GG__ISOLATED || p->invert || p->n_text != strlen(row->regex[k]) || memcmp(p->text, row->regex[k], p->n_text) != 0)
+            return false;
+    }
+    return k == t->n_pre;
+}
+
+const char *gg__pre_name(const gg_tokenizer *t)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (is_named(t, &table[i]))
+            return table[i].name;
+    return NULL;
 }
 
 /* ---- running ---- */

@@ -77,7 +77,7 @@ typedef struct gg__pre {
     gg__behaviour how;
     bool invert;
     pcre2_code *code;
-    char *text;         /* the literal; Metaspace: its replacement; the prefix */
+    char *text;         /* the literal; Metaspace: its replacement; the prefix; of an expression what it was made from */
     size_t n_text;
     gg__prepend prepend;
     bool split;         /* Metaspace: also cut before each replacement */
@@ -252,6 +252,7 @@ gg_status gg__pre_regex(gg_tokenizer *t, const char *pattern, gg__behaviour how,
 gg_status gg__pre_punctuation(gg_tokenizer *t, gg__behaviour how);
 gg_status gg__bert_pre_tokenizer(gg_tokenizer *t);
 gg_status gg__pre_named(gg_tokenizer *t, const char *name);          /* the table of GGUF's names */
+const char *gg__pre_name(const gg_tokenizer *t);                     /* the first name that stands for just these steps; NULL: none does */
 gg_status gg__pre_run(gg__encoder *e, int step, const char *text, size_t n, bool first, bool open);
 /* bpe.c */
 gg_status gg__pairs_alloc(gg_tokenizer *t, int64_t n_merges);

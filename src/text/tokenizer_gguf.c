@@ -271,7 +271,7 @@ static gg_status open_bert(gg_tokenizer *t, const gg_tensors *m)
 gg_status gg__tokenizer_from_gguf(gg_tokenizer *t, const gg_tensors *m)
 {
     const char *model = NULL;
-    if (!gg_tensors_text(m, "tokenizer.ggml.model", &model))
+    if (!gg_tensors_text(m, "tokenizer.ggml.model", &model) || !strcmp(model, "none"))
         return gg_fail(t->ctx, GG_ENOENT, "the file carries no tokenizer (no tokenizer.ggml.model)");
     static const struct {
         const char *name;

@@ -229,7 +229,8 @@ static gg_status read_pre(gg_tokenizer *t, const json_t *o, bool *bytes, int dep
         GG_TRY(behaviour_of(&how, t, o, GG__ISOLATED));
         GG_TRY(gg__pre_add(t, &p));
         *p = (gg__pre){.kind = regex ? GG__PRE_REGEX : GG__PRE_LITERAL, .how = how, .invert = flag_of(o, "invert", false)};
-        return regex ? gg__regex_compile(&p->code, t, s, n) : copy(&p->text, &p->n_text, t, s, n);
+        GG_TRY(copy(&p->text, &p->n_text, t, s, n));
+        return regex ? gg__regex_compile(&p->code, t, s, n) : GG_OK;
     }
     if (!strcmp(type, "CharDelimiterSplit")) {
         s = text_of(o, "delimiter", &n);
@@ -719,7 +720,10 @@ static gg_status read_wordpiece(gg_tokenizer *t, const json_t *m)
 
 /* ---- the whole ---- */
 
-/* Which tokens begin and end a text is said in tokenizer_config.json, if it is there; else what the post-processor puts around. */
+#define END "<|endoftext|>"
+
+/* Which tokens begin and end a text is said in tokenizer_config.json, if it is there; else what the post-processor puts around; and <|endoftext|>, if it
+ * is a special token, ends a text where nothing is said. */
 static int32_t named_token(gg_tokenizer *t, const json_t *config, const char *key)
 {
     const json_t *v = json_object_get(config, key);
@@ -751,6 +755,9 @@ static gg_status find_ends(gg_tokenizer *t, const char *path)
         t->bos = t->before[0];
     if (t->eos < 0 && t->n_after)
         t->eos = t->after[0];
+    const int32_t end = gg__vocab_find(&t->vocab, END, strlen(END));
+    if (t->eos < 0 && end >= 0 && t->type[end] == GG__TYPE_CONTROL)
+        t->eos = end;
     return s;
 }
 

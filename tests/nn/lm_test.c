@@ -143,7 +143,7 @@ static gg_status keep_logits(void *user, void *st, const gg_group *g, const gg_t
     return GG_OK;
 }
 
-static void a_saved_folder_gives_the_same_logits(void **state)
+static void a_saved_folder_gives_the_same_logits_and_so_does_its_gguf(void **state)
 {
     (void)state;
     for (int kind = 0; kind < 4; kind++) {
@@ -171,6 +171,13 @@ static void a_saved_folder_gives_the_same_logits(void **state)
         const float *want = (float *)gg_var_data(y) + (CONTEXT - 1) * VOCAB;
         for (int i = 0; i < VOCAB; i++)
             assert_true(fabsf(found.x[i] - want[i]) < 1e-4f);
+        last_logits again = {{0}};
+        const gg_listener same = {.sites = 1u << GG_SITE_LOGITS, .tap = keep_logits, .user = &again};
+        assert_ok(gg_model_convert(m, at("model.gguf"), GG_F32));
+        gg_model_free(m);
+        assert_ok(gg_model_open(&m, ctx, at("model.gguf"), NULL));
+        assert_ok(gg_run_ids(&run, m, text, 1, CONTEXT, &(gg_run_options){0}, &same, 1));
+        assert_memory_equal(again.x, found.x, sizeof found.x);
         gg_model_free(m);
         gg_graph_free(g);
         gg_lm_free(lm);
@@ -209,7 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_grammar_is_learned_to_its_entropy_and_noise_is_not),
         cmocka_unit_test(threads_and_interruptions_change_no_bit),
-        cmocka_unit_test(a_saved_folder_gives_the_same_logits),
+        cmocka_unit_test(a_saved_folder_gives_the_same_logits_and_so_does_its_gguf),
         cmocka_unit_test(mistakes_are_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
