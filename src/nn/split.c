@@ -242,6 +242,19 @@ gg_status gg_data_split(gg_data **out, const gg_data *d, const double *part, int
     return status;
 }
 
+/* A class with fewer samples than folds is told before any fold, not by the first that lacks it. */
+static gg_status enough_for_folds(const gg_data *d, int k)
+{
+    gg_context *ctx = d->store->ctx;
+    int64_t *count = gg_new(ctx, int64_t, d->about.n_classes);
+    gg_status status = count ? gg_data_class_counts(count, d) : GG_ENOMEM;
+    for (int64_t c = 0; c < d->about.n_classes && status == GG_OK; c++)
+        if (count[c] < k)
+            status = gg_fail(ctx, GG_EINVAL, "class \"%s\" has %lld samples: not one for each of %d stratified folds", d->about.class_name[c], (long long)count[c], k);
+    gg_drop(ctx, count);
+    return status;
+}
+
 gg_status gg_data_fold(gg_data **train, gg_data **test, const gg_data *d, int k, int fold, const gg_split_options *o)
 {
     gg_context *ctx = d->store->ctx;
@@ -255,6 +268,8 @@ gg_status gg_data_fold(gg_data **train, gg_data **test, const gg_data *d, int k,
         size[p] = d->about.n / k + (p < d->about.n % k);
     if (status == GG_OK)
         status = assign(&s, d, o, size, k);
+    if (status == GG_OK && s.o.stratify)
+        status = enough_for_folds(d, k);
     if (status == GG_OK)
         status = take_part(test, &s, fold, false);
     if (status == GG_OK)
