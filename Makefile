@@ -39,7 +39,7 @@ CPPFLAGS += -Iinclude -Isrc -I. -D_GNU_SOURCE $(ARROW_CFLAGS)
 SHARE    := -fvisibility=hidden -pthread -fPIC -fno-semantic-interposition -ffile-prefix-map=$(CURDIR)=.
 CFLAGS   := -std=c17 $(OPT) $(WARN) $(SHARE) -fno-math-errno -ffp-contract=off
 CXXFLAGS := -std=c++20 $(OPT) -Wall -Wextra -Werror $(SHARE)
-LDLIBS   := -Wl,--as-needed -ldnnl -llapacke -lopenblas -ljansson -lpcre2-8 -lutf8proc -lzstd -lz -lcrypto -lgomp $(ARROW_LIBS) $(MPI_LIBS) -lm -pthread
+LDLIBS   := -Wl,--as-needed -ldnnl -llapacke -lopenblas -ljansson -lpcre2-8 -lutf8proc -lzstd -lz -lcrypto -lgomp $(ARROW_LIBS) $(MPI_LIBS) $(IMAGE_LIBS) -lm -pthread
 
 LIB_SRC := $(filter-out src/cli/%,$(wildcard src/*/*.c systems/*/*.c))
 CXX_SRC := $(if $(ARROW_LIBS),$(wildcard src/io/*_arrow.cc))
@@ -62,7 +62,7 @@ $B/libgolgi.a: $(LIB_OBJ)
 	$Q$(AR) rcs $@ $^
 
 # Objects are as old as the options they were compiled with.
-FLAGS_NOW := $(CPPFLAGS) $(MPI_CFLAGS) $(CFLAGS) $(CXXFLAGS)
+FLAGS_NOW := $(CPPFLAGS) $(MPI_CFLAGS) $(IMAGE_CFLAGS) $(CFLAGS) $(CXXFLAGS)
 $B/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
@@ -77,9 +77,10 @@ $B/%.o: %.cc $B/flags
 	@echo "  c++   $<"
 	$Q$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
-# Objects that look for Arrow or MPI follow the configuration.
+# Objects that look for Arrow, MPI or image libraries follow the configuration.
 $(filter $B/src/io/% $B/src/base/ranks.o,$(LIB_OBJ)): $(wildcard config.mk)
 $B/src/base/ranks.o: CPPFLAGS += $(MPI_CFLAGS)
+$B/src/io/image.o: CPPFLAGS += $(IMAGE_CFLAGS)
 
 $B/tests/%: tests/%.c $B/libgolgi.a
 	@mkdir -p $(@D)

@@ -76,8 +76,10 @@ static gg_status read_pnm(gg_image *x, gg_context *ctx, const char *path, const 
     p.at++; /* one blank */
     for (int64_t i = 0; i < height * width * channels; i++) {
         const int64_t v = text ? take_number(&p) : p.data[p.at + (size_t)i];
-        if (v < 0 || v > most)
-            return gg_fail(ctx, GG_EFORMAT, "%s: value %lld of its pixels is %s%lld: 0..%lld", path, (long long)i, v < 0 ? "missing, " : "", (long long)v, (long long)most);
+        if (v < 0)
+            return gg_fail(ctx, GG_EFORMAT, "%s: value %lld of its pixels is missing", path, (long long)i);
+        if (v > most)
+            return gg_fail(ctx, GG_EFORMAT, "%s: value %lld of its pixels is %lld: 0..%lld", path, (long long)i, (long long)v, (long long)most);
         x->pixel[(i % channels) * height * width + i / channels] = (uint8_t)(most == 255 ? v : (v * 255 + most / 2) / most);
     }
     return GG_OK;

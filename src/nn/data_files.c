@@ -44,20 +44,22 @@ static void take_array(gg__store *s, const gg_array *a, bool images)
 }
 
 /* --- IDX ------------------------------------------------------------------------------------------------------------------------------------ */
-/* The last "images" in name becomes "labels", and idx3 idx1. NULL: there is none, or no memory. */
-static char *labels_path(gg_context *ctx, const char *images)
+/* The last "images" in the name becomes "labels", and idx3 idx1. */
+static gg_status labels_path(char **out, gg_context *ctx, const char *images)
 {
-    char *p = gg_strdup(ctx, images), *last = NULL, *dims;
-    for (char *at = p; at && (at = strstr(at, "images")) != NULL; at++)
+    char *p = *out = gg_strdup(ctx, images), *last = NULL, *dims;
+    if (!p)
+        return GG_ENOMEM;
+    for (char *at = p; (at = strstr(at, "images")) != NULL; at++)
         last = at;
     if (!last) {
         gg_drop(ctx, p);
-        return NULL;
+        return gg_fail(ctx, GG_EINVAL, "%s: where are its labels? The name has no \"images\" to put \"labels\" for", images);
     }
     memcpy(last, "labels", 6);
     if ((dims = strstr(last, "idx3")) != NULL)
         dims[3] = '1';
-    return p;
+    return GG_OK;
 }
 
 /* Labels as int32 from any integer format. */
@@ -97,12 +99,13 @@ static gg_status take_idx(gg__store *s, const char *path, const gg_data_options 
         return GG_OK;
     if (o->target != GG_TARGET_AUTO && o->target != GG_TARGET_CLASS)
         return gg_fail(ctx, GG_EINVAL, "%s: IDX files have classes", path);
-    char *guess = o->labels ? gg_strdup(ctx, o->labels) : labels_path(ctx, path);
-    if (!guess)
-        return gg_fail(ctx, GG_EINVAL, "%s: where are its labels? The name has no \"images\" to put \"labels\" for", path);
-    gg_status status = gg_idx_open(&y, ctx, guess);
+    char *guess = NULL;
+    if (!o->labels)
+        GG_TRY(labels_path(&guess, ctx, path));
+    const char *labels = o->labels ? o->labels : guess;
+    gg_status status = gg_idx_open(&y, ctx, labels);
     if (status == GG_OK)
-        status = take_labels(s, &y.array, path, guess, o->n_classes);
+        status = take_labels(s, &y.array, path, labels, o->n_classes);
     gg_idx_free(&y, ctx);
     gg_drop(ctx, guess);
     return status;
