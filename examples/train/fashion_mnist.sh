@@ -1,6 +1,6 @@
 #!/bin/bash
-# Fetches Fashion-MNIST (Xiao, Rasul & Vollgraf 2017; MIT licence; 70,000 images, 31 MB) into examples/train/fashion-mnist: from /usr/share/datasets when Debian's
-# package dataset-fashion-mnist is installed, else out of that package, which needs apt-get and no root. A second run does nothing.
+# Fetches Fashion-MNIST (Xiao, Rasul & Vollgraf 2017; MIT licence; 70,000 images, 31 MB) into examples/train/fashion-mnist: from /usr/share/datasets when
+# Debian's package dataset-fashion-mnist is installed, else out of that package, which needs apt-get and no root. A second run does nothing.
 set -euo pipefail
 cd "$(dirname "$0")"
 to=fashion-mnist
@@ -23,7 +23,10 @@ if whole /usr/share/datasets/fashion-mnist; then
 else
     command -v apt-get > /dev/null || die "this is not Debian; put the four .gz files of Fashion-MNIST into examples/train/$to"
     echo "fetching Debian's dataset-fashion-mnist (31 MB)"
-    (cd "$tmp" && apt-get download -q dataset-fashion-mnist 2> log && dpkg-deb -x dataset-fashion-mnist_*.deb x) || { cat "$tmp/log" >&2; die "the package cannot be fetched: is there a network? (apt-get update)"; }
+    (cd "$tmp" && apt-get download -q dataset-fashion-mnist 2> log && dpkg-deb -x dataset-fashion-mnist_*.deb x) || {
+        cat "$tmp/log" >&2
+        die "the package cannot be fetched: is there a network? (apt-get update)"
+    }
     mv "$tmp"/x/usr/share/datasets/fashion-mnist/*.gz "$tmp"
     rm -rf "$tmp/x" "$tmp"/*.deb "$tmp/log"
 fi

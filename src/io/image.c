@@ -17,7 +17,7 @@
 #include <setjmp.h>
 #endif
 
-enum { PIXELS_MAX = 1 << 28 };
+enum { PIXELS_MAX = 1 << 26 };
 
 bool gg_image_is_named(const char *path)
 {

@@ -229,7 +229,8 @@ static gg_status rank(ranked **out, int64_t *n_positive, gg_context *ctx, const 
     for (int64_t i = 0; i < n; i++)
         *n_positive += label[i] == one;
     if (*n_positive == 0 || *n_positive == n)
-        return gg_fail(ctx, GG_EINVAL, "%lld of %lld samples are of class %lld: a ranking needs samples of it and others", (long long)*n_positive, (long long)n, (long long)one);
+        return gg_fail(ctx, GG_EINVAL, "%lld of %lld samples are of class %lld: a ranking needs samples of it and others", (long long)*n_positive,
+                       (long long)n, (long long)one);
     ranked *r = gg_new(ctx, ranked, n);
     if (!r)
         return GG_ENOMEM;

@@ -56,14 +56,15 @@ gg_status gg__store_labels(gg__store *s, const int32_t *label, int64_t n_classes
     int64_t most = 0;
     for (int64_t i = 0; i < n; i++) {
         if (label[i] < 0 || (n_classes && label[i] >= n_classes))
-            return gg_fail(s->ctx, GG_EINVAL, "%s %lld is %d, %s%lld", what, (long long)i, (int)label[i], n_classes ? "the classes are 0.." : "classes are counted from ",
+            return gg_fail(s->ctx, GG_EINVAL, "%s %lld is %d, %s%lld", what, (long long)i, (int)label[i],
+                           n_classes ? "the classes are 0.." : "classes are counted from ",
                            (long long)(n_classes ? n_classes - 1 : 0));
         most = label[i] > most ? label[i] : most;
     }
     n_classes = n_classes ? n_classes : most + 1;
     if (n_classes > n && !name && n_classes > 65536)
-        return gg_fail(s->ctx, GG_EINVAL, "%lld classes for %lld samples: the labels (the largest is %lld) are no classes; give their number if they are", (long long)n_classes,
-                       (long long)n, (long long)most);
+        return gg_fail(s->ctx, GG_EINVAL, "%lld classes for %lld samples: the labels (the largest is %lld) are no classes; give their number if they are",
+                       (long long)n_classes, (long long)n, (long long)most);
     int32_t *copy = gg_arena_alloc(&s->arena, gg_mul(n, sizeof *copy));
     if (!copy)
         return GG_ENOMEM;
@@ -73,7 +74,8 @@ gg_status gg__store_labels(gg__store *s, const int32_t *label, int64_t n_classes
 }
 
 #define NUMBER_FORMATS(X) \
-    X(F32, float) X(F64, double) X(I8, int8_t) X(I16, int16_t) X(I32, int32_t) X(I64, int64_t) X(U8, uint8_t) X(U16, uint16_t) X(U32, uint32_t) X(U64, uint64_t) X(BOOL, uint8_t)
+    X(F32, float) X(F64, double) X(I8, int8_t) X(I16, int16_t) X(I32, int32_t) X(I64, int64_t) X(U8, uint8_t) X(U16, uint16_t) X(U32, uint32_t) \
+    X(U64, uint64_t) X(BOOL, uint8_t)
 
 bool gg__data_takes(gg_dtype t)
 {
@@ -167,7 +169,8 @@ static gg_status take_samples(gg__store *s, const gg_data_arrays *a)
     gg_context *ctx = s->ctx;
     const gg_array *x = &a->x;
     if (x->n_dims < 1 || x->n_dims > GG_MAX_DIMS || !gg__data_takes(x->dtype))
-        return gg_fail(ctx, GG_EINVAL, "samples of %d dimensions in %s: one dimension and more of F32, F64, F16 or integers", x->n_dims, gg_dtype_name(x->dtype));
+        return gg_fail(ctx, GG_EINVAL, "samples of %d dimensions in %s: one dimension and more of F32, F64, F16 or integers", x->n_dims,
+                       gg_dtype_name(x->dtype));
     s->width = 1;
     s->about.sample.n = x->n_dims - 1;
     for (int k = 0; k < x->n_dims; k++) {
@@ -202,8 +205,8 @@ static gg_status check_tokens(const gg__store *s, int64_t n_vocab)
     for (int64_t i = 0; i < s->about.n; i++)
         for (int64_t j = 0; j < s->width; j++)
             if (id[i * s->row + j] < 0 || id[i * s->row + j] >= n_vocab)
-                return gg_fail(s->ctx, GG_EINVAL, "token %lld of sample %lld is %d, the vocabulary is 0..%lld", (long long)j, (long long)i, (int)id[i * s->row + j],
-                               (long long)n_vocab - 1);
+                return gg_fail(s->ctx, GG_EINVAL, "token %lld of sample %lld is %d, the vocabulary is 0..%lld", (long long)j, (long long)i,
+                               (int)id[i * s->row + j], (long long)n_vocab - 1);
     return GG_OK;
 }
 
@@ -217,7 +220,8 @@ static gg_status take_values(gg__store *s, const float *value, int64_t n_values)
         return GG_ENOMEM;
     for (size_t i = 0; i < count; i++)
         if (!isfinite(copy[i] = value[i]))
-            return gg_fail(s->ctx, GG_ENAN, "the value %lld of sample %lld is not a finite number", (long long)i % (long long)n_values, (long long)i / (long long)n_values);
+            return gg_fail(s->ctx, GG_ENAN, "the value %lld of sample %lld is not a finite number", (long long)i % (long long)n_values,
+                           (long long)i / (long long)n_values);
     s->value = copy;
     s->about.n_values = n_values;
     s->about.target = GG_TARGET_VALUE;
@@ -290,7 +294,8 @@ gg_status gg_data_tokens(gg_data **out, gg_context *ctx, const int32_t *token, i
     length = length ? length : 64;
     stride = stride ? stride : length;
     if (length < 1 || stride < 1 || n_vocab < 1)
-        return gg_fail(ctx, GG_EINVAL, "samples of %lld tokens, %lld apart, from a vocabulary of %lld", (long long)length, (long long)stride, (long long)n_vocab);
+        return gg_fail(ctx, GG_EINVAL, "samples of %lld tokens, %lld apart, from a vocabulary of %lld", (long long)length, (long long)stride,
+                       (long long)n_vocab);
     if (n <= length)
         return gg_fail(ctx, GG_EINVAL, "%lld tokens: a sample of %lld and the one after it need more", (long long)n, (long long)length);
     for (int64_t i = 0; i < n; i++)
@@ -305,8 +310,8 @@ gg_status gg_data_tokens(gg_data **out, gg_context *ctx, const int32_t *token, i
         s->label = copy + 1;
         s->row = stride;
         s->width = length;
-        s->about = (gg_data_description){.n = (n - 1 - length) / stride + 1, .sample = GG_SHAPE(length), .dtype = GG_I32, .tokens = true, .n_vocab = n_vocab, .target = GG_TARGET_TOKEN,
-                                         .n_classes = n_vocab};
+        s->about = (gg_data_description){.n = (n - 1 - length) / stride + 1, .sample = GG_SHAPE(length), .dtype = GG_I32, .tokens = true, .n_vocab = n_vocab,
+                                         .target = GG_TARGET_TOKEN, .n_classes = n_vocab};
     }
     return gg__data_whole(out, s, copy ? GG_OK : GG_ENOMEM);
 }

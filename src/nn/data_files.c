@@ -138,8 +138,8 @@ static gg_status with_targets(gg_data **out, gg_context *ctx, const gg_tensor *x
     const int64_t n = x->n_dims ? x->shape[0] : 0, count = y->n_bytes / gg_dtype_bytes(y->dtype, 1);
     const bool values = o->target == GG_TARGET_VALUE || (o->target == GG_TARGET_AUTO && floats);
     if (!gg__data_takes(y->dtype) || y->n_dims < 1 || y->n_dims > 2 || (y->n_dims == 2 && !values) || y->shape[0] != n || n < 1)
-        return gg_fail(ctx, GG_EMISMATCH, "%s: targets \"%s\" of %lld numbers in %d dimensions do not belong to the %lld samples of \"%s\"", path, y->name, (long long)count, y->n_dims,
-                       (long long)n, x->name);
+        return gg_fail(ctx, GG_EMISMATCH, "%s: targets \"%s\" of %lld numbers in %d dimensions do not belong to the %lld samples of \"%s\"", path, y->name,
+                       (long long)count, y->n_dims, (long long)n, x->name);
     gg_data_arrays a = {.x = array_of(x), .n_classes = o->n_classes};
     int32_t *label = values ? NULL : gg_new(ctx, int32_t, n);
     float *value = values ? gg_new(ctx, float, count) : NULL;
@@ -212,8 +212,9 @@ static gg_status keep_image(images *im, const char *file, int32_t label)
         im->first = (gg_image){x.channels, x.height, x.width, NULL};
         status = (im->first_file = gg_strdup(ctx, file)) ? GG_OK : GG_ENOMEM;
     } else if (x.channels != im->first.channels || x.height != im->first.height || x.width != im->first.width) {
-        status = gg_fail(ctx, GG_EMISMATCH, "%s is %lld x %lld with %lld channels, %s is %lld x %lld with %lld: all images must be of one size", file, (long long)x.width,
-                         (long long)x.height, (long long)x.channels, im->first_file, (long long)im->first.width, (long long)im->first.height, (long long)im->first.channels);
+        status = gg_fail(ctx, GG_EMISMATCH, "%s is %lld x %lld with %lld channels, %s is %lld x %lld with %lld: all images must be of one size", file,
+                         (long long)x.width, (long long)x.height, (long long)x.channels, im->first_file, (long long)im->first.width,
+                         (long long)im->first.height, (long long)im->first.channels);
     }
     if (status == GG_OK && im->n == im->cap) {
         const int64_t cap = im->cap ? 2 * im->cap : 256;

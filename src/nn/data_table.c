@@ -126,7 +126,8 @@ static const char *value_at(size_t *n, const table *t, int64_t k)
 
 static gg_status bad_value(table *t, gg_status s, const column *c, const char *what, const char *text, size_t n)
 {
-    return gg_fail(t->ctx, s, "%s:%lld: column \"%s\" is \"%s\": %s", t->path, (long long)gg_rows_line(t->rows), gg__show(c->name, strlen(c->name)), gg__show(text, n), what);
+    return gg_fail(t->ctx, s, "%s:%lld: column \"%s\" is \"%s\": %s", t->path, (long long)gg_rows_line(t->rows), gg__show(c->name, strlen(c->name)),
+                   gg__show(text, n), what);
 }
 
 static gg_status missing_value(table *t, const column *c)
@@ -239,7 +240,8 @@ static gg_status find_column(column **out, table *t, const char *name, const cha
     gg_str all = {.ctx = t->ctx};
     for (int64_t i = 0; i < t->n_columns && i < 12; i++)
         gg_str_printf(&all, "%s%s", i ? ", " : "", gg__show(t->column[i].name, strlen(t->column[i].name)));
-    const gg_status s = all.failed ? GG_ENOMEM : gg_fail(t->ctx, GG_ENOENT, "%s: no column \"%s\" for the %s; there are %s%s", t->path, name, what, all.data, t->n_columns > 12 ? ", ..." : "");
+    const gg_status s = all.failed ? GG_ENOMEM : gg_fail(t->ctx, GG_ENOENT, "%s: no column \"%s\" for the %s; there are %s%s", t->path, name, what, all.data,
+                                                         t->n_columns > 12 ? ", ..." : "");
     gg_str_free(&all);
     return s;
 }
@@ -559,7 +561,8 @@ static gg_status make_schema(table *t)
     for (int64_t i = 0; i < t->n_features && ok; i++) {
         const column *c = t->by_feature[i];
         json_t *e = json_object();
-        ok = json_array_append_new(list, e) == 0 && json_object_set_new(e, "name", json_string(c->name)) == 0 && (!c->is_text || json_object_set_new(e, "levels", level_list(c)) == 0);
+        ok = json_array_append_new(list, e) == 0 && json_object_set_new(e, "name", json_string(c->name)) == 0 &&
+             (!c->is_text || json_object_set_new(e, "levels", level_list(c)) == 0);
     }
     if (ok && t->target) {
         json_t *e = json_object();

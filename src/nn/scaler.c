@@ -185,7 +185,8 @@ gg_status gg_scaler_load(gg_scaler **out, gg_context *ctx, const json_t *json)
     while (name && kind < GG_SCALES && strcmp(name, names[kind]) != 0)
         kind++;
     if (!name || kind == GG_SCALES || n < 1 || shared < 1 || shared > INT64_MAX / n)
-        return gg_fail(ctx, GG_EFORMAT, "a scaler is an object with \"scale\" (none, standard, channel, range, unit), \"shared\" (1 and more), \"shift\", \"factor\" and \"fill\"");
+        return gg_fail(ctx, GG_EFORMAT,
+                       "a scaler has \"scale\" (none, standard, channel, range, unit), \"shared\" (1 and more), \"shift\", \"factor\" and \"fill\"");
     gg_scaler *s;
     GG_TRY(scaler_create(&s, ctx, (gg_scale_kind)kind, n, shared));
     const gg_status status = load_all(s, json);

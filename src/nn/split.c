@@ -250,7 +250,8 @@ static gg_status enough_for_folds(const gg_data *d, int k)
     gg_status status = count ? gg_data_class_counts(count, d) : GG_ENOMEM;
     for (int64_t c = 0; c < d->about.n_classes && status == GG_OK; c++)
         if (count[c] < k)
-            status = gg_fail(ctx, GG_EINVAL, "class \"%s\" has %lld samples: not one for each of %d stratified folds", d->about.class_name[c], (long long)count[c], k);
+            status = gg_fail(ctx, GG_EINVAL, "class \"%s\" has %lld samples: not one for each of %d stratified folds", d->about.class_name[c],
+                             (long long)count[c], k);
     gg_drop(ctx, count);
     return status;
 }

@@ -174,6 +174,26 @@ put("text", "special", bytes([9 * 2 + 1, 40, 0, 0]) + b"a<|end|>b [CLS] x [SEP]<
 
 put("config", "tiny-llama.json", open(os.path.join(here, "../../golden/tiny/llama/config.json")).read())
 
+# --- what nets learn from: IDX, tables, images
+def idx(kind, shape, data):
+    return bytes([0, 0, kind, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + data
+put("idx", "bytes.idx", idx(0x08, (3, 2, 2), bytes(range(12))))
+put("idx", "labels.idx", idx(0x08, (4,), bytes([1, 0, 2, 1])))
+put("idx", "signed.idx", idx(0x09, (2, 1), bytes([255, 3])))
+put("idx", "short.idx", idx(0x0B, (1, 2), struct.pack(">2h", -2, 258)))
+put("idx", "int.idx", idx(0x0C, (2,), struct.pack(">2i", 7, 0)))
+put("idx", "float.idx", idx(0x0D, (2, 2), struct.pack(">4f", 1, -2.5, 3, 0)))
+put("idx", "double.idx", idx(0x0E, (2, 1), struct.pack(">2d", 1e-3, 5)))
+put("idx", "packed.idx", gzip.compress(idx(0x08, (2, 3), bytes(range(6))), mtime=0))
+put("table", "iris.csv", "length,width,species\n5.1,3.5,setosa\n7,3.2e0,versicolor\n6.3,-3.3,virginica\n")
+put("table", "missing.csv", "a,colour,y\n1,red,0\n,blue,1\nNA,?,0\n1e300,red,1\n")
+put("table", "bare.csv", "1,2,0\n3,4,1\n")
+put("table", "bytes.csv", b"a,y\n1,caf\xe9\n+2.5E-3,caf\xc3\xa9\n")
+put("pnm", "text.pnm", "P2\n# grey\n3 2 7\n0 1 2\n3 4 7\n")
+put("pnm", "colours.pnm", "P3 1 2 255 1 2 3 4 5 6\n")
+put("pnm", "bytes.pnm", b"P5 2 2 255\n\x00\x01\xfe\xff")
+put("pnm", "planes.pnm", b"P6\n2 1\n100\n\x00\x01\x02\x03\x04\x64")
+
 # --- features ---------------------------------------------------------------------------------------------------------------------------
 root = os.path.join(here, "..", "..", "..")
 pool = os.path.join(here, "jsonl", "nag-seed.jsonl")

@@ -29,6 +29,11 @@
 #include "fuzz/gguf_fuzz.c"
 #undef fuzz_one
 #undef LLVMFuzzerTestOneInput
+#define fuzz_one idx_one
+#define LLVMFuzzerTestOneInput idx_input
+#include "fuzz/idx_fuzz.c"
+#undef fuzz_one
+#undef LLVMFuzzerTestOneInput
 #define fuzz_one jsonl_one
 #define LLVMFuzzerTestOneInput jsonl_input
 #include "fuzz/jsonl_fuzz.c"
@@ -69,6 +74,11 @@
 #include "fuzz/npz_fuzz.c"
 #undef fuzz_one
 #undef LLVMFuzzerTestOneInput
+#define fuzz_one pnm_one
+#define LLVMFuzzerTestOneInput pnm_input
+#include "fuzz/pnm_fuzz.c"
+#undef fuzz_one
+#undef LLVMFuzzerTestOneInput
 #define fuzz_one rank_one
 #define LLVMFuzzerTestOneInput rank_input
 #include "fuzz/rank_fuzz.c"
@@ -77,6 +87,11 @@
 #define fuzz_one safetensors_one
 #define LLVMFuzzerTestOneInput safetensors_input
 #include "fuzz/safetensors_fuzz.c"
+#undef fuzz_one
+#undef LLVMFuzzerTestOneInput
+#define fuzz_one table_one
+#define LLVMFuzzerTestOneInput table_input
+#include "fuzz/table_fuzz.c"
 #undef fuzz_one
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput text_input
@@ -96,6 +111,7 @@ static const struct {
     {"config", config_input},
     {"csv", csv_input},
     {"gguf", gguf_input},
+    {"idx", idx_input},
     {"jsonl", jsonl_input},
     {"jsonlgz", jsonlgz_input},
     {"jsonlzst", jsonlzst_input},
@@ -104,8 +120,10 @@ static const struct {
     {"nagrows", nagrows_input},
     {"npy", npy_input},
     {"npz", npz_input},
+    {"pnm", pnm_input},
     {"rank", rank_input},
     {"safetensors", safetensors_input},
+    {"table", table_input},
     {"text", text_input},
     {"tokenizer", tokenizer_input},
 };

@@ -117,7 +117,8 @@ static void rankings_and_probabilities_agree_with_scikit_learn(void **state)
         assert_int_equal(gg_brier(&v, *state, score, truth, n, 1), GG_OK);
         assert_near(v, golden_number(e, "brier"), 1e-13);
         for (int bins = 5; bins <= 10; bins += 5) {
-            json_t *curve = golden_at(e, bins == 5 ? "calibration5" : "calibration10"), *right = golden_at(curve, "right"), *confidence = golden_at(curve, "confidence");
+            json_t *curve = golden_at(e, bins == 5 ? "calibration5" : "calibration10");
+            json_t *right = golden_at(curve, "right"), *confidence = golden_at(curve, "confidence");
             gg_calibration c = {.n_bins = bins};
             int64_t at = 0;
             double ece = 0;

@@ -56,8 +56,10 @@ static void the_examples_are_what_they_are(void **state)
         const char *path;
         int64_t n, width, n_classes, count[3];
         const char *first, *last;
-    } tables[] = {{"examples/train/iris.csv", 150, 4, 3, {50, 50, 50}, "setosa", "virginica"}, {"examples/train/wine.csv", 178, 13, 3, {59, 71, 48}, "class_0", "class_2"},
-                  {"examples/train/breast_cancer.csv", 569, 30, 2, {357, 212}, "benign", "malignant"}, {"examples/train/digits.csv", 1797, 64, 10, {178, 182, 177}, "0", "9"}};
+    } tables[] = {{"examples/train/iris.csv", 150, 4, 3, {50, 50, 50}, "setosa", "virginica"},
+                  {"examples/train/wine.csv", 178, 13, 3, {59, 71, 48}, "class_0", "class_2"},
+                  {"examples/train/breast_cancer.csv", 569, 30, 2, {357, 212}, "benign", "malignant"},
+                  {"examples/train/digits.csv", 1797, 64, 10, {178, 182, 177}, "0", "9"}};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         gg_data *d = open_data(tables[i].path, (gg_data_options){.target = GG_TARGET_CLASS});
         const gg_data_description *a = gg_data_describe(d);
@@ -120,7 +122,8 @@ static void a_table_without_names_is_read_from_its_first_line(void **state)
     d = open_data(write_text_file("pandas.csv", "0,1,2\n5,6,7\n"), (gg_data_options){0}); /* names that are numbers, counted */
     assert_int_equal(gg_data_describe(d)->n, 1);
     gg_data_free(d);
-    refused(write_text_file("ragged.csv", "1,2\n3,4,5\n"), (gg_data_options){.no_header = true}, GG_EFORMAT, "ragged.csv:2: 3 values, but the first line has 2 columns");
+    refused(write_text_file("ragged.csv", "1,2\n3,4,5\n"), (gg_data_options){.no_header = true}, GG_EFORMAT,
+            "ragged.csv:2: 3 values, but the first line has 2 columns");
 }
 
 static void the_order_of_the_rows_decides_no_category(void **state)
@@ -239,7 +242,9 @@ static void a_schema_fixes_columns_categories_and_classes(void **state)
     json_t *schema = NULL;
     assert_ok(gg_data_schema(&schema, d));
     char *text = json_dumps(schema, JSON_COMPACT);
-    assert_string_equal(text, "{\"columns\":[{\"name\":\"size\"},{\"name\":\"colour\",\"levels\":[\"blue\",\"green\",\"red\"]}],\"target\":{\"name\":\"y\"},\"classes\":[\"no\",\"yes\"]}");
+    assert_string_equal(text,
+                        "{\"columns\":[{\"name\":\"size\"},{\"name\":\"colour\",\"levels\":[\"blue\",\"green\",\"red\"]}],"
+                              "\"target\":{\"name\":\"y\"},\"classes\":[\"no\",\"yes\"]}");
     free(text);
     gg_data_free(d);
     const gg_data_options o = {.schema = schema};
@@ -261,7 +266,8 @@ static void a_schema_fixes_columns_categories_and_classes(void **state)
     refused_text("size,colour,y\nbig,red,no\n", o, GG_EFORMAT, "bad.csv:2: column \"size\" is \"big\": expected a number");
     static const char *const bad[] = {"{}", "{\"columns\":[]}", "{\"columns\":[1]}", "{\"columns\":[{\"name\":\"size\"},{\"name\":\"size\"}]}",
                                       "{\"columns\":[{\"name\":\"colour\",\"levels\":[]}]}", "{\"columns\":[{\"name\":\"colour\",\"levels\":[1]}]}",
-                                      "{\"columns\":[{\"name\":\"colour\",\"levels\":[\"a\",\"a\"]}]}", "{\"columns\":[{\"name\":\"size\"}],\"target\":{\"name\":\"size\"}}"};
+                                      "{\"columns\":[{\"name\":\"colour\",\"levels\":[\"a\",\"a\"]}]}",
+                                      "{\"columns\":[{\"name\":\"size\"}],\"target\":{\"name\":\"size\"}}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         json_t *damaged = json_loads(bad[i], 0, NULL);
         assert_non_null(damaged);
@@ -306,7 +312,8 @@ static void idx_images_come_with_their_labels(void **state)
     for (int k = 0; k < 2; k++) {
         gg_data *d = open_data(path, (gg_data_options){0});
         const gg_data_description *a = gg_data_describe(d);
-        assert_true(a->n == 6 && a->sample.n == 3 && a->sample.d[0] == 1 && a->sample.d[1] == 3 && a->sample.d[2] == 4 && a->dtype == GG_U8 && a->n_classes == 3);
+        assert_true(a->n == 6 && a->sample.n == 3 && a->sample.d[0] == 1 && a->sample.d[1] == 3 && a->sample.d[2] == 4 && a->dtype == GG_U8 &&
+                    a->n_classes == 3);
         for (int64_t i = 0; i < 6; i++) {
             for (int j = 0; j < 12; j++)
                 want[j] = pixel[12 * i + j];
@@ -336,8 +343,10 @@ static void idx_numbers_of_every_type_are_turned(void **state)
         uint8_t bytes[16];
         size_t n;
         float want[2];
-    } cases[] = {{0x09, {0xff, 0x7f}, 2, {-1, 127}}, {0x0B, {0xff, 0xfe, 0x01, 0x02}, 4, {-2, 258}}, {0x0C, {0xff, 0xff, 0xff, 0xfd, 0, 1, 0, 0}, 8, {-3, 65536}},
-                 {0x0D, {0xc0, 0x20, 0, 0, 0x3f, 0x80, 0, 0}, 8, {-2.5f, 1}}, {0x0E, {0xc0, 0x04, 0, 0, 0, 0, 0, 0, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0}, 16, {-2.5f, 1}}};
+    } cases[] = {{0x09, {0xff, 0x7f}, 2, {-1, 127}}, {0x0B, {0xff, 0xfe, 0x01, 0x02}, 4, {-2, 258}},
+                 {0x0C, {0xff, 0xff, 0xff, 0xfd, 0, 1, 0, 0}, 8, {-3, 65536}},
+                 {0x0D, {0xc0, 0x20, 0, 0, 0x3f, 0x80, 0, 0}, 8, {-2.5f, 1}},
+                 {0x0E, {0xc0, 0x04, 0, 0, 0, 0, 0, 0, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0}, 16, {-2.5f, 1}}};
     uint8_t file[100];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *path = write_bytes("n.idx", file, idx(file, cases[i].type, 2, (const int[]){1, 2}, cases[i].bytes, cases[i].n));
@@ -346,7 +355,8 @@ static void idx_numbers_of_every_type_are_turned(void **state)
         gg_data_free(d);
     }
     const uint8_t nan[] = {0x3f, 0x80, 0, 0, 0x7f, 0xc0, 0, 0};
-    refused(write_bytes("n.idx", file, idx(file, 0x0D, 2, (const int[]){2, 1}, nan, 8)), (gg_data_options){.target = GG_TARGET_NONE}, GG_ENAN, "sample 1, feature 0 is not a finite");
+    refused(write_bytes("n.idx", file, idx(file, 0x0D, 2, (const int[]){2, 1}, nan, 8)), (gg_data_options){.target = GG_TARGET_NONE}, GG_ENAN,
+            "sample 1, feature 0 is not a finite");
 }
 
 static void damaged_idx_is_refused_with_its_place(void **state)
@@ -529,7 +539,8 @@ static void damaged_images_are_refused_by_name(void **state)
         gg_status status;
     } bad[] = {{"P2 3 2 255 1 2", "bad.pgm: cut off", GG_EFORMAT}, {"P2 3 2 255 1 2 3 4 5 x ", "value 5 of its pixels is missing", GG_EFORMAT},
                {"P2 3 2 15 1 2 3 4 5 16", "is 16: 0..15", GG_EFORMAT}, {"P5 3 2 255\n12345", "cut off: 3 x 2 pixels need 6 bytes", GG_EFORMAT},
-               {"P5 3 2 65535\n123456", "8 bits", GG_EUNSUPPORTED}, {"P5 0 2 255\n", "expected width, height", GG_EFORMAT}, {"P5", "expected width", GG_EFORMAT},
+               {"P5 3 2 65535\n123456", "8 bits", GG_EUNSUPPORTED},
+               {"P5 0 2 255\n", "expected width, height", GG_EFORMAT}, {"P5", "expected width", GG_EFORMAT},
                {"P5 999999 999999 255\n1", "cut off", GG_EFORMAT}, {"P4 3 2 1", "no image that golgi knows", GG_EFORMAT}, {"", "no image", GG_EFORMAT}};
     mkdir(in_folder("broken"), 0777);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

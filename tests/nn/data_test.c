@@ -297,7 +297,8 @@ static void folds_partition_the_data(void **state)
             for (int fold = 0; fold < k; fold++) {
                 int both[N] = {0};
                 int64_t have[3];
-                assert_ok(gg_data_fold(&train, &test, d, k, fold, &(gg_split_options){.stratify = kind == 1, .grouped = kind == 2, .ordered = kind == 3, .seed = 5}));
+                assert_ok(gg_data_fold(&train, &test, d, k, fold, &(gg_split_options){.stratify = kind == 1, .grouped = kind == 2, .ordered = kind == 3,
+                                                                                      .seed = 5}));
                 count(seen, test);
                 count(both, test);
                 count(both, train);

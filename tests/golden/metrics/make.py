@@ -86,7 +86,8 @@ for n, case in [(50, "plain"), (200, "far"), (30, "bad"), (20, "good")]:
         truth, predicted = truth + 50000, predicted + 50000
     truth, predicted = single(truth), single(predicted)
     out["values"].append({"case": case, "truth": truth.tolist(), "predicted": predicted.tolist(), "r2": m.r2_score(truth, predicted),
-                          "mae": m.mean_absolute_error(truth, predicted), "rmse": m.root_mean_squared_error(truth, predicted), "pearson": pearsonr(truth, predicted)[0]})
+                          "mae": m.mean_absolute_error(truth, predicted), "rmse": m.root_mean_squared_error(truth, predicted),
+                          "pearson": pearsonr(truth, predicted)[0]})
 
 with open("tests/golden/metrics/metrics.json", "w") as f:
     json.dump(out, f, separators=(",", ":"), default=float)
