@@ -1,4 +1,5 @@
 /* Files appear whole or not at all, and say what is wrong. */
+#include "ration.h"
 #include "base/file.h"
 #include "base/input.h"
 #include "base/io.h"
@@ -363,24 +364,6 @@ static void sha256_gives_the_published_digests(void **state)
     assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
-/* An allocator that refuses call number `left`. */
-static void *miser(void *user, void *old, size_t old_size, size_t new_size)
-{
-    int *left = user;
-    if (new_size == 0) {
-        free(old);
-        return NULL;
-    }
-    if ((*left)-- == 0)
-        return NULL;
-    void *p = aligned_alloc(64, (new_size + 63) / 64 * 64);
-    if (p && old)
-        memcpy(p, old, old_size < new_size ? old_size : new_size);
-    if (p)
-        free(old);
-    return p;
-}
-
 static gg_status write_and_read(gg_context *c)
 {
     gg_out *o = NULL;
@@ -409,9 +392,9 @@ static void any_allocation_may_fail_and_nothing_is_left(void **state)
     int n = 1;
     for (; s != GG_OK; n++) {
         assert_true(n < 100);
-        int left = n;
+        ration r = {.fail_at = n + 1};
         gg_context *c = NULL;
-        assert_int_equal(gg_context_create(&c, &(gg_context_options){.allocator = {miser, &left}}), GG_OK);
+        assert_int_equal(gg_context_create(&c, &(gg_context_options){.allocator = {rationed, &r}}), GG_OK);
         s = write_and_read(c);
         if (s != GG_OK) {
             assert_int_equal(s, GG_ENOMEM);

@@ -1,4 +1,5 @@
 /* What base promises about memory, messages and the context. */
+#include "ration.h"
 #include "base/memory.h"
 #include <setjmp.h>
 #include <cmocka.h>
@@ -51,31 +52,13 @@ static void an_absurd_size_is_refused_with_a_message(void **state)
     gg_context_free(ctx);
 }
 
-/* An allocator that refuses the call number `left`. */
-static void *miser(void *user, void *old, size_t old_size, size_t new_size)
-{
-    int *left = user;
-    if (new_size == 0) {
-        free(old);
-        return NULL;
-    }
-    if ((*left)-- == 0)
-        return NULL;
-    void *p = aligned_alloc(64, (new_size + 63) / 64 * 64);
-    if (p && old)
-        memcpy(p, old, old_size < new_size ? old_size : new_size);
-    if (p)
-        free(old);
-    return p;
-}
-
 static void the_hook_sees_every_allocation_and_may_refuse(void **state)
 {
     (void)state;
     for (int n = 0; n < 8; n++) {
-        int left = n;
+        ration r = {.fail_at = n + 1};
         gg_context *ctx = NULL;
-        gg_status s = gg_context_create(&ctx, &(gg_context_options){.allocator = {miser, &left}});
+        gg_status s = gg_context_create(&ctx, &(gg_context_options){.allocator = {rationed, &r}});
         if (n == 0) {
             assert_int_equal(s, GG_ENOMEM);
             assert_null(ctx);

@@ -1,54 +1,22 @@
 /* NAG on every published document whose text is here: `golgi reproduce nag` must hold what it says of exactness and bfloat16, and the features must be the same
  * bytes whatever threads, groups and the order of the pool. Skipped where the model is not (tools/setup). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "systems/support.h"
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 
 #define MODEL "models/SmolLM2-135M-Instruct.Q4_1.gguf"
 enum { TEXTS = 157, L = 30, K = 10 };
 
-static gg_context *ctx;
-static char folder[64];
-
-#define assert_ok(call)                                                \
-    do {                                                               \
-        const gg_status st_ = (call);                                  \
-        if (st_ != GG_OK)                                              \
-            fail_msg("%s: %s: %s", #call, gg_status_name(st_), gg_message(ctx)); \
-    } while (0)
-
-static const char *at(const char *name)
-{
-    static char path[32][128];
-    static int turn;
-    char *p = path[turn = (turn + 1) % 32];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
-
 static int prepare(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/golgi-nag-long-XXXXXX");
-    return gg_context_create(&ctx, &(gg_context_options){.n_threads = 2}) != GG_OK || !mkdtemp(folder);
+    return begin_folder("nag-long", 2) != 0;
 }
 
 static int tidy(void **state)
 {
     (void)state;
-    char line[96];
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    const size_t left = gg_context_bytes(ctx, NULL);
-    gg_context_free(ctx);
-    return system(line) != 0 || left != 0;
+    return end_folder();
 }
 
 /* --- what reproduce holds ----------------------------------------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* Opening: what a model says of itself, and what a person is told when it cannot be opened. */
+#include "ration.h"
 #include "edit.h"
 
 static void bad_number(float *x, const int64_t *shape)
@@ -157,29 +158,6 @@ static void a_bare_trunk_opens_too(void **state)
 
 /* --- the n-th allocation fails --------------------------------------------------------------------------------------- */
 
-typedef struct counter {
-    int64_t n, fail_at;
-} counter;
-
-static void *counting(void *user, void *old, size_t old_size, size_t new_size)
-{
-    counter *c = user;
-    if (new_size == 0) {
-        free(old);
-        return NULL;
-    }
-    if (++c->n == c->fail_at)
-        return NULL;
-    void *p = NULL;
-    if (posix_memalign(&p, 64, new_size))
-        return NULL;
-    if (old) {
-        memcpy(p, old, old_size < new_size ? old_size : new_size);
-        free(old);
-    }
-    return p;
-}
-
 static gg_status ignore_row(void *user, const gg_score_row *r)
 {
     (void)user;
@@ -208,9 +186,9 @@ static void every_failing_allocation_is_reported_and_nothing_leaks(void **state)
         snprintf(path, sizeof path, TINY "%s", some[i]);
         bool through = false;
         for (int64_t k = 1; !through; k++) {
-            counter c = {0, k};
+            ration c = {0, k};
             gg_context *ctx = NULL;
-            if (gg_context_create(&ctx, &(gg_context_options){.allocator = {counting, &c}, .n_threads = 1}) != GG_OK)
+            if (gg_context_create(&ctx, &(gg_context_options){.allocator = {rationed, &c}, .n_threads = 1}) != GG_OK)
                 continue; /* the context itself */
             const gg_status s = open_and_score(ctx, path);
             through = c.n < k;

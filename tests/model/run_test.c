@@ -1,4 +1,5 @@
 /* A whole source: documents are handed over in order and whole, whatever threads and groups do; failures and stops leave a prefix. */
+#include "ration.h"
 #include "edit.h"
 #include <stdatomic.h>
 #include <limits.h>
@@ -477,37 +478,15 @@ static void losses_are_those_of_the_logits(void **state)
 
 /* --- memory ---------------------------------------------------------------------------------------------------------- */
 
-typedef struct counter {
-    atomic_llong n;
-    long long fail_at;
-} counter;
-
-static void *counting(void *user, void *old, size_t old_size, size_t new_size)
-{
-    counter *c = user;
-    void *p = NULL;
-    if (new_size == 0) {
-        free(old);
-        return NULL;
-    }
-    if (atomic_fetch_add(&c->n, 1) + 1 == c->fail_at || posix_memalign(&p, 64, new_size))
-        return NULL;
-    if (old) {
-        memcpy(p, old, old_size < new_size ? old_size : new_size);
-        free(old);
-    }
-    return p;
-}
-
 static void every_failing_allocation_of_a_run_is_reported(void **state)
 {
     (void)state;
     write_pool(12, -1);
     const char *path = pool_path();
-    counter c = {0};
+    ration c = {0};
     gg_context *ctx = NULL;
     gg_model *m = NULL;
-    assert_int_equal(gg_context_create(&ctx, &(gg_context_options){.allocator = {counting, &c}, .n_threads = 2}), GG_OK);
+    assert_int_equal(gg_context_create(&ctx, &(gg_context_options){.allocator = {rationed, &c}, .n_threads = 2}), GG_OK);
     assert_ok(ctx, gg_model_open(&m, ctx, MODEL, &(gg_model_options){.no_head = true}));
     bool through = false;
     for (int64_t k = 1; !through; k++) {

@@ -163,15 +163,15 @@ static void any_allocation_may_fail(void **state)
         bool whole = false;
         for (int n = 0; !whole; n++) {
             assert_true(n < 500);
-            int left = n;
+            ration r = {.fail_at = n + 1};
             gg_context *ctx = NULL;
-            const gg_status made = gg_context_create(&ctx, &(gg_context_options){.n_threads = 1, .allocator = {miser, &left}});
+            const gg_status made = gg_context_create(&ctx, &(gg_context_options){.n_threads = 1, .allocator = {rationed, &r}});
             if (made != GG_OK) {
                 assert_int_equal(made, GG_ENOMEM);
                 continue;
             }
             const gg_status s = draw(ctx, kind, in("a"));
-            whole = s == GG_OK && left >= 0;
+            whole = s == GG_OK && r.n <= n;
             if (s != GG_OK) {
                 assert_string_equal(gg_status_name(s), "ENOMEM");
                 assert_text_has(gg_message(ctx), "out of memory");

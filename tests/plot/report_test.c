@@ -223,13 +223,13 @@ static void any_allocation_may_fail(void **state)
     size_t whole_size = 0;
     for (int n = 1; !whole_size; n++) {
         assert_true(n < 500);
-        int left = n;
+        ration r = {.fail_at = n + 1};
         gg_context *ctx = NULL;
-        if (gg_context_create(&ctx, &(gg_context_options){.allocator = {miser, &left}}) != GG_OK)
+        if (gg_context_create(&ctx, &(gg_context_options){.allocator = {rationed, &r}}) != GG_OK)
             continue;
         unlink(in("m.html"));
         const gg_status s = whole_report(ctx);
-        if (s == GG_OK && left >= 0)
+        if (s == GG_OK && r.n <= n)
             free(take("m.html", &whole_size));
         else if (s != GG_OK)
             assert_int_equal(s, GG_ENOMEM);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "ration.h"
 #include "base/memory.h"
 
 #define assert_text_has(text, part)                                             \
@@ -96,24 +97,6 @@ static inline char *take(const char *name, size_t *n)
 }
 
 /* ---- contexts ---- */
-
-/* Refuses the allocation number `left`, and no other. */
-static inline void *miser(void *user, void *old, size_t old_size, size_t new_size)
-{
-    int *left = user;
-    if (new_size == 0) {
-        free(old);
-        return NULL;
-    }
-    if ((*left)-- == 0)
-        return NULL;
-    void *p = aligned_alloc(64, (new_size + 63) / 64 * 64);
-    if (p && old)
-        memcpy(p, old, old_size < new_size ? old_size : new_size);
-    if (p)
-        free(old);
-    return p;
-}
 
 static char heard[4096]; /* what the context of this test logged */
 static inline void hear(void *user, gg_log_level level, const char *text)

@@ -217,13 +217,13 @@ static void any_allocation_may_fail(void **state)
     static const char svg[] = SVG("<g id=\"a\"><path d=\"M0\"/><text>some text that is long enough to grow a buffer, and then some more of it</text></g>");
     bool whole = false;
     for (int n = 1; !whole; n++) {
-        int left = n;
+        ration r = {.fail_at = n + 1};
         gg_context *ctx = NULL;
-        if (gg_context_create(&ctx, &(gg_context_options){.allocator = {miser, &left}}) != GG_OK)
+        if (gg_context_create(&ctx, &(gg_context_options){.allocator = {rationed, &r}}) != GG_OK)
             continue;
         gg_str out = {.ctx = ctx};
         const gg_status s = gg__svg_embed(&out, svg, sizeof svg - 1, "x.svg", "f1-", "");
-        whole = s == GG_OK && left >= 0;
+        whole = s == GG_OK && r.n <= n;
         assert_true(s == GG_OK || s == GG_ENOMEM);
         gg_str_free(&out);
         assert_int_equal(gg_context_bytes(ctx, NULL), 0);

@@ -1,41 +1,10 @@
 /* Looking at features: explanations, clusters, neurons switched off. Planted truths that must be found, and controls in which nothing must be. */
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdarg.h>
-#include <cmocka.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "systems/support.h"
 #include "systems/nag/pages.h"
 #include "base/work.h"
 
 enum { GROUPS = 4, EACH = 30, N = GROUPS * EACH, L = 5, K = 6, WIDTH = 96 };
-
-static gg_context *ctx;
-static char folder[64];
-
-#define assert_ok(call)                                                              \
-    do {                                                                             \
-        const gg_status st_ = (call);                                                \
-        if (st_ != GG_OK)                                                            \
-            fail_msg("%s: %s: %s", #call, gg_status_name(st_), gg_message(ctx));     \
-    } while (0)
-#define assert_says(status, call, part)                                              \
-    do {                                                                             \
-        const gg_status st_ = (call);                                                \
-        if (st_ != (status) || !strstr(gg_message(ctx), (part)))                     \
-            fail_msg("%s: %s \"%s\", expected %s \"...%s...\"", #call, gg_status_name(st_), gg_message(ctx), gg_status_name(status), part); \
-    } while (0)
-
-static const char *at(const char *name)
-{
-    static char path[16][128];
-    static int turn;
-    char *p = path[turn = (turn + 1) % 16];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
 
 static gg_nag_header header(void)
 {
@@ -91,8 +60,7 @@ static void write_planted(const char *path, bool planted, int only, uint64_t see
 static int prepare(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/golgi-look-test-XXXXXX");
-    if (gg_context_create(&ctx, &(gg_context_options){.n_threads = 2, .seed = 3}) != GG_OK || !mkdtemp(folder))
+    if (begin_folder("look", 2) != 0)
         return -1;
     write_planted(at("pool.nag"), true, -1, 1);
     write_planted(at("noise.nag"), false, -1, 1);
@@ -103,14 +71,7 @@ static int prepare(void **state)
 static int tidy(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    const int rc = system(command);
-    const size_t left = gg_context_bytes(ctx, NULL);
-    if (left)
-        fprintf(stderr, "%zu bytes were not freed\n", left);
-    gg_context_free(ctx);
-    return rc == 0 && left == 0 ? 0 : -1;
+    return end_folder();
 }
 
 /* --- explain ------------------------------------------------------------------------------------------------------------------------ */

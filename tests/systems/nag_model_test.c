@@ -1,14 +1,7 @@
 /* NAG through real models: the published features of SmolLM2 (when the model is there), the q/k norm of a tiny Qwen3, and work that is
  * stopped and gone on with. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "systems/support.h"
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 #include "math/kernels.h"
@@ -20,32 +13,13 @@ enum { N = 3, L = 30, K = 10 }; /* the sanitizers slow a model down tenfold */
 enum { N = 8, L = 30, K = 10 };
 #endif
 
-static gg_context *ctx;
 static gg_model *model;   /* NULL: not on this machine */
-static char folder[64];
 static json_t *golden[N]; /* rows with texts */
-
-#define assert_ok(call)                                                \
-    do {                                                               \
-        const gg_status st_ = (call);                                  \
-        if (st_ != GG_OK)                                              \
-            fail_msg("%s: %s: %s", #call, gg_status_name(st_), gg_message(ctx)); \
-    } while (0)
-
-static const char *at(const char *name)
-{
-    static char path[64][128];
-    static int turn;
-    char *p = path[turn = (turn + 1) % 64];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
 
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/golgi-nag-model-test-XXXXXX");
-    if (gg_context_create(&ctx, &(gg_context_options){.n_threads = 2}) != GG_OK || !mkdtemp(folder))
+    if (begin_folder("nag-model", 2) != 0)
         return -1;
     if (!gg_file_exists(MODEL))
         return 0;
@@ -84,17 +58,10 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    const int rc = system(command);
     for (int i = 0; i < N; i++)
         json_decref(golden[i]);
     gg_model_free(model);
-    const size_t left = gg_context_bytes(ctx, NULL);
-    if (left)
-        fprintf(stderr, "%zu bytes were not given back\n", left);
-    gg_context_free(ctx);
-    return rc != 0 || left != 0;
+    return end_folder();
 }
 
 #define need_model() do { if (!model) skip(); } while (0)

@@ -1,65 +1,23 @@
 /* Ranking pools that need not fit in memory: the same bytes as a sort of everything, for any pool, any number of targets, threads and files. */
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdarg.h>
-#include <cmocka.h>
 #include <limits.h>
 #include <math.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "ration.h"
+#include "systems/support.h"
 #include "systems/nag/rank.h"
 #include "base/file.h"
 #include "base/work.h"
 
-static gg_context *ctx;
-static char folder[64];
-
-#define assert_ok(call)                                                \
-    do {                                                               \
-        const gg_status st_ = (call);                                  \
-        if (st_ != GG_OK)                                              \
-            fail_msg("%s: %s: %s", #call, gg_status_name(st_), gg_message(ctx)); \
-    } while (0)
-#define assert_says(status, call, part)                                \
-    do {                                                               \
-        const gg_status st_ = (call);                                  \
-        if (st_ != (status) || !strstr(gg_message(ctx), (part)))       \
-            fail_msg("%s: %s \"%s\", expected %s \"...%s...\"", #call, gg_status_name(st_), gg_message(ctx), gg_status_name(status), part); \
-    } while (0)
-
-static const char *at(const char *format, ...)
-{
-    static char path[512][128];
-    static int turn;
-    char *p = path[turn = (turn + 1) % 512];
-    va_list ap;
-    va_start(ap, format);
-    const int n = snprintf(p, sizeof path[0], "%s/", folder);
-    vsnprintf(p + n, sizeof path[0] - (size_t)n, format, ap);
-    va_end(ap);
-    return p;
-}
-
 static int make_folder(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/golgi-rank-test-XXXXXX");
-    return gg_context_create(&ctx, &(gg_context_options){.n_threads = 3}) == GG_OK && mkdtemp(folder) ? 0 : -1;
+    return begin_folder("rank", 3);
 }
 
 static int drop_folder(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    const int rc = system(command);
-    const size_t left = gg_context_bytes(ctx, NULL);
-    if (left)
-        fprintf(stderr, "%zu bytes were not freed\n", left);
-    gg_context_free(ctx);
-    return rc == 0 && left == 0 ? 0 : -1;
+    return end_folder();
 }
 
 /* --- pools -------------------------------------------------------------------------------------------------------------------- */
@@ -577,28 +535,6 @@ static void damage_is_found_whichever_thread_meets_it(void **state)
 }
 
 /* --- memory that is refused ------------------------------------------------------------------------------------------------------------ */
-typedef struct refusing {
-    _Atomic long long n;
-    long long fail_at;
-} refusing;
-
-static void *resize(void *user, void *old, size_t old_size, size_t new_size)
-{
-    refusing *x = user;
-    if (new_size == 0) {
-        free(old);
-        return NULL;
-    }
-    void *p = NULL;
-    if (atomic_fetch_add(&x->n, 1) + 1 == x->fail_at || posix_memalign(&p, 64, new_size))
-        return NULL;
-    if (old) {
-        memcpy(p, old, old_size < new_size ? old_size : new_size);
-        free(old);
-    }
-    return p;
-}
-
 static void each_allocation_may_fail(void **state)
 {
     (void)state;
@@ -611,9 +547,9 @@ static void each_allocation_may_fail(void **state)
     fclose(f);
     long long last = 0;
     for (long long k = 1; k <= last || last == 0; k++) {
-        refusing x = {.fail_at = last == 0 ? LLONG_MAX : k};
+        ration x = {.fail_at = last == 0 ? LLONG_MAX : k};
         gg_context *own = NULL;
-        if (gg_context_create(&own, &(gg_context_options){.n_threads = 1, .allocator = {resize, &x}}) != GG_OK)
+        if (gg_context_create(&own, &(gg_context_options){.n_threads = 1, .allocator = {rationed, &x}}) != GG_OK)
             continue; /* the context itself */
         const char *target_path[1] = {at("t.nag")}, *out[2] = {at("out-a.jsonl"), at("out-b.jsonl")};
         const gg_nag_target target[2] = {{"law", target_path, 1}, {"poetry", target_path, 1}};
@@ -658,10 +594,10 @@ static void each_allocation_of_a_merge_may_fail(void **state)
     }
     long long last = 0;
     for (long long k = 1; k <= last || last == 0; k++) {
-        refusing x = {.fail_at = last == 0 ? LLONG_MAX : k};
+        ration x = {.fail_at = last == 0 ? LLONG_MAX : k};
         gg_context *own = NULL;
         gg_nag_merge_result r;
-        if (gg_context_create(&own, &(gg_context_options){.n_threads = 1, .allocator = {resize, &x}}) != GG_OK)
+        if (gg_context_create(&own, &(gg_context_options){.n_threads = 1, .allocator = {rationed, &x}}) != GG_OK)
             continue;
         const gg_status st = gg_nag_merge(&r, own, out, in, 2, true);
         if (st == GG_OK) {

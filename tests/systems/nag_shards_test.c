@@ -1,13 +1,6 @@
 /* A large input in units: whatever the cut and whoever did what, the joined bytes are those of one run; what is done stays; what differs is told. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
+#include "systems/support.h"
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 #include "base/lock.h"
@@ -15,31 +8,13 @@
 #define MODEL "tests/golden/tinygguf/tiny.gguf"
 enum { N = 60 };
 
-static gg_context *ctx;
 static gg_model *model;
-static char folder[64];
 
-#define assert_ok(call)                                                \
-    do {                                                               \
-        const gg_status st_ = (call);                                  \
-        if (st_ != GG_OK)                                              \
-            fail_msg("%s: %s: %s", #call, gg_status_name(st_), gg_message(ctx)); \
-    } while (0)
-
-#define assert_says(part)                                                                \
+#define assert_said(part)                                                                \
     do {                                                                                 \
         if (!strstr(gg_message(ctx), (part)))                                            \
             fail_msg("\"%s\" does not say \"%s\"", gg_message(ctx), (part));             \
     } while (0)
-
-static const char *at(const char *name)
-{
-    static char path[32][128];
-    static int turn;
-    char *p = path[turn = (turn + 1) % 32];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
 
 static const char *unit(const char *dir, int i)
 {
@@ -70,8 +45,7 @@ static void write_rows(const char *name, int from, int to)
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/golgi-shards-test-XXXXXX");
-    if (gg_context_create(&ctx, &(gg_context_options){.n_threads = 2}) != GG_OK || !mkdtemp(folder) ||
+    if (begin_folder("shards", 2) != 0 ||
         gg_model_open(&model, ctx, MODEL, &(gg_model_options){.dtype = GG_F32, .no_head = true}) != GG_OK)
         return -1;
     mkdir(at("pool"), 0777);
@@ -85,15 +59,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    const int rc = system(command);
     gg_model_free(model);
-    const size_t left = gg_context_bytes(ctx, NULL);
-    if (left)
-        fprintf(stderr, "%zu bytes were not given back\n", left);
-    gg_context_free(ctx);
-    return rc != 0 || left != 0;
+    return end_folder();
 }
 
 static gg_nag_source source_of(const char *path)
@@ -231,14 +198,14 @@ static void what_is_missing_is_told_and_only_partial_goes_on(void **state)
     assert_int_equal(unlink(unit("m", 4)), 0);
     assert_int_equal(unlink(unit("m", 5)), 0);
     assert_int_equal(gg_nag_merge_shards(&r, ctx, at("missing.nag"), (const char *[]){at("m")}, 1, false), GG_EMISMATCH);
-    assert_says("3 of ");
-    assert_says("are missing: 2, 4-5.");
+    assert_said("3 of ");
+    assert_said("are missing: 2, 4-5.");
     assert_false(gg_file_exists(at("missing.nag")));
     assert_int_equal(gg_nag_merge_shards(&r, ctx, at("missing.jsonl"), (const char *[]){at("m")}, 1, true), GG_EINVAL);
     assert_int_equal(gg_nag_merge_shards(&r, ctx, at("x.nag"), (const char *[]){at("pool")}, 1, true), GG_ENOENT);
-    assert_says("no .nag file");
+    assert_said("no .nag file");
     assert_int_equal(gg_nag_merge_shards(&r, ctx, at("x.nag"), (const char *[]){whole()}, 1, true), GG_EINVAL);
-    assert_says("not a unit");
+    assert_said("not a unit");
     assert_int_equal(gg_nag_merge_shards(&r, ctx, at("x.nag"), NULL, 0, true), GG_EINVAL);
     run_all("m", 500); /* only those three are made */
     join("found.nag", (const char *[]){at("m")}, 1);
@@ -277,11 +244,11 @@ static void refused(const char *dir, const gg_nag_source *source, int64_t unit_b
     gg_nag_plan *p = NULL;
     assert_int_equal(gg_nag_plan_open(&p, ctx, model, source, at(dir), unit_bytes, o), GG_EMISMATCH);
     assert_null(p);
-    assert_says("00000000.nag was made in another way");
-    assert_says(part);
+    assert_said("00000000.nag was made in another way");
+    assert_said(part);
     if (second)
-        assert_says(second);
-    assert_says("name another --output folder");
+        assert_said(second);
+    assert_said("name another --output folder");
 }
 
 static void changed_options_are_refused_with_all_that_differs(void **state)
@@ -303,11 +270,11 @@ static void changed_options_are_refused_with_all_that_differs(void **state)
     gg_nag_plan *p = NULL;
     assert_ok(gg_model_open(&other, ctx, MODEL, &(gg_model_options){.dtype = GG_BF16, .no_head = true}));
     assert_int_equal(gg_nag_plan_open(&p, ctx, other, &source, at("o"), 500, &options), GG_EMISMATCH);
-    assert_says("--dtype: f32 there, bf16 now");
+    assert_said("--dtype: f32 there, bf16 now");
     gg_model_free(other);
     assert_int_equal(gg_nag_plan_open(&p, ctx, model, &source, at("o"), 500, &(gg_nag_extract_options){.scores = "x.safetensors"}), GG_EUNSUPPORTED);
     assert_int_equal(gg_nag_plan_open(&p, ctx, model, &source, at("pool/2.csv"), 500, &options), GG_EINVAL);
-    assert_says("this is a file");
+    assert_said("this is a file");
 }
 
 static void changed_bytes_and_foreign_files_are_refused(void **state)
@@ -328,25 +295,25 @@ static void changed_bytes_and_foreign_files_are_refused(void **state)
     fputc('Z', f);
     fclose(f);
     assert_int_equal(gg_nag_plan_run(&r, p, 0), GG_EMISMATCH);
-    assert_says("made from other bytes");
-    assert_says("alone.jsonl has changed since then");
+    assert_said("made from other bytes");
+    assert_said("alone.jsonl has changed since then");
     assert_ok(gg_nag_plan_run(&r, p, 1)); /* its bytes are what they were */
     assert_int_equal(r.n_reused, r.n_documents);
     assert_int_equal(rename(unit("b", 2), unit("b", 1)), 0);
     assert_int_equal(gg_nag_plan_run(&r, p, 1), GG_EMISMATCH);
-    assert_says("does not hold unit 1");
+    assert_said("does not hold unit 1");
     gg_nag_plan_close(p);
     mkdir(at("foreign"), 0777);
     char command[300];
     snprintf(command, sizeof command, "cp %s %s/pool.nag", whole(), at("foreign"));
     assert_int_equal(system(command), 0);
     assert_int_equal(gg_nag_plan_open(&p, ctx, model, &source, at("foreign"), 700, &options), GG_EMISMATCH);
-    assert_says("pool.nag is not a unit");
+    assert_said("pool.nag is not a unit");
     /* units of two inputs do not join */
     gg_nag_merge_shards_result m;
     const char *const two[] = {unit("b", 0), unit("o", 0)};
     assert_int_equal(gg_nag_merge_shards(&m, ctx, at("x.nag"), two, 2, true), GG_EMISMATCH);
-    assert_says("units of the input");
+    assert_said("units of the input");
     const gg_nag_source standard = source_of("-");
     assert_int_equal(gg_nag_plan_open(&p, ctx, model, &standard, at("s"), 700, &options), GG_EUNSUPPORTED);
 }
@@ -362,10 +329,10 @@ static void a_unit_in_other_hands_is_passed_over_and_told(void **state)
     snprintf(process, sizeof process, "process %ld on ", (long)getpid());
     assert_ok(gg_lock_take(&l, ctx, unit("busy", 1)));
     assert_int_equal(gg_nag_plan_run(&one, p, 1), GG_EBUSY);
-    assert_says(process);
+    assert_said(process);
     assert_int_equal(gg_nag_plan_run_shard(&r, p, 0, 1), GG_EBUSY);
-    assert_says("1 of this shard's ");
-    assert_says(process);
+    assert_said("1 of this shard's ");
+    assert_said(process);
     assert_int_equal(r.n_busy, 1);
     assert_int_equal(r.n_done, r.n_mine - 1);
     gg_lock_free(l);
@@ -375,7 +342,7 @@ static void a_unit_in_other_hands_is_passed_over_and_told(void **state)
     assert_ok(gg_lock_take(&l, ctx, at("held.nag"))); /* the same for a file */
     const gg_nag_source source = source_of(at("pool/2.csv"));
     assert_int_equal(gg_nag_extract_file(&one, ctx, model, &source, at("held.nag"), &options), GG_EBUSY);
-    assert_says(process);
+    assert_said(process);
     gg_lock_free(l);
 }
 
@@ -393,8 +360,8 @@ static void a_docid_in_two_units_is_found(void **state)
     assert_ok(gg_nag_plan_run_shard(&r, p, 0, 1));
     gg_nag_plan_close(p);
     assert_int_equal(gg_nag_merge_shards(&m, ctx, at("twice.nag"), (const char *[]){at("twice")}, 1, false), GG_EFORMAT);
-    assert_says("\"d018\" comes twice: in unit 0 ");
-    assert_says("and in unit 1");
+    assert_said("\"d018\" comes twice: in unit 0 ");
+    assert_said("and in unit 1");
     assert_false(gg_file_exists(at("twice.nag")));
 }
 
@@ -452,8 +419,8 @@ static void equal_hashes_of_different_docids_are_no_alarm(void **state)
     assert_ok(gg_nag_merge_shards(&m, ctx, at("c.nag"), inputs, 2, true));
     assert_int_equal(m.n_documents, 2);
     assert_int_equal(gg_nag_merge_shards(&m, ctx, at("c.nag"), inputs, 3, true), GG_EFORMAT);
-    assert_says("in unit 0 ");
-    assert_says("and in unit 2;");
+    assert_said("in unit 0 ");
+    assert_said("and in unit 2;");
 }
 
 static void headers_that_lie_are_refused(void **state)
@@ -473,7 +440,7 @@ static void headers_that_lie_are_refused(void **state)
         json_decref(j);
         if (gg_nag_merge_shards(&m, ctx, at("x.nag"), (const char *[]){at("lie.nag")}, 1, true) != GG_EFORMAT)
             fail_msg("%s was taken", units[i]);
-        assert_says("disagree about the units");
+        assert_said("disagree about the units");
     }
 }
 

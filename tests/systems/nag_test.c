@@ -1,12 +1,6 @@
 /* NAG against the published code's results (tests/golden/nag), planted truths, file formats, bad input. No model is needed here. */
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdarg.h>
-#include <cmocka.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "systems/support.h"
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 #include "base/work.h"
@@ -14,36 +8,12 @@
 enum { N = 200, L = 30, K = 10, WIDTH = 1536 };
 static const int64_t width_of[GG_NAG_TYPES] = {1536, 576, 576, 576, 576, 576};
 
-static gg_context *ctx;
-static char folder[64];
 static json_t *golden;                       /* ranking.json */
 static struct {
     char *docid[N], *domain[N];
     int64_t token_num[N], n_scored[N];
     uint16_t index[GG_NAG_TYPES][N * L * K];
 } g;
-
-#define assert_ok(call)                                                \
-    do {                                                               \
-        const gg_status st_ = (call);                                  \
-        if (st_ != GG_OK)                                              \
-            fail_msg("%s: %s: %s", #call, gg_status_name(st_), gg_message(ctx)); \
-    } while (0)
-#define assert_says(status, call, part)                                \
-    do {                                                               \
-        const gg_status st_ = (call);                                  \
-        if (st_ != (status) || !strstr(gg_message(ctx), (part)))       \
-            fail_msg("%s: %s \"%s\", expected %s \"...%s...\"", #call, gg_status_name(st_), gg_message(ctx), gg_status_name(status), part); \
-    } while (0)
-
-static const char *at(const char *name)
-{
-    static char path[256][128];
-    static int turn;
-    char *p = path[turn = (turn + 1) % 256];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
 
 static gg_nag_header header(uint32_t types)
 {
@@ -96,8 +66,7 @@ static void write_features(const char *path, const gg_nag_header *h, const json_
 static int load_golden(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/golgi-nag-test-XXXXXX");
-    if (gg_context_create(&ctx, &(gg_context_options){.n_threads = 2}) != GG_OK || !mkdtemp(folder))
+    if (begin_folder("nag", 2) != 0)
         return -1;
     json_error_t e;
     golden = json_load_file("tests/golden/nag/ranking.json", 0, &e);
@@ -155,20 +124,12 @@ static int load_golden(void **state)
 static int drop_golden(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    const int rc = system(command);
     json_decref(golden);
     for (int i = 0; i < N; i++) {
         free(g.docid[i]);
         free(g.domain[i]);
     }
-    size_t peak;
-    const size_t left = gg_context_bytes(ctx, &peak);
-    if (left)
-        fprintf(stderr, "%zu bytes were not freed\n", left);
-    gg_context_free(ctx);
-    return rc == 0 && left == 0 ? 0 : -1;
+    return end_folder();
 }
 
 static gg_nag_rank_options options(const char *domain)

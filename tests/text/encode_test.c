@@ -358,9 +358,9 @@ static void fail_each_allocation(gg_context *fine, const char *name, const char 
     uint64_t sum, want;
     assert_ok(fine, open_encode_decode(&want, fine, path));
     for (int64_t k = 1; !through; k++) {
-        counter c = {0, k};
+        ration c = {0, k};
         gg_context *ctx = NULL;
-        if (gg_context_create(&ctx, &(gg_context_options){.allocator = {counting, &c}, .n_threads = 1}) != GG_OK)
+        if (gg_context_create(&ctx, &(gg_context_options){.allocator = {rationed, &c}, .n_threads = 1}) != GG_OK)
             continue; /* the context itself */
         const gg_status s = open_encode_decode(&sum, ctx, path);
         through = c.n < k;

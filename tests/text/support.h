@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <golgi/golgi.h>
+#include "ration.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/text.h"
@@ -202,29 +203,6 @@ static inline void assert_prefixes(gg_context *ctx, gg_tokenizer *t, const char 
 }
 
 /* --- the n-th allocation fails --------------------------------------------------------------------------------------- */
-
-typedef struct counter {
-    int64_t n, fail_at; /* fail_at 0: never */
-} counter;
-
-static inline void *counting(void *user, void *old, size_t old_size, size_t new_size)
-{
-    counter *c = user;
-    if (new_size == 0) {
-        free(old);
-        return NULL;
-    }
-    if (++c->n == c->fail_at)
-        return NULL;
-    void *p = NULL;
-    if (posix_memalign(&p, 64, new_size))
-        return NULL;
-    if (old) {
-        memcpy(p, old, old_size < new_size ? old_size : new_size);
-        free(old);
-    }
-    return p;
-}
 
 /* --- GGUF ------------------------------------------------------------------------------------------------------------ */
 
