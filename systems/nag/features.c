@@ -224,28 +224,9 @@ static gg_status write_head(gg_nag_writer *w, json_t *units)
         json_decref(j);
         j = NULL;
     }
-    gg_str text = {.ctx = w->ctx, .failed = !j};
-    gg_json_write(&text, j);
+    uint64_t n_bytes;
+    const gg_status st = gg__nag_head_write(&n_bytes, &w->chain, w->ctx, w->out, gg__nag_kind_features, j);
     json_decref(j);
-    if (text.failed) {
-        gg_str_free(&text);
-        return gg_fail(w->ctx, GG_ENOMEM, "out of memory (header of features)");
-    }
-    const size_t n = text.len, total = (HEAD_BYTES + n + 63) & ~(size_t)63;
-    uint8_t *head = total <= HEADER_MAX ? gg_alloc(w->ctx, total) : NULL;
-    gg_status st = total <= HEADER_MAX ? GG_ENOMEM : gg_fail(w->ctx, GG_EUNSUPPORTED, "a header of %zu bytes; at most %d", total, HEADER_MAX);
-    if (head) {
-        const uint32_t version = NAG_VERSION, n_json = (uint32_t)(total - HEAD_BYTES);
-        memcpy(head, gg__nag_magic, 8);
-        memcpy(head + 8, &version, 4);
-        memcpy(head + 12, &n_json, 4);
-        memset(head + HEAD_BYTES, ' ', n_json);
-        memcpy(head + HEAD_BYTES, text.data, n);
-        w->chain = gg__xxh64(head, total, 0);
-        st = gg_out_write(w->out, head, total);
-    }
-    gg_drop(w->ctx, head);
-    gg_str_free(&text);
     return st;
 }
 

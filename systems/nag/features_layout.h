@@ -10,13 +10,21 @@
 #ifndef GOLGI_NAG_FEATURES_LAYOUT_H
 #define GOLGI_NAG_FEATURES_LAYOUT_H
 #include "systems/nag/nag_internal.h"
+#include "base/file.h"
+#include "base/input.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, ".nag files hold little-endian numbers and are used as they are read");
 
 #define gg__nag_magic "\x89NAG\r\n\x1a\n"
 #define gg__nag_block_magic "BLK1"
 #define gg__nag_footer_magic "END1"
-enum { NAG_VERSION = 1, HEAD_BYTES = 16, BLOCK_BYTES = 32, FOOTER_BYTES = 32, HEADER_MAX = 1 << 20, BLOCK_DOCUMENTS_MAX = 65536 };
+enum { HEAD_BYTES = 16, BLOCK_BYTES = 32, FOOTER_BYTES = 32, BLOCK_DOCUMENTS_MAX = 65536 };
+
+typedef struct gg__nag_kind {
+    const char *name, *magic; /* 8 bytes */
+    uint32_t version, header_max;
+} gg__nag_kind;
+#define gg__nag_kind_features (&(const gg__nag_kind){".nag", gg__nag_magic, 1, 1 << 20})
 
 typedef struct gg__nag_block_head {
     char magic[4];
@@ -35,6 +43,11 @@ typedef struct gg__nag_footer {
 _Static_assert(sizeof(gg__nag_block_head) == BLOCK_BYTES && sizeof(gg__nag_footer) == FOOTER_BYTES, "on-disk layout");
 
 static inline uint64_t gg__nag_pad8(uint64_t n) { return (n + 7) & ~(uint64_t)7; }
+
+/* The head of either kind of file (head.c). n_bytes: how long it is; chain: XXH64 of it, on which the checksums of the blocks are chained. A NULL
+ * header is one that there was no memory for. What is read is the caller's (json_decref). Errors: EFORMAT, EUNSUPPORTED (version), ENOMEM, EIO. */
+gg_status gg__nag_head_write(uint64_t *n_bytes, uint64_t *chain, gg_context *ctx, gg_out *out, const gg__nag_kind *k, const json_t *header);
+gg_status gg__nag_head_read(json_t **header, uint64_t *n_bytes, uint64_t *chain, gg_context *ctx, gg_in *in, const char *path, const gg__nag_kind *k);
 
 /* NULL: fine; else what is wrong. */
 const char *gg__nag_header_from_json(gg_nag_header *h, const json_t *o);

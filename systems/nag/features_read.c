@@ -41,42 +41,14 @@ void gg_nag_reader_close(gg_nag_reader *r)
 #define DAMAGED(r, ...) gg_fail((r)->ctx, GG_EFORMAT, __VA_ARGS__)
 
 /* --- head and footer ------------------------------------------------------------------------------------------------------- */
-static gg_status parse_head(gg_nag_reader *r, const uint8_t *head, uint32_t n_json)
+static gg_status read_head(gg_nag_reader *r)
 {
-    json_t *j;
-    GG_TRY(gg_json_document(&j, r->ctx, (const char *)head + HEAD_BYTES, n_json, r->path, "the header (from byte 16)"));
+    json_t *j = NULL;
+    GG_TRY(gg__nag_head_read(&j, &r->at, &r->chain, r->ctx, r->in, r->path, gg__nag_kind_features));
     const char *wrong = gg__nag_header_from_json(&r->h, j);
     r->units = json_incref(json_object_get(j, "units"));
     json_decref(j);
-    if (wrong)
-        return DAMAGED(r, "%s: byte %d: %s", r->path, HEAD_BYTES, wrong);
-    r->at = HEAD_BYTES + n_json;
-    r->chain = gg__xxh64(head, r->at, 0);
-    return GG_OK;
-}
-
-static gg_status read_head(gg_nag_reader *r)
-{
-    uint8_t first[HEAD_BYTES] = {0};
-    uint32_t version = 0, n_json = 0;
-    if (r->size >= HEAD_BYTES)
-        GG_TRY(gg_in_read_at(r->in, first, HEAD_BYTES, 0));
-    if (memcmp(first, gg__nag_magic, 8) != 0)
-        return DAMAGED(r, "%s: not a .nag file: the first 8 bytes are not its signature (%llu bytes in all)", r->path, (unsigned long long)r->size);
-    memcpy(&version, first + 8, 4);
-    memcpy(&n_json, first + 12, 4);
-    if (version != NAG_VERSION)
-        return gg_fail(r->ctx, GG_EUNSUPPORTED, "%s: .nag version %u; this golgi reads version %d", r->path, version, NAG_VERSION);
-    if (n_json > HEADER_MAX || (HEAD_BYTES + n_json) % 64 != 0 || r->size - HEAD_BYTES < n_json)
-        return DAMAGED(r, "%s: byte 12: a header of %u bytes does not fit a file of %llu", r->path, n_json, (unsigned long long)r->size);
-    uint8_t *head = gg_alloc(r->ctx, HEAD_BYTES + n_json);
-    if (!head)
-        return GG_ENOMEM;
-    gg_status st = gg_in_read_at(r->in, head, HEAD_BYTES + n_json, 0);
-    if (st == GG_OK)
-        st = parse_head(r, head, n_json);
-    gg_drop(r->ctx, head);
-    return st;
+    return wrong ? DAMAGED(r, "%s: byte %d: %s", r->path, HEAD_BYTES, wrong) : GG_OK;
 }
 
 gg_status gg_nag_reader_open(gg_nag_reader **out, gg_context *ctx, const char *path, int n_layers)

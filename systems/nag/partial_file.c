@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 #define PARTIAL_MAGIC "\x89NRK\r\n\x1a\n"
-enum { PARTIAL_VERSION = 1, PARTIAL_HEADER_MAX = 64 << 20 };
+static const gg__nag_kind kind = {".rank", PARTIAL_MAGIC, 1, 64 << 20};
 
 static bool is_named_rank(const char *path)
 {
@@ -131,31 +131,13 @@ gg_status gg__partial_writer_open(gg__partial_writer **out, gg_context *ctx, con
         return GG_ENOMEM;
     *w = (gg__partial_writer){.ctx = ctx, .n_targets = s->n_targets, .docids = {.ctx = ctx}, .body = {.ctx = ctx}};
     *out = w;
-    json_t *j = summary_json(s);
-    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    json_decref(j);
-    if (!text)
-        return gg_fail(ctx, GG_ENOMEM, "out of memory (header of a partial ranking)");
-    const size_t n = strlen(text), total = (HEAD_BYTES + n + 63) & ~(size_t)63;
-    uint8_t *head = total <= PARTIAL_HEADER_MAX ? gg_alloc(ctx, total) : NULL;
-    gg_status st = head ? GG_OK : total <= PARTIAL_HEADER_MAX ? GG_ENOMEM : gg_fail(ctx, GG_EUNSUPPORTED, "%s: made of more pieces than a header takes", path);
-    if (st == GG_OK) {
-        const uint32_t version = PARTIAL_VERSION, n_json = (uint32_t)(total - HEAD_BYTES);
-        memcpy(head, PARTIAL_MAGIC, 8);
-        memcpy(head + 8, &version, 4);
-        memcpy(head + 12, &n_json, 4);
-        memset(head + HEAD_BYTES, ' ', n_json);
-        memcpy(head + HEAD_BYTES, text, n);
-        w->chain = gg__xxh64(head, total, 0);
-        st = gg_out_open(&w->out, ctx, path);
-    }
+    gg_status st = gg_out_open(&w->out, ctx, path);
+    json_t *j = st == GG_OK ? summary_json(s) : NULL;
     if (st == GG_OK)
-        st = gg_out_write(w->out, head, total);
-    w->places_at = total;
+        st = gg__nag_head_write(&w->places_at, &w->chain, ctx, w->out, &kind, j);
+    json_decref(j);
     if (st == GG_OK)
         st = (w->places = gg_new(ctx, gg__partial_place, s->n_targets)) ? gg_out_write(w->out, w->places, sizeof *w->places * (size_t)s->n_targets) : GG_ENOMEM;
-    gg_drop(ctx, head);
-    free(text);
     return st;
 }
 
@@ -264,58 +246,28 @@ void gg__partial_reader_close(gg__partial_reader *r)
     gg_drop(r->ctx, r);
 }
 
-static gg_status parse_head(gg__partial_reader *r, const uint8_t *head, uint32_t n_json)
+static gg_status read_head(uint64_t *chain, gg__partial_reader *r)
 {
-    json_error_t e;
-    json_t *j = json_loadb((const char *)head + HEAD_BYTES, n_json, JSON_REJECT_DUPLICATES, &e);
-    if (!j)
-        return DAMAGED(r, "%s: byte %d: the header is not JSON: %s", r->path, HEAD_BYTES + (e.position > 0 ? e.position : 0), e.text);
+    json_t *j = NULL;
+    GG_TRY(gg__nag_head_read(&j, &r->at, chain, r->ctx, r->in, r->path, &kind));
     const char *wrong = summary_from_json(&r->s, r->ctx, j);
     json_decref(j);
     return wrong ? DAMAGED(r, "%s: byte %d: %s", r->path, HEAD_BYTES, wrong) : GG_OK;
 }
 
-static gg_status read_head(gg__partial_reader *r)
-{
-    uint8_t first[HEAD_BYTES] = {0};
-    uint32_t version = 0, n_json = 0;
-    if (r->size >= HEAD_BYTES)
-        GG_TRY(gg_in_read_at(r->in, first, HEAD_BYTES, 0));
-    if (memcmp(first, PARTIAL_MAGIC, 8) != 0)
-        return DAMAGED(r, "%s: not a .rank file: the first 8 bytes are not its signature (%llu bytes in all)", r->path, (unsigned long long)r->size);
-    memcpy(&version, first + 8, 4);
-    memcpy(&n_json, first + 12, 4);
-    if (version != PARTIAL_VERSION)
-        return gg_fail(r->ctx, GG_EUNSUPPORTED, "%s: .rank version %u; this golgi reads version %d", r->path, version, PARTIAL_VERSION);
-    if (n_json > PARTIAL_HEADER_MAX || (HEAD_BYTES + n_json) % 64 != 0 || r->size - HEAD_BYTES < n_json)
-        return DAMAGED(r, "%s: byte 12: a header of %u bytes does not fit a file of %llu", r->path, n_json, (unsigned long long)r->size);
-    uint8_t *head = gg_alloc(r->ctx, HEAD_BYTES + n_json);
-    if (!head)
-        return GG_ENOMEM;
-    gg_status st = gg_in_read_at(r->in, head, HEAD_BYTES + n_json, 0);
-    if (st == GG_OK)
-        st = parse_head(r, head, n_json);
-    gg_drop(r->ctx, head);
-    return st;
-}
-
 /* The heads of all blocks, so that a cut or patched file is found before anything of it is used. Their bodies are checked when they are read. */
-static gg_status check_chain(gg__partial_reader *r)
+static gg_status check_chain(gg__partial_reader *r, uint64_t chain /* of the head */)
 {
     const uint64_t places_at = r->at, bytes = sizeof(gg__partial_place) * (uint64_t)r->s.n_targets;
     gg__nag_block_head h;
     gg__nag_footer e;
-    uint8_t *head = NULL;
     if (r->size - places_at < bytes + sizeof e)
         return DAMAGED(r, "%s: cut at byte %llu; make it again", r->path, (unsigned long long)r->size);
-    if (!(r->places = gg_new(r->ctx, gg__partial_place, r->s.n_targets)) || !(head = gg_alloc(r->ctx, places_at)))
+    if (!(r->places = gg_new(r->ctx, gg__partial_place, r->s.n_targets)))
         return GG_ENOMEM;
-    gg_status st = gg_in_read_at(r->in, r->places, bytes, places_at);
-    if (st == GG_OK)
-        st = gg_in_read_at(r->in, head, places_at, 0);
-    uint64_t chain = st == GG_OK ? gg__xxh64(head, places_at, 0) : 0, at = places_at + bytes;
-    gg_drop(r->ctx, head);
-    while (st == GG_OK) {
+    GG_TRY(gg_in_read_at(r->in, r->places, bytes, places_at));
+    uint64_t at = places_at + bytes;
+    for (;;) {
         if (r->size - at < sizeof h)
             return DAMAGED(r, "%s: cut at byte %llu: neither a block nor the footer follows; make it again", r->path, (unsigned long long)r->size);
         GG_TRY(gg_in_read_at(r->in, &h, sizeof h, at));
@@ -327,7 +279,6 @@ static gg_status check_chain(gg__partial_reader *r)
         chain = gg__xxh64(link, sizeof link, 0);
         at += sizeof h + h.body_bytes;
     }
-    GG_TRY(st);
     memcpy(&e, &h, sizeof e);
     const uint64_t link[2] = {chain, gg__xxh64(r->places, bytes, 0)};
     if (e.chain != gg__xxh64(link, sizeof link, 0) || e.file_bytes != r->size || at + sizeof e != r->size || e.n_documents != (uint64_t)r->s.n_targets)
@@ -346,11 +297,9 @@ gg_status gg__partial_reader_open(gg__partial_reader **out, gg_context *ctx, con
         return GG_ENOMEM;
     GG_TRY(gg_in_open(&r->in, ctx, path));
     r->size = (uint64_t)gg_in_size(r->in);
-    GG_TRY(read_head(r));
-    uint32_t n_json;
-    GG_TRY(gg_in_read_at(r->in, &n_json, 4, 12));
-    r->at = HEAD_BYTES + n_json;
-    return check_chain(r);
+    uint64_t chain;
+    GG_TRY(read_head(&chain, r));
+    return check_chain(r, chain);
 }
 
 static gg_status read_block(gg__partial_reader *r, gg__nag_block_head *h, uint64_t most)
