@@ -92,6 +92,7 @@ VERB_OBJ := $(filter-out $B/src/cli/main.o,$(CLI_OBJ))
 $B/tests/cli/faults_test: $(VERB_OBJ)
 $B/tests/cli/faults_test: private TEST_OBJ := $(VERB_OBJ)
 $B/tests/cli/faults_test: private TEST_LDFLAGS := -Wl,--wrap=gg_context_create,--wrap=gg_context_free,--wrap=pthread_create
+$B/tests/base/beside_test: private TEST_LDFLAGS := -Wl,--wrap=pthread_create
 $B/tests/cli/kill_test: private TEST_LDFLAGS := -Wl,--wrap=gg_run
 
 $B/bench/%: bench/%.c $B/libgolgi.a
@@ -158,7 +159,7 @@ check-long:
 tests-long: $(LONG_BIN)
 
 # The programs that run threads, each with its threads. What the suppressions leave out, and why, is written in them.
-THREAD_TESTS := base/work base/team base/progress math/tsne math/cluster math/linear model/run systems/nag systems/nag_rank systems/nag_model cli/verbs
+THREAD_TESTS := base/work base/team base/beside base/progress math/tsne math/cluster math/linear model/run systems/nag systems/nag_rank systems/nag_model cli/verbs
 check-thread:
 	@+$(MAKE) SAN=thread all $(THREAD_TESTS:%=build/tsan/tests/%_test)
 	@tools/check-thread $(THREAD_TESTS)

@@ -440,6 +440,21 @@ uint64_t gg_out_tell(const gg_out *o)
     return o->flushed + o->n;
 }
 
+gg_status gg_out_becomes(gg_out *o, const char *path)
+{
+    char *name = gg_strdup(o->ctx, path), *final = gg_strdup(o->ctx, path);
+    if (!name || !final) {
+        gg_drop(o->ctx, name);
+        gg_drop(o->ctx, final);
+        return o->failed = GG_ENOMEM;
+    }
+    gg_drop(o->ctx, o->path);
+    gg_drop(o->ctx, o->final);
+    o->path = name;
+    o->final = final;
+    return GG_OK;
+}
+
 const char *gg_out_temporary(const gg_out *o)
 {
     return o->temporary;

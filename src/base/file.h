@@ -29,6 +29,7 @@ gg_status gg_out_printf(gg_out *o, const char *format, ...) GG_PRINTF(2, 3);
 gg_status gg_out_flush(gg_out *o);
 gg_status gg_out_patch(gg_out *o, uint64_t offset, const void *data, size_t n); /* overwrites bytes written before; not on "-" */
 uint64_t gg_out_tell(const gg_out *o);
+gg_status gg_out_becomes(gg_out *o, const char *path); /* another name in the same folder, when the right one is known only now; not of "-" */
 const char *gg_out_temporary(const gg_out *o);  /* path of the temporary, for programs that write it themselves */
 gg_status gg_out_commit(gg_out *o); /* frees o whatever comes back */
 void gg_out_discard(gg_out *o);     /* removes the temporary, frees o; NULL is fine */

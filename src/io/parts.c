@@ -6,6 +6,7 @@
  * Trap: a CSV value may hold line ends, so a line of CSV is no place to cut; a .jsonl may hold gzip or zstd data whatever its name.
  */
 #include "io/parts.h"
+#include "base/beside.h"
 #include "base/file.h"
 #include "base/input.h"
 #include "io/formats.h"
@@ -13,7 +14,7 @@
 #include "io/stream.h"
 #include <stdlib.h>
 
-enum { PACKED_RATIO = 3 /* bytes of text in a compressed byte, about */, SEEK_BYTES = 64 << 10 };
+enum { PACKED_RATIO = 3 /* bytes of text in a compressed byte, about */, SEEK_BYTES = 64 << 10, HASH_BYTES = 1 << 20 };
 
 /* --- the list of files ------------------------------------------------------------------------------------------------------------- */
 static gg_status add(gg_parts *p, gg_context *ctx, gg_part part)
@@ -256,40 +257,55 @@ gg_status gg_part_settle(gg_rows_part *out, gg_context *ctx, const gg_part *part
     return line_start(&out->to, ctx, part->path, part->rows.to, size);
 }
 
-static gg_status hash_range(gg_hash *h, gg_context *ctx, const gg_map *map, const char *path, int64_t from, int64_t to)
+/* Bytes are read piece by piece, not mapped: a pool of any size must leave no trace in the process's memory. */
+static gg_status hash_range(gg_hash *h, gg_context *ctx, gg_in *in, const char *path, int64_t from, int64_t to)
 {
-    if (from < 0 || to < from || (uint64_t)to > map->size)
-        return gg_fail(ctx, GG_EFORMAT, "%s: bytes %lld to %lld of %llu", path, (long long)from, (long long)to, (unsigned long long)map->size);
+    if (from < 0 || to < from || to > gg_in_size(in))
+        return gg_fail(ctx, GG_EFORMAT, "%s: bytes %lld to %lld of %lld", path, (long long)from, (long long)to, (long long)gg_in_size(in));
     const int64_t n = to - from;
+    uint8_t *piece = gg_alloc(ctx, n < HASH_BYTES ? (size_t)n + 1 : HASH_BYTES);
+    gg_status s = piece ? GG_OK : GG_ENOMEM;
     gg_hash_add(h, &n, sizeof n);
-    if (n > 0)
-        gg_hash_add(h, map->data + from, (size_t)n);
-    return GG_OK;
+    while (from < to && s == GG_OK) {
+        const size_t some = to - from < HASH_BYTES ? (size_t)(to - from) : HASH_BYTES;
+        if (gg_context_stopped(ctx) || gg_beside_unwanted())
+            s = gg_fail(ctx, GG_EINTR, "%s: reading was stopped", path);
+        else if ((s = gg_in_read_at(in, piece, some, (uint64_t)from)) == GG_OK)
+            gg_hash_add(h, piece, some);
+        from += (int64_t)some;
+    }
+    gg_drop(ctx, piece);
+    return s;
 }
 
-static gg_status hash_parquet(gg_hash *h, gg_context *ctx, const gg_map *map, const char *path, gg_rows_part rows)
+static gg_status hash_parquet(gg_hash *h, gg_context *ctx, gg_in *in, const char *path, gg_rows_part rows)
 {
     gg_parquet_group *g = NULL;
     int64_t n = 0;
     GG_TRY(gg_parquet_groups(&g, &n, ctx, path));
     gg_status s = rows.to > n ? gg_fail(ctx, GG_EFORMAT, "%s: %lld row groups", path, (long long)n) : GG_OK;
     for (int64_t i = rows.from; i < rows.to && s == GG_OK; i++)
-        s = hash_range(h, ctx, map, path, g[i].from, g[i].to);
+        s = hash_range(h, ctx, in, path, g[i].from, g[i].to);
     gg_drop(ctx, g);
     uint32_t footer = 0; /* "...footer, its length, PAR1" */
-    if (s == GG_OK && map->size >= 8)
-        memcpy(&footer, map->data + map->size - 8, 4);
-    return s == GG_OK ? hash_range(h, ctx, map, path, (int64_t)map->size - 8 - footer, (int64_t)map->size) : s;
+    const int64_t size = gg_in_size(in);
+    if (s == GG_OK && size >= 8)
+        s = gg_in_read_at(in, &footer, 4, (uint64_t)size - 8);
+    return s == GG_OK ? hash_range(h, ctx, in, path, size - 8 - footer, size) : s;
 }
 
 static gg_status hash_file(gg_hash *h, gg_context *ctx, const char *path, gg_rows_part rows)
 {
-    gg_map map;
-    GG_TRY(gg_map_open(&map, ctx, path));
-    const gg_status s = rows.to == 0 ? hash_range(h, ctx, &map, path, 0, (int64_t)map.size)
-                        : gg_name_ends(path, ".parquet") ? hash_parquet(h, ctx, &map, path, rows)
-                                                         : hash_range(h, ctx, &map, path, rows.from, rows.to);
-    gg_map_close(&map);
+    gg_in *in = NULL;
+    GG_TRY(gg_in_open(&in, ctx, path));
+    gg_status s = rows.to == 0 ? hash_range(h, ctx, in, path, 0, gg_in_size(in))
+                  : gg_name_ends(path, ".parquet") ? hash_parquet(h, ctx, in, path, rows)
+                                                   : hash_range(h, ctx, in, path, rows.from, rows.to);
+    char rest[4096]; /* files of /proc say 0 and have bytes */
+    for (size_t got = 1; rows.to == 0 && gg_in_size(in) == 0 && got > 0 && s == GG_OK;)
+        if ((s = gg_in_read(in, &got, rest, sizeof rest)) == GG_OK)
+            gg_hash_add(h, rest, got);
+    gg_in_close(in);
     return s;
 }
 

@@ -44,6 +44,7 @@ gg_status gg_parts_assign(int32_t *shard, gg_context *ctx, const gg_parts *p, in
 /* A part's exact rows: of JSONL, the lines that begin in [from, to). */
 gg_status gg_part_settle(gg_rows_part *out, gg_context *ctx, const gg_part *part);
 
-/* SHA-256 of all that decides a settled part's rows: its bytes, and Parquet's footer; of a folder of texts, names and bytes. */
+/* SHA-256 of all that decides a settled part's rows: its bytes, and Parquet's footer; of a folder of texts, names and bytes. GG_EINTR when the context was
+ * stopped, or the work beside that this is part of is not wanted any more. */
 gg_status gg_part_hash(char hex[65], gg_context *ctx, const char *path, gg_rows_part rows);
 #endif

@@ -178,8 +178,9 @@ static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const 
     char key[17], count[32];
     int64_t n = 0;
     const gg_nag_source source = source_of(j, files);
+    gg__nag_seal seal = {.ctx = j->ctx, .source = &source};
     GG_TRY(gg_nag_header_of(&h, j->ctx, j->m, &j->extract));
-    GG_TRY(gg_nag_key(key, j->ctx, &h, &source));
+    GG_TRY(gg__nag_key_sealed(key, &h, &seal));
     gg_str_printf(path, "%s/%s%s%s.nag", j->folder.data, what, key[0] || name[0] ? "-" : "", key[0] ? key : name);
     if (path->failed)
         return GG_ENOMEM;
@@ -200,7 +201,7 @@ static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const 
     j->extract.progress = p;
     gg_status st = gg_roof_show(p, &j->roof, j->ctx, gg_model_dtype(j->m));
     if (st == GG_OK)
-        st = gg_nag_extract_file(&r, j->ctx, j->m, &source, path->data, &j->extract);
+        st = gg__nag_extract_sealed(&r, j->ctx, j->m, path->data, &seal, &j->extract);
     gg_progress_free(p);
     j->extract.progress = NULL;
     GG_TRY(st);

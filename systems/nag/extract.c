@@ -4,6 +4,7 @@
  * Each unit is written whole (temporary, fsync, rename), so what is there is right, and at most one unit of work is lost to SIGKILL. On
  * a stop the unit that is being filled is closed early and kept too. KEY is a hash of the model, the options and the bytes of the
  * source: other options begin anew. In the end the units are copied to PATH and removed.
+ * The hash of the bytes is found on a thread beside, unless there is work to go on from: the first unit gets its name when it is whole.
  * PATH.lock lets one process do this at a time.
  * Traps: a source that cannot be read twice has no key, hence no units; documents that a unit holds are read again, not run again, and
  * their docids are compared, so that a unit never stands for other documents.
@@ -23,7 +24,8 @@ enum { UNIT_DOCUMENTS = 128, COUNT_BYTES = 64 << 20 };
 typedef struct units {
     gg_context *ctx;
     char *folder;
-    const char *key;
+    gg__nag_seal *seal;
+    char key[17];       /* "": the seal is not known yet */
     gg_nag_header h;
     json_t *of;         /* what PATH is a part of, for its header; NULL: nothing */
     gg_nag_writer *w;   /* of the unit that is being filled */
@@ -31,36 +33,51 @@ typedef struct units {
 } units;
 
 /* --- key ------------------------------------------------------------------------------------------------------------------------ */
-gg_status gg__nag_source_hash(char hex[65], gg_context *ctx, const gg_nag_source *source)
+bool gg__nag_source_is_stream(const gg_nag_source *source)
 {
-    const char *const column[] = {source->options.text_column, source->options.id_column, source->options.token_column};
-    gg_hash *hash = NULL;
-    hex[0] = 0;
     for (int i = 0; i < source->n_paths; i++)
         if (gg_file_is_stream(source->paths[i]))
-            return GG_OK;
-    GG_TRY(gg_hash_create(&hash, ctx));
+            return true;
+    return false;
+}
+
+static gg_status find_hash(void *user)
+{
+    gg__nag_seal *s = user;
+    const gg_nag_source *source = s->source;
+    const char *const column[] = {source->options.text_column, source->options.id_column, source->options.token_column};
+    gg_hash *hash = NULL;
+    char hex[65];
+    GG_TRY(gg_hash_create(&hash, s->ctx));
     for (int i = 0; i < 3; i++)
         gg_hash_add(hash, column[i] ? column[i] : "", column[i] ? strlen(column[i]) + 1 : 1);
     gg_status st = GG_OK;
     for (int i = 0; i < source->n_paths && st == GG_OK; i++) {
-        char one[65];
-        st = gg_part_hash(one, ctx, source->paths[i], source->options.part);
-        gg_hash_add(hash, one, sizeof one);
+        st = gg_part_hash(hex, s->ctx, source->paths[i], source->options.part);
+        gg_hash_add(hash, hex, sizeof hex);
     }
     gg_hash_finish(hash, hex);
+    if (st == GG_OK)
+        memcpy(s->hex, hex, sizeof hex);
     return st;
 }
 
-gg_status gg_nag_key(char key[17], gg_context *ctx, const gg_nag_header *h, const gg_nag_source *source)
+gg_status gg__nag_seal_begin(gg__nag_seal *s) { return s->hex[0] || s->beside ? GG_OK : gg_beside_start(&s->beside, s->ctx, find_hash, s); }
+
+gg_status gg__nag_seal_wait(gg__nag_seal *s)
 {
-    char input[65];
-    key[0] = 0;
-    GG_TRY(gg__nag_source_hash(input, ctx, source));
-    return input[0] ? gg__nag_key_of(key, ctx, h, input) : GG_OK;
+    gg_beside *b = s->beside;
+    s->beside = NULL;
+    return b ? gg_beside_end(b) : s->hex[0] ? GG_OK : find_hash(s);
 }
 
-gg_status gg__nag_key_of(char key[17], gg_context *ctx, const gg_nag_header *h, const char *input)
+void gg__nag_seal_drop(gg__nag_seal *s)
+{
+    gg_beside_drop(s->beside);
+    s->beside = NULL;
+}
+
+static gg_status key_of(char key[17], gg_context *ctx, const gg_nag_header *h, const char *input)
 {
     gg_hash *hash = NULL;
     char hex[65];
@@ -79,14 +96,25 @@ gg_status gg__nag_key_of(char key[17], gg_context *ctx, const gg_nag_header *h, 
     return st;
 }
 
+gg_status gg__nag_key_sealed(char key[17], const gg_nag_header *h, gg__nag_seal *s)
+{
+    GG_TRY(gg__nag_seal_wait(s));
+    return key_of(key, s->ctx, h, s->hex);
+}
+
+gg_status gg_nag_key(char key[17], gg_context *ctx, const gg_nag_header *h, const gg_nag_source *source)
+{
+    key[0] = 0;
+    return gg__nag_source_is_stream(source) ? GG_OK : gg__nag_key_sealed(key, h, &(gg__nag_seal){.ctx = ctx, .source = source});
+}
+
 gg_status gg__nag_count(int64_t *out, gg_context *ctx, const gg_nag_source *source)
 {
     gg_documents *d = NULL;
     int64_t total = 0, n = 0, done, bytes = 0;
     *out = -1;
-    for (int i = 0; i < source->n_paths; i++)
-        if (gg_file_is_stream(source->paths[i]))
-            return GG_OK;
+    if (gg__nag_source_is_stream(source))
+        return GG_OK;
     GG_TRY(gg_documents_open(&d, ctx, source->paths, source->n_paths, &source->options));
     gg_documents_position(d, &done, &bytes);
     gg_status st = bytes > COUNT_BYTES ? GG_END : GG_OK;
@@ -102,10 +130,12 @@ gg_status gg__nag_count(int64_t *out, gg_context *ctx, const gg_nag_source *sour
 }
 
 /* --- units ---------------------------------------------------------------------------------------------------------------------- */
+static gg_status know_key(units *u) { return u->key[0] ? GG_OK : gg__nag_key_sealed(u->key, &u->h, u->seal); }
+
 static gg_status unit_path(gg_str *out, const units *u, int64_t first)
 {
     *out = (gg_str){.ctx = u->ctx};
-    gg_str_printf(out, "%s/%s-%010lld.nag", u->folder, u->key, (long long)first);
+    gg_str_printf(out, "%s/%s-%010lld.nag", u->folder, u->key[0] ? u->key : "begun", (long long)first);
     if (!out->failed)
         return GG_OK;
     gg_str_free(out);
@@ -116,6 +146,14 @@ static gg_status close_unit(units *u)
 {
     if (!u->w)
         return GG_OK;
+    if (!u->key[0]) {
+        gg_str path;
+        GG_TRY(know_key(u));
+        GG_TRY(unit_path(&path, u, u->first));
+        const gg_status st = gg__nag_writer_becomes(u->w, path.data);
+        gg_str_free(&path);
+        GG_TRY(st);
+    }
     gg_nag_writer *w = u->w;
     u->w = NULL;
     GG_TRY(gg_nag_writer_commit(w));
@@ -209,6 +247,9 @@ static gg_status assemble(units *u, const char *path, int64_t n_documents)
 {
     gg_nag_writer *w = NULL;
     int64_t n = 0;
+    GG_TRY(know_key(u)); /* of a source without a document */
+    if (u->of && json_object_set_new(u->of, "input", json_string(u->seal->hex)) != 0)
+        return gg_fail(u->ctx, GG_ENOMEM, "out of memory (header of a unit)");
     GG_TRY(gg__nag_writer_open_units(&w, u->ctx, path, &u->h, u->of));
     gg_status st = each_unit(&n, u, copy, w);
     if (st == GG_OK && n != n_documents)
@@ -297,7 +338,12 @@ static gg_status by_units(gg_nag_extract_result *out, units *u, gg_model *m, gg_
 {
     gg_nag_extract_result kept = {0};
     skipper s = {.ctx = u->ctx, .documents = d, .result = &kept};
-    GG_TRY(each_unit(&u->first, u, skip, &s));
+    if (!gg_file_exists(u->folder)) {
+        GG_TRY(gg__nag_seal_begin(u->seal));
+    } else {
+        GG_TRY(know_key(u));
+        GG_TRY(each_unit(&u->first, u, skip, &s));
+    }
     if (kept.n_reused)
         gg_log(u->ctx, GG_LOG_INFO, "%s: %lld documents were done before; going on from there", u->folder, (long long)kept.n_reused);
     gg_progress_add(o->progress, kept.n_reused);
@@ -314,26 +360,26 @@ static gg_status by_units(gg_nag_extract_result *out, units *u, gg_model *m, gg_
         remove_units(u);
     } else if (st == GG_EINTR && u->first + u->n > 0 && close_unit(u) == GG_OK) {
         gg_fail(u->ctx, st, "stopped after %lld documents, which are kept in %s; the same command goes on from there", (long long)u->first, u->folder);
-    } else if (st != GG_EINTR && u->first == 0) {
+    } else if (u->first == 0) {
         gg_nag_writer_discard(u->w);
         u->w = NULL;
         gg_str message = {.ctx = u->ctx}; /* removing must not put its own message over the cause */
         gg_str_puts(&message, gg_message(u->ctx));
         gg_file_remove(u->ctx, u->folder);
         if (!message.failed)
-            gg_fail(u->ctx, st, "%s", message.data);
+            gg_fail(u->ctx, st, st == GG_EINTR && u->n > 0 ? "stopped; the documents that were done could not be kept (%s)" : "%s", message.data);
         gg_str_free(&message);
     }
     return st;
 }
 
-gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, const char *key, json_t *of,
+gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, gg__nag_seal *seal, json_t *of,
                                const gg_nag_extract_options *o)
 {
-    units u = {.ctx = ctx, .key = key, .of = of};
+    units u = {.ctx = ctx, .seal = seal, .of = of};
     GG_TRY(gg_nag_header_of(&u.h, ctx, m, o));
     gg_status st = GG_OK;
-    if (key[0]) {
+    if (seal) {
         gg_str folder = {.ctx = ctx};
         gg_str_printf(&folder, "%s.parts", path);
         u.folder = folder.data;
@@ -351,17 +397,17 @@ gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_m
     return st;
 }
 
-gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const gg_nag_source *documents, const char *path,
-                              const gg_nag_extract_options *o)
+gg_status gg__nag_extract_sealed(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const char *path, gg__nag_seal *seal, const gg_nag_extract_options *o)
 {
+    const gg_nag_source *source = seal->source;
     gg_nag_header h;
     gg_documents *d = NULL;
     gg_lock *lock = NULL;
-    char key[17] = "";
     *out = (gg_nag_extract_result){0};
     GG_TRY(gg_nag_header_of(&h, ctx, m, o));
-    GG_TRY(gg_documents_open(&d, ctx, documents->paths, documents->n_paths, &documents->options));
+    GG_TRY(gg_documents_open(&d, ctx, source->paths, source->n_paths, &source->options));
     gg_status st = GG_OK;
+    bool keep = false;
     if (!gg_file_is_stream(path)) {
         gg_nag_writer *w = NULL; /* a place that cannot be written is told before the model is run for hours */
         st = gg_nag_writer_open(&w, ctx, path, &h);
@@ -370,12 +416,20 @@ gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_mo
             st = gg_lock_take(&lock, ctx, path);
         if (st == GG_OK)
             gg_lock_sweep(ctx, path);
-        if (st == GG_OK && !o->scores) /* whole vectors are not kept in units */
-            st = gg_nag_key(key, ctx, &h, documents);
+        keep = !o->scores && !gg__nag_source_is_stream(source); /* whole vectors are not kept in units */
     }
     if (st == GG_OK)
-        st = gg__nag_extract_held(out, ctx, m, d, path, key, NULL, o);
+        st = gg__nag_extract_held(out, ctx, m, d, path, keep ? seal : NULL, NULL, o);
     gg_documents_close(d);
     gg_lock_free(lock);
+    return st;
+}
+
+gg_status gg_nag_extract_file(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const gg_nag_source *documents, const char *path,
+                              const gg_nag_extract_options *o)
+{
+    gg__nag_seal seal = {.ctx = ctx, .source = documents};
+    const gg_status st = gg__nag_extract_sealed(out, ctx, m, path, &seal, o);
+    gg__nag_seal_drop(&seal);
     return st;
 }

@@ -348,6 +348,8 @@ gg_status gg_nag_writer_add(gg_nag_writer *w, const gg_nag_features *f)
     return GG_OK;
 }
 
+gg_status gg__nag_writer_becomes(gg_nag_writer *w, const char *path) { return gg_out_becomes(w->out, path); }
+
 gg_status gg_nag_writer_commit(gg_nag_writer *w)
 {
     gg_status st = GG_OK;

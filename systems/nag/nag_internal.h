@@ -2,6 +2,7 @@
 #ifndef GOLGI_NAG_INTERNAL_H
 #define GOLGI_NAG_INTERNAL_H
 #include "systems/nag/nag.h"
+#include "base/beside.h"
 #include "base/memory.h"
 
 /* The document number of a batch, at most: blocks of .nag files and batches of row files. */
@@ -92,13 +93,27 @@ gg_status gg__nag_writer_open_units(gg_nag_writer **out, gg_context *ctx, const 
 json_t *gg__nag_reader_units(const gg_nag_reader *r); /* borrowed; NULL: none */
 /* Documents that the footer promises, before anything is read; -1: there is no whole footer. A disk that fails is a failure. */
 gg_status gg__nag_reader_promised(int64_t *n, const gg_nag_reader *r);
-/* SHA-256 of the source's bytes and columns; "": standard input, which is read once. */
-gg_status gg__nag_source_hash(char hex[65], gg_context *ctx, const gg_nag_source *source);
-/* The key of features of this header over that input. */
-gg_status gg__nag_key_of(char key[17], gg_context *ctx, const gg_nag_header *h, const char *input);
-/* gg_nag_extract_file for who holds the lock; key: of the work beside the output, "" none. */
-gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, const char *key, json_t *units,
+/* A .nag's name, given late: in the folder that it was opened in. */
+gg_status gg__nag_writer_becomes(gg_nag_writer *w, const char *path);
+/* SHA-256 of a source's bytes and columns, found when it is needed: of a large source that takes seconds, and the documents need not wait for it. */
+typedef struct gg__nag_seal {
+    gg_context *ctx;
+    const gg_nag_source *source;
+    gg_beside *beside;
+    char hex[65]; /* "": not known yet */
+} gg__nag_seal;
+gg_status gg__nag_seal_begin(gg__nag_seal *s); /* on a thread beside */
+gg_status gg__nag_seal_wait(gg__nag_seal *s);  /* hex is there, whoever found it */
+void gg__nag_seal_drop(gg__nag_seal *s);
+gg_status gg__nag_key_sealed(char key[17], const gg_nag_header *h, gg__nag_seal *s); /* gg_nag_key */
+/* Standard input or a pipe is among the paths: it cannot be read twice. */
+bool gg__nag_source_is_stream(const gg_nag_source *source);
+/* gg_nag_extract_file for who holds the lock. seal: of the documents' source, for the work beside the output, NULL: keep none.
+ * units: as for gg__nag_writer_open_units; "input" of it is filled in. */
+gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, gg__nag_seal *seal, json_t *units,
                                const gg_nag_extract_options *o);
+/* gg_nag_extract_file with the source's seal, so that it is hashed once. */
+gg_status gg__nag_extract_sealed(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const char *path, gg__nag_seal *seal, const gg_nag_extract_options *o);
 /* Removes what a process left that died right after PATH was whole: its lock, the work beside it. */
 void gg__nag_tidy(gg_context *ctx, const char *path);
 /* GG_OK when features of both belong to one run: same model, options and cut; else GG_EMISMATCH with all that differs. */

@@ -215,11 +215,11 @@ gg_status gg_nag_plan_count(int64_t *n, gg_context *ctx, const gg_nag_source *so
 gg_status gg_nag_plan_assign(int32_t *shard, const gg_nag_plan *p, int32_t n_shards) { return gg_parts_assign(shard, p->ctx, &p->parts, n_shards); }
 
 /* --- one unit ---------------------------------------------------------------------------------------------------------------------- */
-/* units of this one: what is shared, its number, what it was made from */
-static json_t *units_of(const gg_nag_plan *p, int64_t i, const char *input, gg_rows_part rows)
+/* units of this one: what is shared, its number, what it was made from; the hash of that is filled in when it is known */
+static json_t *units_of(const gg_nag_plan *p, int64_t i, gg_rows_part rows)
 {
     const char *path = p->parts.at[i].path, *slash = strrchr(path, '/');
-    json_t *j = json_copy(p->units), *more = json_pack("{s:[I], s:s, s:s, s:I, s:I}", "held", (json_int_t)i, "input", input, "source", slash ? slash + 1 : path,
+    json_t *j = json_copy(p->units), *more = json_pack("{s:[I], s:s, s:s, s:I, s:I}", "held", (json_int_t)i, "input", "", "source", slash ? slash + 1 : path,
                                                        "from", (json_int_t)rows.from, "to", (json_int_t)rows.to);
     if (!j || !more || json_object_size(j) != json_object_size(p->units) || json_object_update(j, more) != 0) { /* json_copy passes over what it lacks memory for */
         json_decref(j);
@@ -230,12 +230,13 @@ static json_t *units_of(const gg_nag_plan *p, int64_t i, const char *input, gg_r
 }
 
 /* Is unit i done? Damaged files are not, and are written anew. */
-static gg_status is_done(bool *done, int64_t *n_documents, const gg_nag_plan *p, int64_t i, const char *path, const char *input)
+static gg_status is_done(bool *done, int64_t *n_documents, const gg_nag_plan *p, int64_t i, const char *path, gg__nag_seal *seal)
 {
     gg_nag_reader *r = NULL;
     *done = false;
     if (!gg_file_exists(path))
         return GG_OK;
+    GG_TRY(gg__nag_seal_wait(seal));
     gg_status st = gg_nag_reader_open(&r, p->ctx, path, 0);
     *n_documents = -1;
     if (st == GG_OK)
@@ -250,7 +251,7 @@ static gg_status is_done(bool *done, int64_t *n_documents, const gg_nag_plan *p,
         st = gg__nag_units_match(p->ctx, path, gg_nag_reader_header(r), units, &p->h, p->units, ADVICE);
         if (st == GG_OK && (json_array_size(held) != 1 || json_integer_value(json_array_get(held, 0)) != i))
             st = gg_fail(p->ctx, GG_EMISMATCH, "%s does not hold unit %lld, as its name says; was it renamed? Remove it.", path, (long long)i);
-        else if (st == GG_OK && strcmp(text_of(units, "input"), input) != 0)
+        else if (st == GG_OK && strcmp(text_of(units, "input"), seal->hex) != 0)
             st = gg_fail(p->ctx, GG_EMISMATCH, "%s was made from other bytes: %s has changed since then. Remove %s to make it again.", path, p->parts.at[i].path, path);
         *done = st == GG_OK;
     }
@@ -263,8 +264,8 @@ gg_status gg_nag_plan_run(gg_nag_extract_result *out, gg_nag_plan *p, int64_t i)
     gg_context *ctx = p->ctx;
     const gg_part *part = &p->parts.at[i];
     gg_nag_source source = {.paths = &part->path, .n_paths = 1, .options = p->columns};
+    gg__nag_seal seal = {.ctx = ctx, .source = &source};
     gg_str path = {.ctx = ctx};
-    char input[65], key[17];
     int64_t n_documents = 0;
     bool done = false;
     gg_lock *lock = NULL;
@@ -274,12 +275,10 @@ gg_status gg_nag_plan_run(gg_nag_extract_result *out, gg_nag_plan *p, int64_t i)
     gg_str_printf(&path, "%s/%08lld.nag", p->folder, (long long)i);
     gg_status st = path.failed ? GG_ENOMEM : gg_part_settle(&source.options.part, ctx, part);
     if (st == GG_OK)
-        st = gg__nag_source_hash(input, ctx, &source);
-    if (st == GG_OK)
-        st = is_done(&done, &n_documents, p, i, path.data, input);
+        st = is_done(&done, &n_documents, p, i, path.data, &seal);
     if (st == GG_OK && !done) {
         if ((st = gg_lock_take(&lock, ctx, path.data)) == GG_OK)
-            st = is_done(&done, &n_documents, p, i, path.data, input); /* by who held the lock until now */
+            st = is_done(&done, &n_documents, p, i, path.data, &seal); /* by who held the lock until now */
     }
     if (st == GG_OK && done) {
         gg_lock_free(lock);
@@ -289,15 +288,14 @@ gg_status gg_nag_plan_run(gg_nag_extract_result *out, gg_nag_plan *p, int64_t i)
         gg_progress_add(p->o.progress, n_documents);
     } else if (st == GG_OK) {
         gg_lock_sweep(ctx, path.data);
-        if (!(units = units_of(p, i, input, source.options.part)))
+        if (!(units = units_of(p, i, source.options.part)))
             st = gg_fail(ctx, GG_ENOMEM, "out of memory (header of a unit)");
-        if (st == GG_OK)
-            st = gg__nag_key_of(key, ctx, &p->h, input);
         if (st == GG_OK)
             st = gg_documents_open(&d, ctx, source.paths, 1, &source.options);
         if (st == GG_OK)
-            st = gg__nag_extract_held(out, ctx, p->m, d, path.data, key, units, &p->o);
+            st = gg__nag_extract_held(out, ctx, p->m, d, path.data, &seal, units, &p->o);
     }
+    gg__nag_seal_drop(&seal);
     gg_documents_close(d);
     gg_lock_free(lock);
     json_decref(units);

@@ -104,6 +104,25 @@ static void a_discarded_file_leaves_nothing_and_the_old_one(void **state)
 }
 
 /* A child opens the file, writes, and is killed: what it leaves is taken over; what is held is not. */
+static void a_name_may_be_given_at_the_end(void **state)
+{
+    (void)state;
+    gg_out *o = NULL;
+    char *text = NULL, first[256];
+    size_t n = 0;
+    snprintf(first, sizeof first, "%s", in("begun"));
+    assert_int_equal(gg_out_open(&o, ctx, first), GG_OK);
+    assert_int_equal(gg_out_write(o, "abc", 3), GG_OK);
+    assert_int_equal(gg_out_becomes(o, in("named")), GG_OK);
+    assert_int_equal(gg_out_commit(o), GG_OK);
+    assert_false(gg_file_exists(first));
+    assert_int_equal(gg_file_read(&text, &n, ctx, in("named")), GG_OK);
+    assert_int_equal(n, 3);
+    gg_drop(ctx, text);
+    assert_int_equal(gg_file_remove(ctx, in("named")), GG_OK);
+    assert_int_equal(entries(), 0);
+}
+
 static void the_temporary_of_the_dead_is_taken_over(void **state)
 {
     (void)state;
@@ -414,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back), cmocka_unit_test(a_discarded_file_leaves_nothing_and_the_old_one),
+        cmocka_unit_test(a_name_may_be_given_at_the_end),
         cmocka_unit_test(the_temporary_of_the_dead_is_taken_over),
         cmocka_unit_test(a_trap_in_the_place_of_the_temporary_is_stepped_round), cmocka_unit_test(any_call_may_fail_or_be_interrupted),
         cmocka_unit_test(printf_handles_short_and_huge_texts), cmocka_unit_test(a_link_stays_and_its_file_is_replaced),

@@ -2,7 +2,11 @@
 #include <sys/stat.h>
 #include "systems/support.h"
 #include "systems/nag/nag_internal.h"
+#include <errno.h>
+#include <stdatomic.h>
 #include "base/file.h"
+#include "base/input.h"
+#include "base/io.h"
 #include "base/lock.h"
 
 #define MODEL "tests/golden/tinygguf/tiny.gguf"
@@ -444,6 +448,70 @@ static void headers_that_lie_are_refused(void **state)
     }
 }
 
+/* --- the hash of the source --- */
+typedef struct holder {
+    int64_t bytes;      /* of the source */
+    atomic_int heard;   /* documents that are through */
+    atomic_bool held, in_vain;
+    bool refuse;        /* the hash fails */
+} holder;
+
+/* The hash asks for the whole of a small source at once, which reading lines never does: it has to wait until documents are through. */
+static int hold_the_hash(void *user, gg_io_call call, size_t *n)
+{
+    holder *h = user;
+    if (call != GG_IO_READ || (int64_t)*n != h->bytes)
+        return 0;
+    h->held = true;
+    for (int i = 0; i < 10000 && h->heard == 0; i++)
+        usleep(1000);
+    h->in_vain |= h->heard == 0;
+    return h->refuse ? EIO : 0;
+}
+
+static gg_status hear_nothing(void *user, void *state, const gg_group *g, const gg_tap *t)
+{
+    (void)user, (void)state, (void)g, (void)t;
+    return GG_OK;
+}
+static gg_status hear(void *user, void *state, const gg_group *g, int i)
+{
+    (void)state, (void)g, (void)i;
+    ((holder *)user)->heard++;
+    return GG_OK;
+}
+
+static void documents_do_not_wait_for_the_hash_of_their_source(void **state)
+{
+    (void)state;
+    gg_nag_extract_result r;
+    for (int units = 0; units < 2; units++)
+        for (int bad = 0; bad < 2; bad++) {
+            holder h = {.bytes = gg_file_size(at("pool/3.jsonl")), .refuse = bad};
+            const gg_listener listener = {.sites = 1u << GG_SITE_UP, .tap = hear_nothing, .document = hear, .user = &h};
+            gg_nag_extract_options o = options;
+            gg_nag_plan *p = NULL;
+            o.others = &listener;
+            o.n_others = 1;
+            const gg_nag_source source = source_of(at("pool/3.jsonl"));
+            if (units)
+                assert_ok(gg_nag_plan_open(&p, ctx, model, &source, at("held"), 1 << 30, &o));
+            gg__io_set(ctx, (gg_io_hook){hold_the_hash, &h});
+            const gg_status st = units ? gg_nag_plan_run(&r, p, 0) : gg_nag_extract_file(&r, ctx, model, &source, at("held.nag"), &o);
+            gg__io_set(ctx, (gg_io_hook){0});
+            gg_nag_plan_close(p);
+            assert_true(h.held);
+            assert_false(h.in_vain);
+            assert_int_equal(st, bad ? GG_EIO : GG_OK);
+            if (bad)
+                assert_says("3.jsonl");
+            assert_int_equal(gg_file_exists(units ? unit("held", 0) : at("held.nag")), !bad);
+            assert_false(gg_file_exists(at(units ? "held/00000000.nag.parts" : "held.nag.parts")));
+            remove_folder("held");
+            remove_folder("held.nag");
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +525,7 @@ int main(void)
         cmocka_unit_test(a_docid_in_two_units_is_found),
         cmocka_unit_test(equal_hashes_of_different_docids_are_no_alarm),
         cmocka_unit_test(headers_that_lie_are_refused),
+        cmocka_unit_test(documents_do_not_wait_for_the_hash_of_their_source),
     };
     return cmocka_run_group_tests_name("nag_shards", tests, set_up, tear_down);
 }
