@@ -1,0 +1,42 @@
+"""llama.cpp's prefill: python llama.py MODEL.gguf DOCUMENTS.jsonl
+
+The first 120 tokens of each document through llama.cpp, without special ones, and nothing else: no features, logits of the last token alone.
+One document a call, and four in one batch of 480. Prints lines "NAME DOCUMENTS/S TOKENS/S"; the model is loaded, and a call was made, before
+the clock starts."""
+import json
+import sys
+import time
+import llama_cpp
+
+model, documents = sys.argv[1:]
+TOKENS = 120
+docs = [json.loads(line)["doc"].encode() for line in open(documents)]
+net = llama_cpp.Llama(model_path=model, n_ctx=4 * 128, n_batch=512, n_ubatch=512, n_seq_max=4, n_threads=2, n_threads_batch=2, verbose=False)
+memory = llama_cpp.llama_get_memory(net.ctx)
+
+
+def prefill(texts, batch):
+    """Documents side by side, each a sequence of its own; how many tokens."""
+    llama_cpp.llama_memory_clear(memory, False)
+    n = 0
+    for s, text in enumerate(texts):
+        ids = net.tokenize(text, add_bos=False, special=False)[:TOKENS]
+        for t, token in enumerate(ids):
+            batch.token[n], batch.pos[n], batch.n_seq_id[n], batch.logits[n] = token, t, 1, t + 1 == len(ids)
+            batch.seq_id[n][0] = s
+            n += 1
+    batch.n_tokens = n
+    if llama_cpp.llama_decode(net.ctx, batch) != 0:
+        sys.exit("llama_decode failed")
+    llama_cpp.llama_synchronize(net.ctx)
+    return n
+
+
+batch = llama_cpp.llama_batch_init(4 * TOKENS, 0, 4)
+for size in (1, 4):
+    prefill(docs[:size], batch)
+    start = time.perf_counter()
+    tokens = sum(prefill(docs[i:i + size], batch) for i in range(0, len(docs), size))
+    took = time.perf_counter() - start
+    print(f"llama.cpp-{size}", len(docs) / took, tokens / took, flush=True)
+llama_cpp.llama_batch_free(batch)
