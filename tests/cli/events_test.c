@@ -73,7 +73,8 @@ static void every_line_is_an_object_and_the_last_is_the_end(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *last;
         const int n = events(cases[i].words, cases[i].event, &last);
-        if (n != cases[i].n || s.code != cases[i].code)
+        const bool more = cases[i].n > 0 && strcmp(cases[i].event, "progress") == 0; /* one every ten seconds besides, on a machine as slow as that */
+        if ((more ? n < cases[i].n : n != cases[i].n) || s.code != cases[i].code)
             fail_msg("golgi %s: %d of event %s, exit %d", cases[i].words, n, cases[i].event, s.code);
         const char *status = json_string_value(json_object_get(last, "status"));
         if (cases[i].status ? !status || strcmp(status, cases[i].status) != 0 : status != NULL)
@@ -87,9 +88,11 @@ static void a_progress_event_has_the_numbers(void **state)
     (void)state;
     run(&s, D, "nag extract --model $M --input $D/pool.jsonl --output $D/p.nag --log-json");
     json_t *j = NULL;
-    for (char *rest, *line = strtok_r(s.err, "\n", &rest); line && !j; line = strtok_r(NULL, "\n", &rest))
-        if (strstr(line, "\"progress\""))
+    for (char *rest, *line = strtok_r(s.err, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        if (strstr(line, "\"progress\"")) { /* the last one */
+            json_decref(j);
             j = json_loads(line, 0, NULL);
+        }
     assert_non_null(j);
     assert_int_equal(json_integer_value(json_object_get(j, "done")), 2);
     assert_int_equal(json_integer_value(json_object_get(j, "total")), 2);
