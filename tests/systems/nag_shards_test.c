@@ -504,7 +504,7 @@ static void documents_do_not_wait_for_the_hash_of_their_source(void **state)
             assert_false(h.in_vain);
             assert_int_equal(st, bad ? GG_EIO : GG_OK);
             if (bad)
-                assert_says("3.jsonl");
+                assert_said("3.jsonl");
             assert_int_equal(gg_file_exists(units ? unit("held", 0) : at("held.nag")), !bad);
             assert_false(gg_file_exists(at(units ? "held/00000000.nag.parts" : "held.nag.parts")));
             remove_folder("held");
