@@ -54,6 +54,8 @@ static void rows(gg_var *v, int64_t first, int64_t last, int worker)
     }
 }
 
+void gg__rows_cell(gg_var *v, int64_t first, int64_t last, int worker) { rows(v, first, last, worker); }
+
 gg_status gg__run_cell(gg_var *v)
 {
     gg__split(v, v->shape.d[0], 16 * v->in[0]->shape.d[1], rows);

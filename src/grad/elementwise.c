@@ -129,6 +129,10 @@ static void where_rows(gg_var *v, int64_t first, int64_t last, int worker)
     (void)worker;
     const gg__walk *w = v->plan;
     const int64_t n = w->size[w->n - 1], *s[3] = {&w->stride[0][w->n - 1], &w->stride[1][w->n - 1], &w->stride[2][w->n - 1]};
+    if (w->n == 1) {
+        v->g->loops->where(at(v, first), at(v->in[0], first * *s[0]), *s[0], at(v->in[1], first * *s[1]), *s[1], at(v->in[2], first * *s[2]), *s[2], last - first);
+        return;
+    }
     for (int64_t r = first; r < last; r++)
         v->g->loops->where(at(v, r * n), at(v->in[0], row_start(w, 0, r)), *s[0], at(v->in[1], row_start(w, 1, r)), *s[1], at(v->in[2], row_start(w, 2, r)), *s[2], n);
 }
@@ -136,8 +140,27 @@ static void where_rows(gg_var *v, int64_t first, int64_t last, int worker)
 gg_status gg__run_where(gg_var *v)
 {
     const gg__walk *w = v->plan;
-    gg__split(v, w->rows, 4 * w->size[w->n - 1], where_rows);
+    gg__split(v, w->n == 1 ? v->n : w->rows, w->n == 1 ? 4 : 4 * w->size[w->n - 1], where_rows);
     return GG_OK;
+}
+
+/* Rows of axis 0: of a walk of one dimension so many numbers, of others so many of its rows. */
+void gg__rows_unary(gg_var *v, int64_t first, int64_t last, int worker)
+{
+    const int64_t each = v->n / v->shape.d[0];
+    unary_range(v, first * each, last * each, worker);
+}
+void gg__rows_binary(gg_var *v, int64_t first, int64_t last, int worker)
+{
+    const gg__walk *w = v->plan;
+    const int64_t each = (w->n == 1 ? v->n : w->rows) / v->shape.d[0];
+    binary_rows(v, first * each, last * each, worker);
+}
+void gg__rows_where(gg_var *v, int64_t first, int64_t last, int worker)
+{
+    const gg__walk *w = v->plan;
+    const int64_t each = (w->n == 1 ? v->n : w->rows) / v->shape.d[0];
+    where_rows(v, first * each, last * each, worker);
 }
 
 /* --- gradients -------------------------------------------------------------------------------------------------------------------------- */

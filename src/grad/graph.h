@@ -129,6 +129,7 @@ bool gg__shape_broadcast(gg_shape *out, gg_shape a, gg_shape b); /* false: they 
 int gg__axis(const gg_var *v, int axis);                         /* counted from the end when negative; -1 and a mistake when outside */
 gg_var *gg__sum_to(gg_var *x, gg_shape shape);                   /* the transpose of broadcasting */
 gg_var *gg__zeros_like(gg_var *v);
+gg_var *gg__linear_onto(gg_var *x, gg_var *weight, gg_var *c); /* (B, K) (N, K)^T + c (B, N) */
 
 /* --- strided walks: up to three arrays read and one written, dimensions merged where that is possible */
 typedef struct gg__walk {
@@ -152,6 +153,7 @@ gg_status gg__plan_end(gg_graph *g);
 gg_status gg__scan_plan(gg_var *v);
 void gg__scan_release(gg_var *v);
 gg_graph *gg__scan_body(const gg_var *v);
+int gg__scan_parts(const gg_var *v); /* among which the rows of a batch are shared; 1: they are not */
 /* d: (nodes,) what flows to each. Does anything flow to the results of this loop? */
 bool gg__scan_flows(const gg_var *v, gg_var *const *d);
 void gg__gradient_scan(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *const *d);
@@ -160,6 +162,21 @@ void gg__gradient_scan(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *con
 /* Pieces of [0, n): as many as pay at `cost` numbers touched for each, by n and cost alone. body(v, first, last, worker). */
 typedef void (*gg__range)(gg_var *v, int64_t first, int64_t last, int worker);
 void gg__split(gg_var *v, int64_t n, int64_t cost, gg__range body);
+/* Where rows [first, last) of axis 0 of the result need only the same rows of those inputs that follow the batch, and all of the others: computes them.
+ * NULL for other operations. */
+gg__range gg__rows_of(gg__op op);
+void gg__rows_unary(gg_var *v, int64_t first, int64_t last, int worker);
+void gg__rows_binary(gg_var *v, int64_t first, int64_t last, int worker);
+void gg__rows_where(gg_var *v, int64_t first, int64_t last, int worker);
+void gg__rows_matmul(gg_var *v, int64_t first, int64_t last, int worker);
+void gg__rows_cell(gg_var *v, int64_t first, int64_t last, int worker);
+/* One product with all threads of v's graph, gg_gemm_scratch bytes of scratch each: C = from + A B, as loops->gemm_from. */
+void gg__product(gg_var *v, void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K);
+/* y: (n,) = the sum of contiguous rows x: (rows, n), in an order of its own; gg_gemm_scratch bytes of scratch are enough. */
+void gg__sum_rows(gg_var *v, void *y, const void *x, int64_t rows, int64_t n);
+/* A MATMUL whose right side stays the same over many runs: room for it in the order of the product (false: no memory), and putting it there. */
+bool gg__matmul_pack_plan(gg_var *v);
+void gg__matmul_pack(gg_var *v);
 static inline void *gg__scratch(const gg_var *v, int worker) { return v->g->scratch + (size_t)worker * v->g->scratch_bytes; }
 void *gg__param_place(gg_var *v, bool gradient);
 

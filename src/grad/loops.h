@@ -47,7 +47,7 @@ typedef struct gg__loops {
     void (*gemm)(void *C, int64_t ldc, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch);
     void (*gemm_from)(void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, const void *packed, int64_t M, int64_t N,
                       int64_t K, void *scratch);
-    void (*gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K);
+    void (*gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last);
     void (*dots)(void *y, const void *B, int64_t ldb, const void *x, const void *bias, int64_t N, int64_t K);
     /* rows of norm.c and attention.c; layer: subtract the mean */
     void (*norm)(void *y, const void *x, const void *w, const void *b, int64_t n, double eps, bool layer);

@@ -338,7 +338,7 @@ static void NAME(gemm_from)(void *C, int64_t ldc, const void *from, int64_t ldf,
     NAME(gg_gemm_from)(C, ldc, from, ldf, A, a, B, b, packed, M, N, K, scratch);
 }
 
-static void NAME(gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K) { NAME(gg_gemm_pack)(to, B, b, N, K); }
+static void NAME(gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last) { NAME(gg_gemm_pack)(to, B, b, N, K, first, last); }
 static void NAME(dots)(void *y, const void *B, int64_t ldb, const void *x, const void *bias, int64_t N, int64_t K) { NAME(gg_dots)(y, B, ldb, x, bias, N, K); }
 
 static bool NAME(all_finite)(const void *px, int64_t n)

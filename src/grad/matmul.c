@@ -1,4 +1,4 @@
-/* Matrix products: one operation, (batch) op(A) op(B) [+ bias], with op the transposition or nothing.
+/* Matrix products: one operation, (batch) op(A) op(B) [+ bias], with op the transposition or nothing; the bias is a row, or as large as the result.
  *
  *     C = A B      dA = dC B^T    dB = A^T dC          C = A^T B    dA = B dC^T    dB = A dC
  *     C = A B^T    dA = dC B      dB = dC^T A          C = A^T B^T  dA = B^T dC^T  dB = dC^T A^T
@@ -10,6 +10,7 @@ typedef struct product {
     int64_t M, N, K, batch;
     gg__walk walk; /* over the batch: where the matrices of A and B begin */
     gg_strides a, b;
+    void *packed; /* B in the order of the product, where a loop uses it again and again; else NULL */
 } product;
 
 static gg_var *flattened(gg_var *x, int64_t columns) { return gg_var_reshape(x, GG_SHAPE(x->n / (columns ? columns : 1), columns)); }
@@ -80,10 +81,60 @@ static gg_var *affine(gg_var *x, gg_var *weight, gg_var *bias)
 
 gg_var *gg_var_affine(gg_var *x, gg_var *weight, gg_var *bias) { return x && weight && bias ? affine(x, weight, bias) : NULL; }
 gg_var *gg_var_linear(gg_var *x, gg_var *weight) { return x && weight ? affine(x, weight, NULL) : NULL; }
+gg_var *gg__linear_onto(gg_var *x, gg_var *weight, gg_var *c)
+{
+    const bool fits = x && weight && c && x->shape.n == 2 && weight->shape.n == 2 && gg__shape_equal(c->shape, GG_SHAPE(x->shape.d[0], weight->shape.d[0]));
+    if (x && weight && c && !fits)
+        return gg__mistake(x->g, GG_EINVAL, "linear of %s by %s onto %s: (B, K), (N, K) and (B, N) are needed", SHAPE_TEXT(x), SHAPE_TEXT(weight), SHAPE_TEXT(c));
+    return fits ? product_of(x, weight, false, true, c) : NULL;
+}
 
 /* --- kernel ------------------------------------------------------------------------------------------------------------------------------ */
+typedef struct large { /* one product, cut into pieces of rows or of columns */
+    gg_var *v;
+    char *C;
+    const char *from, *A, *B;
+    int64_t ldc, ldf, M, N, K, pieces;
+    gg_strides a, b;
+    bool columns;
+} large;
+
+static void large_piece(void *user, int64_t piece, int worker)
+{
+    const large *p = user;
+    const int64_t unit = p->columns ? GG_GEMM_COLUMNS : GG_GEMM_ROWS, n = p->columns ? p->N : p->M, units = (n + unit - 1) / unit, w = p->v->dtype == GG_F64 ? 8 : 4;
+    const int64_t first = units * piece / p->pieces * unit, end = units * (piece + 1) / p->pieces * unit, last = end < n ? end : n;
+    const int64_t m = p->columns ? 0 : first, k = p->columns ? first : 0;
+    p->v->g->loops->gemm_from(p->C + (m * p->ldc + k) * w, p->ldc, p->from ? p->from + (m * p->ldf + k) * w : NULL, p->ldf, p->A + m * p->a.row * w, p->a, p->B + k * p->b.column * w,
+                              p->b, NULL, p->columns ? p->M : last - first, p->columns ? last - first : p->N, p->K, gg__scratch(p->v, worker));
+}
+
+/* Every piece copies what it needs of A and B to where it is read from: cut so that little is copied twice. */
+void gg__product(gg_var *v, void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K)
+{
+    enum { PAYS = 1 << 15 };
+    const int64_t rows = (M + GG_GEMM_ROWS - 1) / GG_GEMM_ROWS, columns = (N + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS;
+    const int64_t most = 2 * (int64_t)gg_team_threads(v->g->team), pay = M * N * (K / 8 + 1) / PAYS;
+    large p = {.v = v, .C = C, .from = from, .A = A, .B = B, .ldc = ldc, .ldf = ldf, .M = M, .N = N, .K = K, .a = a, .b = b};
+    p.columns = (a.column == 1 ? 0 : M) < N ? columns >= most || columns >= rows : rows < most && columns > rows;
+    const int64_t units = p.columns ? columns : rows;
+    p.pieces = pay < most ? pay : most;
+    p.pieces = p.pieces < units ? p.pieces : units;
+    if (most == 2 || p.pieces < 2)
+        v->g->loops->gemm_from(C, ldc, from, ldf, A, a, B, b, NULL, M, N, K, gg__scratch(v, 0));
+    else
+        gg_team_run(v->g->team, p.pieces, large_piece, &p);
+}
+
+static const char *addend(const gg_var *v, int64_t row, int64_t column)
+{
+    const gg_var *c = v->n_in == 3 ? v->in[2] : NULL;
+    return c ? (const char *)c->data + ((c->shape.n == 1 ? 0 : row * c->shape.d[1]) + column) * (v->dtype == GG_F64 ? 8 : 4) : NULL;
+}
+static int64_t addend_stride(const gg_var *v) { return v->n_in == 3 && v->in[2]->shape.n > 1 ? v->in[2]->shape.d[1] : 0; }
+
 /* Rows [first, last) of all matrices of the batch laid one below the other. */
-static void rows(gg_var *v, int64_t first, int64_t last, int worker)
+static void rows_of_batch(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const product *p = v->plan;
     const int64_t w = v->dtype == GG_F64 ? 8 : 4;
@@ -95,9 +146,8 @@ static void rows(gg_var *v, int64_t first, int64_t last, int worker)
                 at[k] += matrix % p->walk.size[d] * p->walk.stride[k][d];
             matrix /= p->walk.size[d];
         }
-        char *c = (char *)v->data + first * p->N * w;
-        v->g->loops->gemm_from(c, p->N, v->n_in == 3 ? v->in[2]->data : NULL, 0, (const char *)v->in[0]->data + (at[0] + m * p->a.row) * w, p->a,
-                               (const char *)v->in[1]->data + at[1] * w, p->b, NULL, n_rows, p->N, p->K, gg__scratch(v, worker));
+        v->g->loops->gemm_from((char *)v->data + first * p->N * w, p->N, addend(v, first, 0), addend_stride(v), (const char *)v->in[0]->data + (at[0] + m * p->a.row) * w, p->a,
+                               (const char *)v->in[1]->data + at[1] * w, p->b, p->packed, n_rows, p->N, p->K, gg__scratch(v, worker));
         first += n_rows;
     }
 }
@@ -110,18 +160,57 @@ static void few_rows(gg_var *v, int64_t first, int64_t last, int worker)
     const int64_t w = v->dtype == GG_F64 ? 8 : 4;
     for (int64_t m = 0; m < p->M; m++)
         v->g->loops->dots((char *)v->data + (m * p->N + first) * w, (const char *)v->in[1]->data + first * p->b.column * w, p->b.column,
-                              (const char *)v->in[0]->data + m * p->a.row * w, v->n_in == 3 ? (const char *)v->in[2]->data + first * w : NULL, last - first, p->K);
+                          (const char *)v->in[0]->data + m * p->a.row * w, addend(v, m, first), last - first, p->K);
+}
+
+static bool few(const gg_var *v)
+{
+    const product *p = v->plan;
+    return p->M <= 3 && p->batch == 1 && v->i[1] && !v->i[0];
 }
 
 gg_status gg__run_matmul(gg_var *v)
 {
     const product *p = v->plan;
-    if (p->M <= 3 && p->batch == 1 && v->i[1] && !v->i[0]) {
+    if (few(v))
         gg__split(v, p->N, p->M * p->K, few_rows);
-        return GG_OK;
-    }
-    gg__split(v, p->batch * p->M, p->N * (p->K / 8 + 1), rows);
+    else if (p->batch == 1)
+        gg__product(v, v->data, p->N, addend(v, 0, 0), addend_stride(v), v->in[0]->data, p->a, v->in[1]->data, p->b, p->M, p->N, p->K);
+    else
+        gg__split(v, p->batch * p->M, p->N * (p->K / 8 + 1), rows_of_batch);
     return GG_OK;
+}
+
+void gg__rows_matmul(gg_var *v, int64_t first, int64_t last, int worker)
+{
+    if (few(v)) /* then they are all its rows */
+        few_rows(v, 0, ((const product *)v->plan)->N, worker);
+    else
+        rows_of_batch(v, first, last, worker);
+}
+
+/* --- a right side that a loop uses again and again ------------------------------------------------------------------------------------------- */
+bool gg__matmul_pack_plan(gg_var *v)
+{
+    product *p = v->plan;
+    if (!few(v) && p->batch == 1)
+        p->packed = gg__graph_alloc(v->g, gg_mul(gg_gemm_packed(p->N, p->K), v->dtype == GG_F64 ? 8 : 4));
+    return few(v) || p->batch != 1 || p->packed;
+}
+
+static void pack_panels(gg_var *v, int64_t first, int64_t last, int worker)
+{
+    (void)worker;
+    const product *p = v->plan;
+    const int64_t end = last * GG_GEMM_COLUMNS;
+    v->g->loops->gemm_pack(p->packed, v->in[1]->data, p->b, p->N, p->K, first * GG_GEMM_COLUMNS, end < p->N ? end : p->N);
+}
+
+void gg__matmul_pack(gg_var *v)
+{
+    const product *p = v->plan;
+    if (p->packed)
+        gg__split(v, (p->N + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS, 2 * GG_GEMM_COLUMNS * p->K, pack_panels);
 }
 
 void gg__gradient_matmul(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d)

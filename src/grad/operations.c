@@ -80,6 +80,23 @@ const gg__operation *gg__operation_of(gg__op op)
     return &list[op];
 }
 
+gg__range gg__rows_of(gg__op op)
+{
+    switch (op) {
+#define GG_X(code, name) case GG__OP_##code:
+        GG_UNARY_MAP(GG_X)
+        GG__UNARY_F_MAP(GG_X)
+        return gg__rows_unary;
+        GG_BINARY_MAP(GG_X)
+        GG__BINARY_F_MAP(GG_X)
+        return gg__rows_binary;
+#undef GG_X
+    case GG__OP_WHERE: return gg__rows_where;
+    case GG__OP_MATMUL: return gg__rows_matmul;
+    default: return op >= GG__OP_LSTM_CELL && op <= GG__OP_GRU_CELL_DH ? gg__rows_cell : NULL;
+    }
+}
+
 gg_status gg__run_nothing(gg_var *v)
 {
     (void)v;

@@ -167,6 +167,27 @@ static void reduce_run(gg_var *v)
         gg__split(v, r->outer, r->terms * r->inner, across_rows);
 }
 
+void gg__sum_rows(gg_var *v, void *y, const void *x, int64_t rows, int64_t n)
+{
+    enum { BLOCK = 64, WIDE = 1024 };
+    const gg__loops *l = v->g->loops;
+    const int64_t w = width(v);
+    for (int64_t first = 0; first < n; first += WIDE) {
+        const int64_t m = n - first < WIDE ? n - first : WIDE;
+        char *to = (char *)y + first * w, *part = gg__scratch(v, 0);
+        l->fill(to, 0, m);
+        for (int64_t r = 0; r < rows; r++) {
+            const char *row = (const char *)x + (r * n + first) * w;
+            if (r % BLOCK == 0)
+                l->copy(part, row, 1, m);
+            else
+                l->add_to(part, row, m);
+            if (r % BLOCK == BLOCK - 1 || r == rows - 1)
+                l->add_to(to, part, m);
+        }
+    }
+}
+
 gg_status gg__run_sum(gg_var *v)
 {
     reduce_run(v);

@@ -4,8 +4,12 @@
  *     (d carry_t, d in_t, + d captured) = body'(d carry_1+t, d out_t)       t = T-1 .. 0
  * The body holds its own gradient: nodes recorded behind those of the step. Values of the step that the gradient reads are taped, each as an array
  * (T, ...), so that going back computes nothing twice; step t works on slice t by moving pointers, without copies.
- * Gradients of what is captured (weights) are sums over t. One that is a product of two taped arrays, (B, M)^T (B, N), waits until the loop is
- * over and is one product of (T B) rows: the same sum, at the speed of a large product.
+ * Gradients of what is captured (weights) are sums over t. One that is a product of two taped arrays, (B, M)^T (B, N), or the sum of the rows of one,
+ * waits until the loop is over and is one product, or sum, of (T B) rows: the same, at the speed of a large one.
+ *
+ * Where every operation of the step computes rows of a batch from the same rows (a recurrent net), threads share the batch and not the operations: each
+ * goes through all of time with its own rows, on its own copy of the nodes, and they meet at the end. A row's numbers do not depend on how many rows
+ * are with it, so the parts change no bit. Weights are brought to the order in which products read them once a loop.
  *
  * In the outer graph the loop is a SCAN node, its results SCAN_OUT nodes, and the same for its gradient; a SCAN node writes the memory
  * of its SCAN_OUTs, whose lives begin with it.
@@ -19,6 +23,14 @@ typedef struct moving { /* a node whose memory is slice t % period of an array *
     char *const *base;
     int64_t stride, period; /* bytes, slices */
 } moving;
+
+typedef struct part { /* rows [first, last) of every step, of n_rows; all that a thread changes while it goes through time */
+    int64_t first, last;
+    gg_var *copy;       /* (nodes of the body,); NULL: the nodes themselves */
+    gg_var **step;      /* as in the body's steps */
+    moving *moving;
+    char *d_carry[MOST], *d_carry_next[MOST];
+} part;
 
 typedef struct scan {
     gg_graph *body;
@@ -37,11 +49,13 @@ typedef struct scan {
     bool *deferred;                     /* (n_captured,) */
     /* after planning */
     bool planned;
-    moving *moving;
-    int n_moving, n_steps_forward;
+    bool by_rows;                       /* else there is one part, and one row: everything */
+    int64_t n_rows;
+    gg__range *rows;                    /* (steps of the body,) where the step goes by rows */
+    part *part;
+    int n_parts, n_moving, n_steps_forward;
     char **tape;                        /* (nodes of the body,) of roots; NULL: not taped */
     char *carry_tape[MOST];             /* (T + 1, ...), or (2, ...) used in turn when nothing goes back */
-    char *d_carry[MOST], *d_carry_next[MOST];
     char *in_data[MOST], *d_out_data[MOST], **captured_data;
 } scan;
 
@@ -288,18 +302,27 @@ static bool stackable(gg_var *scan_node, scan *s, gg_var *x)
     return (s->tape[r] = memory(scan_node, s->T * bytes_of(root))) != NULL;
 }
 
+/* d = (B, M)^T (B, N), or the sum of (B, N) over B */
+static bool sums_rows(const gg_var *d)
+{
+    if (d->op == GG__OP_SUM)
+        return d->i[0] == 1 && d->in[0]->shape.n > 0 && d->in[0]->dtype == d->dtype && gg_var_size(d) * d->in[0]->shape.d[0] == d->in[0]->n;
+    return d->op == GG__OP_MATMUL && d->i[0] && !d->i[1] && d->n_in == 2 && d->in[0]->shape.n == 2 && d->in[1]->shape.n == 2;
+}
+
 static bool defer(gg_var *scan_node, scan *s, gg_var *d)
 {
     while (d->op == GG__OP_ALIAS)
         d = d->in[0];
-    if (d->op != GG__OP_MATMUL || !d->i[0] || d->i[1] || d->n_in != 2 || d->in[0]->shape.n != 2 || d->in[1]->shape.n != 2)
+    if (!sums_rows(d))
         return false;
     for (int32_t k = d->id + 1; k < s->body->n; k++) /* nobody else reads it */
         for (int i = 0; i < s->body->node[k]->n_in; i++)
             if (s->body->node[k]->in[i] == d && s->body->node[k]->op != GG__OP_ALIAS)
                 return false;
-    if (!stackable(scan_node, s, d->in[0]) || !stackable(scan_node, s, d->in[1]))
-        return false;
+    for (int i = 0; i < d->n_in; i++)
+        if (!stackable(scan_node, s, d->in[i]))
+            return false;
     d->deferred = true;
     return true;
 }
@@ -325,7 +348,7 @@ static void move(scan *s, int32_t r, char *const *base, int64_t stride, int64_t 
 {
     for (int32_t k = r; k < s->body->n; k++)
         if (s->body->node[k]->root == r)
-            s->moving[s->n_moving++] = (moving){s->body->node[k], base, stride, period};
+            s->part->moving[s->n_moving++] = (moving){s->body->node[k], base, stride, period};
 }
 
 static gg_status lay_out_loop(gg_var *v, scan *s)
@@ -333,16 +356,16 @@ static gg_status lay_out_loop(gg_var *v, scan *s)
     gg_graph *b = s->body;
     const int64_t slices = s->backward ? s->T + 1 : 2;
     s->tape = (char **)memory(v, (int64_t)sizeof *s->tape * b->n);
-    s->moving = (moving *)memory(v, (int64_t)sizeof *s->moving * b->n);
+    s->part = (part *)memory(v, (int64_t)sizeof *s->part * gg_team_threads(b->team));
     s->captured_data = (char **)memory(v, (int64_t)sizeof *s->captured_data * s->n_captured);
-    if (!s->tape || !s->moving || !s->captured_data)
+    if (!s->tape || !s->part || !s->captured_data || !(s->part->moving = (moving *)memory(v, (int64_t)sizeof *s->part->moving * b->n)))
         return GG_ENOMEM;
     for (int i = 0; i < s->n_carry; i++) {
         const int64_t bytes = bytes_of(s->carry[i]);
         s->carry_tape[i] = memory(v, slices * bytes);
-        s->d_carry[i] = memory(v, bytes);
-        s->d_carry_next[i] = memory(v, bytes);
-        if (!s->carry_tape[i] || !s->d_carry[i] || !s->d_carry_next[i])
+        s->part->d_carry[i] = memory(v, bytes);
+        s->part->d_carry_next[i] = memory(v, bytes);
+        if (!s->carry_tape[i] || !s->part->d_carry[i] || !s->part->d_carry_next[i])
             return GG_ENOMEM;
         gg_var *root = b->node[s->next[i]->root];
         if (s->backward && root->n_in > 0 && !root->taped) { /* made where the next step will read it */
@@ -351,7 +374,7 @@ static gg_status lay_out_loop(gg_var *v, scan *s)
         }
         move(s, s->carry[i]->id, &s->carry_tape[i], bytes, slices);
         if (s->d_next[i])
-            move(s, s->d_next[i]->id, &s->d_carry[i], 0, 1);
+            move(s, s->d_next[i]->id, &s->part->d_carry[i], 0, 1);
     }
     if (s->backward)
         GG_TRY(tape_crossing(v, s));
@@ -369,6 +392,143 @@ static gg_status lay_out_loop(gg_var *v, scan *s)
     for (int i = 0; i < s->n_out; i++)
         if (s->d_out[i])
             move(s, s->d_out[i]->id, &s->d_out_data[i], bytes_of(s->d_out[i]), INT64_MAX);
+    return GG_OK;
+}
+
+/* Does x have the batch as its first axis? Leaves that are given to the step do, what was captured does not (it is read as a whole). */
+static bool follows_batch(const scan *s, const bool *batch, const gg_var *x)
+{
+    for (int i = 0; i < s->n_carry; i++)
+        if (x == s->carry[i] || x == s->d_next[i])
+            return true;
+    for (int i = 0; i < s->n_in; i++)
+        if (x == s->in[i])
+            return true;
+    for (int i = 0; i < s->n_out; i++)
+        if (x == s->d_out[i])
+            return true;
+    bool any = false;
+    for (int i = 0; i < x->n_in; i++)
+        any = any || batch[x->in[i]->id];
+    return any;
+}
+
+static bool has_rows(const gg_var *x, int64_t B) { return x->shape.n > 0 && x->shape.d[0] == B; }
+
+/* Its rows from the same rows of inputs that follow the batch? */
+static bool goes_by_rows(const gg_var *x, const bool *batch, int64_t B)
+{
+    if (!has_rows(x, B) || (x->op != GG__OP_ALIAS && !gg__rows_of(x->op)))
+        return false;
+    if (x->op == GG__OP_MATMUL)
+        return x->shape.n == 2 && !x->i[0] && batch[x->in[0]->id] && !batch[x->in[1]->id] && x->in[0]->shape.n == 2 && x->in[1]->shape.n == 2 &&
+               (x->n_in == 2 || x->in[2]->shape.n == 1 + batch[x->in[2]->id]);
+    bool any = false;
+    for (int i = 0; i < x->n_in; i++) {
+        if (batch[x->in[i]->id] && (!has_rows(x->in[i], B) || (x->op != GG__OP_ALIAS && x->in[i]->shape.n != x->shape.n)))
+            return false;
+        any = any || batch[x->in[i]->id];
+    }
+    return any;
+}
+
+/* Every step of the body, and every gradient of what was captured behind the loop. */
+static bool all_by_rows(gg_var *v, scan *s)
+{
+    gg_graph *b = s->body;
+    bool *batch = (bool *)memory(v, b->n);
+    if (!batch || s->n_carry == 0 || s->carry[0]->shape.n == 0)
+        return false;
+    const int64_t B = s->carry[0]->shape.d[0];
+    for (int32_t k = 0; k < b->n; k++) {
+        const gg_var *x = b->node[k];
+        batch[k] = follows_batch(s, batch, x);
+        if (x->used && batch[k] && (x->n_in == 0 ? !has_rows(x, B) : x->op == GG__OP_ALIAS && !goes_by_rows(x, batch, B) && !x->deferred))
+            return false;
+    }
+    for (int i = 0; i < b->n_steps; i++)
+        if (!goes_by_rows(b->step[i], batch, B))
+            return false;
+    for (int i = 0; i < s->n_captured && s->backward; i++) {
+        const int at = s->n_carry + s->n_in + i;
+        if (s->d[at] && s->outer_d[at] && s->outer_d[at]->used && !s->deferred[i])
+            return false;
+    }
+    for (int i = 0; i < s->n_carry + s->n_in && s->backward; i++)
+        if (s->d[i] && !has_rows(s->d[i], B))
+            return false;
+    for (int i = 0; i < s->n_out; i++)
+        if (!has_rows(s->out[i], B))
+            return false;
+    s->n_rows = B;
+    return B > 0;
+}
+
+/* A copy of the nodes whose values between the steps lie in memory of its own. */
+static gg_status copy_nodes(gg_var *v, scan *s, part *p)
+{
+    gg_graph *b = s->body;
+    p->copy = (gg_var *)memory(v, (int64_t)sizeof *p->copy * b->n);
+    p->step = (gg_var **)memory(v, (int64_t)sizeof *p->step * b->n_steps);
+    p->moving = (moving *)memory(v, (int64_t)sizeof *p->moving * s->n_moving);
+    char *values = memory(v, (int64_t)b->memory_bytes), *old = b->memory;
+    if (!p->copy || !p->step || !p->moving || !values)
+        return GG_ENOMEM;
+    for (int32_t k = 0; k < b->n; k++) {
+        gg_var *x = &p->copy[k];
+        *x = *b->node[k];
+        if (!(x->in = (gg_var **)memory(v, (int64_t)sizeof *x->in * (x->n_in + 1))))
+            return GG_ENOMEM;
+        for (int i = 0; i < x->n_in; i++)
+            x->in[i] = &p->copy[b->node[k]->in[i]->id];
+        if (x->data && (char *)x->data >= old && (char *)x->data < old + b->memory_bytes)
+            x->data = values + ((char *)x->data - old);
+    }
+    for (int i = 0; i < b->n_steps; i++)
+        p->step[i] = &p->copy[b->step[i]->id];
+    for (int i = 0; i < s->n_moving; i++) {
+        moving m = s->part->moving[i];
+        for (int k = 0; k < s->n_carry; k++)
+            m.base = m.base == &s->part->d_carry[k] ? &p->d_carry[k] : m.base;
+        m.v = &p->copy[m.v->id];
+        p->moving[i] = m;
+    }
+    return GG_OK;
+}
+
+static gg_status make_parts(gg_var *v, scan *s)
+{
+    enum { PAYS = 1 << 16, LEAST = 8 }; /* numbers touched in a part of the loop; rows */
+    gg_graph *b = s->body;
+    s->n_parts = 1;
+    s->n_rows = 1;
+    s->by_rows = all_by_rows(v, s);
+    s->part->step = b->step;
+    if (s->by_rows) {
+        int64_t cost = 0;
+        if (!(s->rows = (gg__range *)memory(v, (int64_t)sizeof *s->rows * b->n_steps)))
+            return GG_ENOMEM;
+        for (int i = 0; i < b->n_steps; i++) {
+            gg_var *x = b->step[i];
+            s->rows[i] = gg__rows_of(x->op);
+            cost += x->op == GG__OP_MATMUL ? x->n * (x->in[0]->shape.d[1] / 8 + 1) : 4 * x->n;
+            if (x->op == GG__OP_MATMUL && !gg__matmul_pack_plan(x))
+                return GG_ENOMEM;
+        }
+        const int64_t most = gg_team_threads(b->team), pay = s->T * cost / PAYS, fit = s->n_rows / LEAST;
+        int64_t n = pay < most ? pay : most;
+        n = fit < n ? fit : n;
+        s->n_parts = n > 1 ? (int)n : 1;
+    }
+    for (int i = 0; i < s->n_parts; i++) {
+        part *p = &s->part[i];
+        p->first = s->n_rows * i / s->n_parts;
+        p->last = s->n_rows * (i + 1) / s->n_parts;
+        memcpy(p->d_carry, s->part->d_carry, sizeof p->d_carry);
+        memcpy(p->d_carry_next, s->part->d_carry_next, sizeof p->d_carry_next);
+        if (i > 0)
+            GG_TRY(copy_nodes(v, s, p));
+    }
     return GG_OK;
 }
 
@@ -402,21 +562,40 @@ gg_status gg__scan_plan(gg_var *v)
             s->n_steps_forward = b->step[kept - 1]->id < s->n_forward ? kept : s->n_steps_forward;
         }
     b->n_steps = kept;
-    return GG_OK;
+    return make_parts(v, s);
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------------------------------- */
-static void move_to(const scan *s, int64_t t)
+static gg_var *node_of(const part *p, gg_var *v) { return p->copy ? &p->copy[v->id] : v; }
+
+static void move_to(const scan *s, const part *p, int64_t t)
 {
-    for (int i = 0; i < s->n_moving; i++)
-        s->moving[i].v->data = *s->moving[i].base + t % s->moving[i].period * s->moving[i].stride;
+    for (int i = 0; i < s->n_moving; i++) {
+        const moving *m = &p->moving[i];
+        m->v->data = *m->base + (t < m->period ? t : t % m->period) * m->stride;
+    }
 }
 
-static gg_status run_steps(const scan *s, int first, int last)
+static gg_status run_steps(const scan *s, const part *p, int first, int last, int worker)
 {
     for (int i = first; i < last; i++)
-        GG_TRY(s->body->step[i]->run(s->body->step[i]));
+        if (s->by_rows)
+            s->rows[i](p->step[i], p->first, p->last, worker);
+        else
+            GG_TRY(p->step[i]->run(p->step[i]));
     return GG_OK;
+}
+
+/* The part's rows of x, which has n_rows in all. */
+static void copy_rows(const scan *s, const part *p, void *to, const void *from, const gg_var *x)
+{
+    const int64_t row = bytes_of(x) / s->n_rows;
+    memcpy((char *)to + p->first * row, (const char *)from + p->first * row, (size_t)((p->last - p->first) * row));
+}
+static void zero_rows(const scan *s, const part *p, void *to, const gg_var *x)
+{
+    const int64_t row = bytes_of(x) / s->n_rows;
+    memset((char *)to + p->first * row, 0, (size_t)((p->last - p->first) * row));
 }
 
 /* Where the outer graph's values lie now: they move when it is itself the body of a loop. */
@@ -428,97 +607,158 @@ static void read_outer(scan *s, const gg_var *v)
         s->captured_data[i] = v->in[s->n_carry + s->n_in + i]->data;
 }
 
-static gg_status run_forward(scan *s, gg_var *v, bool give)
+static void pack_weights(const scan *s, int first, int last)
 {
+    if (!s->by_rows)
+        return;
+    move_to(s, s->part, 0);
+    for (int i = first; i < last; i++)
+        if (s->body->step[i]->op == GG__OP_MATMUL)
+            gg__matmul_pack(s->body->step[i]);
+}
+
+typedef struct pass { /* through time, forward or back, by parts */
+    scan *s;
+    gg_var *v;      /* the forward node, or that of the gradient */
+    bool give;      /* results to the outer graph */
+    gg_status status;
+} pass;
+
+static gg_status forward_part(const pass *w, part *p, int worker)
+{
+    const scan *s = w->s;
+    const gg_var *v = w->v;
     const int64_t slices = s->backward ? s->T + 1 : 2;
-    read_outer(s, v);
     for (int i = 0; i < s->n_carry; i++)
-        memcpy(s->carry_tape[i], v->in[i]->data, gg_var_bytes(s->carry[i]));
+        copy_rows(s, p, s->carry_tape[i], v->in[i]->data, s->carry[i]);
     for (int64_t t = 0; t < s->T; t++) {
-        move_to(s, t);
-        GG_TRY(run_steps(s, 0, s->n_steps_forward));
+        move_to(s, p, t);
+        GG_TRY(run_steps(s, p, 0, s->n_steps_forward, worker));
         for (int i = 0; i < s->n_out; i++)
-            if (give && s->outer_out[i]->used)
-                memcpy((char *)s->outer_out[i]->data + t * bytes_of(s->out[i]), s->out[i]->data, gg_var_bytes(s->out[i]));
+            if (w->give && s->outer_out[i]->used)
+                copy_rows(s, p, (char *)s->outer_out[i]->data + t * bytes_of(s->out[i]), node_of(p, s->out[i])->data, s->out[i]);
         for (int i = 0; i < s->n_carry; i++) {
             char *to = s->carry_tape[i] + (t + 1) % slices * bytes_of(s->carry[i]);
-            if (s->next[i]->data != to)
-                memcpy(to, s->next[i]->data, gg_var_bytes(s->carry[i]));
+            if (node_of(p, s->next[i])->data != to)
+                copy_rows(s, p, to, node_of(p, s->next[i])->data, s->carry[i]);
         }
     }
     for (int i = 0; i < s->n_carry; i++)
-        if (give && s->outer_out[s->n_out + i]->used)
-            memcpy(s->outer_out[s->n_out + i]->data, s->carry_tape[i] + s->T % slices * bytes_of(s->carry[i]), gg_var_bytes(s->carry[i]));
+        if (w->give && s->outer_out[s->n_out + i]->used)
+            copy_rows(s, p, s->outer_out[s->n_out + i]->data, s->carry_tape[i] + s->T % slices * bytes_of(s->carry[i]), s->carry[i]);
     return GG_OK;
+}
+
+static void forward_piece(void *user, int64_t piece, int worker)
+{
+    pass *w = user;
+    const gg_status status = forward_part(w, &w->s->part[piece], worker);
+    if (status != GG_OK) /* then it is the only part: rows do not fail */
+        w->status = status;
+}
+
+static gg_status run_forward(scan *s, gg_var *v, bool give)
+{
+    pass w = {s, v, give, GG_OK};
+    read_outer(s, v);
+    pack_weights(s, 0, s->n_steps_forward);
+    gg_team_run(s->body->team, s->n_parts, forward_piece, &w);
+    return w.status;
 }
 
 gg_status gg__run_scan(gg_var *v) { return run_forward(scan_of(v), v, true); }
 
 static void finish_deferred(const scan *s, gg_var *v, int i)
 {
-    gg_var *d = s->d[s->n_carry + s->n_in + i];
+    gg_var *d = s->d[s->n_carry + s->n_in + i], *to = s->outer_d[s->n_carry + s->n_in + i];
     while (d->op == GG__OP_ALIAS)
         d = d->in[0];
-    const gg_var *a = d->in[0], *b = d->in[1];
-    const int64_t rows = s->T * a->shape.d[0], M = a->shape.d[1], N = b->shape.d[1];
-    move_to(s, 0); /* slice 0 of each is where the whole begins */
-    v->g->loops->gemm(s->outer_d[s->n_carry + s->n_in + i]->data, N, a->data, (gg_strides){1, M}, b->data, (gg_strides){N, 1}, M, N, rows, false, gg__scratch(v, 0));
+    const gg_var *a = d->in[0], *b = d->in[d->n_in - 1];
+    const int64_t rows = s->T * a->shape.d[0];
+    move_to(s, s->part, 0); /* slice 0 of each is where the whole begins */
+    if (d->op == GG__OP_MATMUL)
+        gg__product(v, to->data, d->shape.d[1], NULL, 0, a->data, (gg_strides){1, d->shape.d[0]}, b->data, (gg_strides){d->shape.d[1], 1}, d->shape.d[0], d->shape.d[1], rows);
+    else
+        gg__sum_rows(v, to->data, a->data, rows, d->n);
 }
 
 /* in: the forward node, what that one reads, gradients of its results (the node itself: none) */
-gg_status gg__run_scan_grad(gg_var *v)
+static gg_status back_part(const pass *w, part *p, int worker)
 {
-    scan *s = scan_of(v);
-    gg_var *forward = v->in[0];
+    const scan *s = w->s;
+    const gg_var *v = w->v, *forward = v->in[0];
     const int n = forward->n_in;
-    if (v->g->outer) /* a loop in a loop has the tape of its last round only */
-        GG_TRY(run_forward(s, forward, false));
-    read_outer(s, forward);
-    for (int i = 0; i < s->n_out; i++)
-        s->d_out_data[i] = v->in[1 + n + i]->data;
     for (int i = 0; i < s->n_carry; i++) {
         const gg_var *d = v->in[1 + n + s->n_out + i];
         if (d == forward)
-            memset(s->d_carry[i], 0, gg_var_bytes(s->carry[i]));
+            zero_rows(s, p, p->d_carry[i], s->carry[i]);
         else
-            memcpy(s->d_carry[i], d->data, gg_var_bytes(s->carry[i]));
+            copy_rows(s, p, p->d_carry[i], d->data, s->carry[i]);
     }
-    for (int i = s->n_carry; i < n; i++)
-        if (s->outer_d[i] && s->outer_d[i]->used)
-            memset(s->outer_d[i]->data, 0, gg_var_bytes(s->outer_d[i]));
     for (int64_t t = s->T - 1; t >= 0; t--) {
-        move_to(s, t);
-        GG_TRY(run_steps(s, s->n_steps_forward, s->body->n_steps));
+        move_to(s, p, t);
+        GG_TRY(run_steps(s, p, s->n_steps_forward, s->body->n_steps, worker));
         for (int i = s->n_carry; i < n; i++) {
             const gg_var *d = s->d[i], *to = s->outer_d[i];
             if (!to || !to->used)
                 continue;
             if (i < s->n_carry + s->n_in)
-                memcpy((char *)to->data + t * bytes_of(d), d->data, gg_var_bytes(d));
+                copy_rows(s, p, (char *)to->data + t * bytes_of(d), node_of(p, s->d[i])->data, d);
             else if (!s->deferred[i - s->n_carry - s->n_in])
                 v->g->loops->add_to(to->data, d->data, d->n);
         }
         for (int i = 0; i < s->n_carry; i++) /* into the other buffer: one carry's gradient may be another's leaf as it stands */
             if (!s->d[i] || (s->truncate > 0 && t % s->truncate == 0))
-                memset(s->d_carry_next[i], 0, gg_var_bytes(s->carry[i]));
+                zero_rows(s, p, p->d_carry_next[i], s->carry[i]);
             else
-                memcpy(s->d_carry_next[i], s->d[i]->data, gg_var_bytes(s->carry[i]));
+                copy_rows(s, p, p->d_carry_next[i], node_of(p, s->d[i])->data, s->carry[i]);
         for (int i = 0; i < s->n_carry; i++) {
-            char *now = s->d_carry[i];
-            s->d_carry[i] = s->d_carry_next[i];
-            s->d_carry_next[i] = now;
+            char *now = p->d_carry[i];
+            p->d_carry[i] = p->d_carry_next[i];
+            p->d_carry_next[i] = now;
         }
     }
+    for (int i = 0; i < s->n_carry; i++)
+        if (s->outer_d[i] && s->outer_d[i]->used)
+            copy_rows(s, p, s->outer_d[i]->data, p->d_carry[i], s->carry[i]);
+    return GG_OK;
+}
+
+static void back_piece(void *user, int64_t piece, int worker)
+{
+    pass *w = user;
+    const gg_status status = back_part(w, &w->s->part[piece], worker);
+    if (status != GG_OK) /* then it is the only part: rows do not fail */
+        w->status = status;
+}
+
+gg_status gg__run_scan_grad(gg_var *v)
+{
+    scan *s = scan_of(v);
+    gg_var *forward = v->in[0];
+    if (v->g->outer) /* a loop in a loop has the tape of its last round only */
+        GG_TRY(run_forward(s, forward, false));
+    read_outer(s, forward);
+    for (int i = 0; i < s->n_out; i++)
+        s->d_out_data[i] = v->in[1 + forward->n_in + i]->data;
+    for (int i = s->n_carry + s->n_in; i < forward->n_in; i++)
+        if (s->outer_d[i] && s->outer_d[i]->used)
+            memset(s->outer_d[i]->data, 0, gg_var_bytes(s->outer_d[i]));
+    for (int i = s->n_carry; i < s->n_carry + s->n_in; i++)
+        if (s->outer_d[i] && s->outer_d[i]->used && !s->d[i])
+            memset(s->outer_d[i]->data, 0, gg_var_bytes(s->outer_d[i]));
+    pass w = {s, v, true, GG_OK};
+    pack_weights(s, s->n_steps_forward, s->body->n_steps);
+    gg_team_run(s->body->team, s->n_parts, back_piece, &w);
+    GG_TRY(w.status);
     for (int i = 0; i < s->n_captured; i++)
         if (s->deferred[i])
             finish_deferred(s, v, i);
-    for (int i = 0; i < s->n_carry; i++)
-        if (s->outer_d[i] && s->outer_d[i]->used)
-            memcpy(s->outer_d[i]->data, s->d_carry[i], gg_var_bytes(s->carry[i]));
     return GG_OK;
 }
 
 gg_graph *gg__scan_body(const gg_var *v) { return scan_of(v)->body; }
+int gg__scan_parts(const gg_var *v) { return scan_of(v)->n_parts; }
 
 void gg__scan_release(gg_var *v)
 {

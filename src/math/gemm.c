@@ -30,7 +30,7 @@ void gg_gemm_from_f32(float *C, int64_t ldc, const float *from, int64_t ldf, con
 {
     best()->f32(C, ldc, from, ldf, A, a, B, b, packed, M, N, K, scratch);
 }
-void gg_gemm_pack_f32(float *to, const float *B, gg_strides b, int64_t N, int64_t K) { best()->pack_f32(to, B, b, N, K); }
+void gg_gemm_pack_f32(float *to, const float *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last) { best()->pack_f32(to, B, b, N, K, first, last); }
 void gg_dots_f32(float *y, const float *B, int64_t ldb, const float *x, const float *bias, int64_t N, int64_t K) { best()->dots_f32(y, B, ldb, x, bias, N, K); }
 
 void gg_gemm_f64(double *C, int64_t ldc, const double *A, gg_strides a, const double *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch)
@@ -42,10 +42,10 @@ void gg_gemm_from_f64(double *C, int64_t ldc, const double *from, int64_t ldf, c
 {
     best()->f64(C, ldc, from, ldf, A, a, B, b, packed, M, N, K, scratch);
 }
-void gg_gemm_pack_f64(double *to, const double *B, gg_strides b, int64_t N, int64_t K) { best()->pack_f64(to, B, b, N, K); }
+void gg_gemm_pack_f64(double *to, const double *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last) { best()->pack_f64(to, B, b, N, K, first, last); }
 void gg_dots_f64(double *y, const double *B, int64_t ldb, const double *x, const double *bias, int64_t N, int64_t K) { best()->dots_f64(y, B, ldb, x, bias, N, K); }
 
-int64_t gg_gemm_packed(int64_t N, int64_t K) { return (N + 31) / 32 * 32 * K; } /* two of the widest vectors */
+int64_t gg_gemm_packed(int64_t N, int64_t K) { return (N + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS * GG_GEMM_COLUMNS * K; }
 size_t gg_gemm_scratch(void) { return sizeof(double) * (GG__GEMM_K * GG__GEMM_N + GG__GEMM_K * GG__GEMM_M); }
 
 void gg_naive_gemm_f32(float *C, int64_t ldc, const float *A, gg_strides a, const float *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add)

@@ -25,10 +25,12 @@ void gg_gemm_from_f32(float *C, int64_t ldc, const float *from, int64_t ldf, con
                       int64_t K, void *scratch);
 void gg_gemm_from_f64(double *C, int64_t ldc, const double *from, int64_t ldf, const double *A, gg_strides a, const double *B, gg_strides b, const double *packed, int64_t M,
                       int64_t N, int64_t K, void *scratch);
-/* A B that several products read, in the order in which they read it: gg_gemm_packed numbers, 64-byte aligned. */
+/* A B that several products read, in the order in which they read it: gg_gemm_packed numbers, 64-byte aligned. Columns [first, last) of it, first a
+ * multiple of GG_GEMM_COLUMNS, and last too unless it is N: by threads, or all at once. */
+enum { GG_GEMM_ROWS = 12, GG_GEMM_COLUMNS = 32 }; /* pieces of C that waste nothing on any processor are multiples of these */
 int64_t gg_gemm_packed(int64_t N, int64_t K);
-void gg_gemm_pack_f32(float *to, const float *B, gg_strides b, int64_t N, int64_t K);
-void gg_gemm_pack_f64(double *to, const double *B, gg_strides b, int64_t N, int64_t K);
+void gg_gemm_pack_f32(float *to, const float *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last);
+void gg_gemm_pack_f64(double *to, const double *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last);
 /* One row x: (K,) against B: (N, K) with row stride ldb, which a product would have to turn for one use: y[n] = B[n, .] . x + bias[n]; bias NULL: 0.
  * A y[n] does not depend on the others either, but is not summed in the order of gg_gemm. */
 void gg_dots_f32(float *y, const float *B, int64_t ldb, const float *x, const float *bias, int64_t N, int64_t K);

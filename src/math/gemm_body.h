@@ -157,13 +157,13 @@ static void NAME(pack_a)(T *to, const T *A, gg_strides a, int64_t m, int64_t K)
     }
 }
 
-/* A whole B: panel after panel of a block of k, block after block. */
-static void NAME(pack)(T *to, const T *B, gg_strides b, int64_t N, int64_t K)
+/* Columns [first, last) of a whole B: panel after panel of a block of k, block after block. */
+static void NAME(pack)(T *to, const T *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last)
 {
     const int64_t wide = (N + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
     for (int64_t k0 = 0; k0 < K; k0 += GG__GEMM_K) {
         const int64_t nk = K - k0 < GG__GEMM_K ? K - k0 : GG__GEMM_K;
-        for (int64_t j = 0; j < N; j += 2 * LANES)
+        for (int64_t j = first; j < last; j += 2 * LANES)
             NAME(pack_b)(to + k0 * wide + j * nk, B + k0 * b.row + j * b.column, b, N - j < 2 * LANES ? N - j : 2 * LANES, nk);
     }
 }

@@ -9,8 +9,8 @@ typedef struct gg__gemms {
                 int64_t K, void *scratch);
     void (*f64)(double *C, int64_t ldc, const double *from, int64_t ldf, const double *A, gg_strides a, const double *B, gg_strides b, const double *packed, int64_t M, int64_t N,
                 int64_t K, void *scratch);
-    void (*pack_f32)(float *to, const float *B, gg_strides b, int64_t N, int64_t K);
-    void (*pack_f64)(double *to, const double *B, gg_strides b, int64_t N, int64_t K);
+    void (*pack_f32)(float *to, const float *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last);
+    void (*pack_f64)(double *to, const double *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last);
     void (*dots_f32)(float *y, const float *B, int64_t ldb, const float *x, const float *bias, int64_t N, int64_t K);
     void (*dots_f64)(double *y, const double *B, int64_t ldb, const double *x, const double *bias, int64_t N, int64_t K);
 } gg__gemms;

@@ -188,12 +188,12 @@ gg_var *gg_nn_conv_transpose1d(const gg_nn *n, const char *name, gg_var *x, int6
 }
 
 /* --- recurrent ---------------------------------------------------------------------------------------------------------------------------
- * What the input gives is one product for all times, before the loop; the loop holds the product with the state and the gates. */
+ * What the input gives is one product for all times, before the loop, with both biases; the loop holds the product with the state and the gates. */
 typedef enum cell_kind { RNN_TANH, RNN_RELU, LSTM, GRU, CTRNN_TANH, CTRNN_RELU } cell_kind;
 typedef struct cell {
     cell_kind kind;
     double alpha;
-    gg_var *w, *b; /* of the outer graph: from the state; b may be NULL */
+    gg_var *w, *b; /* of the outer graph: from the state; b: of the GRU, where it is not simply added to what the input gives */
 } cell;
 
 static gg_status step(void *user, gg_graph *g, gg_var **next, gg_var **out, gg_var *const *carry, gg_var *const *in)
@@ -202,19 +202,16 @@ static gg_status step(void *user, gg_graph *g, gg_var **next, gg_var **out, gg_v
     gg_var *w = gg_graph_capture(g, c->w), *b = c->b ? gg_graph_capture(g, c->b) : NULL;
     const bool continuous = c->kind == CTRNN_TANH || c->kind == CTRNN_RELU;
     gg_var *r = !continuous ? carry[0] : c->kind == CTRNN_TANH ? gg_var_tanh(carry[0]) : gg_var_relu(carry[0]);
-    gg_var *a = b ? gg_var_affine(r, w, b) : gg_var_linear(r, w);
+    gg_var *a = b ? gg_var_affine(r, w, b) : gg__linear_onto(r, w, in[0]);
     switch (c->kind) {
     case GRU: next[0] = gg_var_gru_cell(in[0], a, carry[0]); break;
     case LSTM:
-        a = gg_var_add(a, in[0]);
         next[1] = gg_var_lstm_cell(a, carry[1]);
         next[0] = gg_var_lstm_hidden(a, next[1]);
         break;
     case CTRNN_TANH:
-    case CTRNN_RELU: next[0] = gg_var_add(gg_var_scale(carry[0], 1 - c->alpha), gg_var_scale(gg_var_add(a, in[0]), c->alpha)); break;
-    default:
-        a = gg_var_add(a, in[0]);
-        next[0] = c->kind == RNN_TANH ? gg_var_tanh(a) : gg_var_relu(a);
+    case CTRNN_RELU: next[0] = gg_var_add(gg_var_scale(carry[0], 1 - c->alpha), gg_var_scale(a, c->alpha)); break;
+    default: next[0] = c->kind == RNN_TANH ? gg_var_tanh(a) : gg_var_relu(a);
     }
     out[0] = !continuous ? next[0] : c->kind == CTRNN_TANH ? gg_var_tanh(next[0]) : gg_var_relu(next[0]);
     return GG_OK;
@@ -236,10 +233,12 @@ static gg_var *recurrent(const gg_nn *n, const char *name, gg_var *x, int64_t H,
     gg_var *w_in = gg__nn_part(n, name, "weight_ih_l0", GG_SHAPE(gates, K), GG_INIT_UNIFORM, bound, 0);
     cell c = {.kind = kind, .alpha = alpha, .w = gg__nn_part(n, name, "weight_hh_l0", GG_SHAPE(gates, H), GG_INIT_UNIFORM, bound, 0)};
     gg_var *b_in = gg__nn_part(n, name, continuous ? "bias_l0" : "bias_ih_l0", GG_SHAPE(gates), GG_INIT_UNIFORM, bound, GG_PARAM_NO_DECAY);
-    c.b = continuous ? NULL : gg__nn_part(n, name, "bias_hh_l0", GG_SHAPE(gates), GG_INIT_UNIFORM, bound, GG_PARAM_NO_DECAY);
-    gg_var *all = gg_var_affine(x, w_in, b_in), *zero = gg_graph_fill(n->graph, GG_SHAPE(B, H), 0), *end[2] = {NULL, NULL}, *out = NULL;
+    gg_var *b_state = continuous ? NULL : gg__nn_part(n, name, "bias_hh_l0", GG_SHAPE(gates), GG_INIT_UNIFORM, bound, GG_PARAM_NO_DECAY);
+    c.b = kind == GRU ? b_state : NULL;
+    gg_var *all = gg_var_affine(x, w_in, continuous || kind == GRU ? b_in : gg_var_add(b_in, b_state));
+    gg_var *zero = gg_graph_fill(n->graph, GG_SHAPE(B, H), 0), *end[2] = {NULL, NULL}, *out = NULL;
     gg_var *carry[2] = {o->h0 ? o->h0 : zero, o->c0 ? o->c0 : zero};
-    if (all && c.w && (continuous || c.b) && carry[0] && carry[1])
+    if (all && c.w && (kind != GRU || c.b) && carry[0] && carry[1])
         gg_var_scan(end, &out, n->graph, step, &c, carry, kind == LSTM ? 2 : 1, &all, 1, 1, o->truncate);
     if (last)
         *last = continuous && end[0] ? (kind == CTRNN_TANH ? gg_var_tanh(end[0]) : gg_var_relu(end[0])) : end[0];

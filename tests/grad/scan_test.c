@@ -1,6 +1,8 @@
 /* Loops over time against the same thing unrolled: values, gradients through time, truncation, carries that change places, loops in loops. */
 #include "grad/support.h"
+#include <golgi/nn.h>
 #include <stdlib.h>
+#include "grad/graph.h"
 
 enum { T = 5, B = 3, IN = 4, H = 6, MOST_D = 8 };
 
@@ -157,6 +159,49 @@ static gg_status fibonacci(void *user, gg_graph *g, gg_var **next, gg_var **out,
     return GG_OK;
 }
 
+/* Recurrent layers go by rows: threads share the batch and go through time without each other. */
+static void threads_that_share_a_batch_change_no_bit(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 6; kind++) {
+        static float first[20000];
+        for (int threads = 1; threads <= 4; threads++) {
+            gg_graph *g = NULL;
+            gg_params *p = NULL;
+            assert_ok(gg_graph_create(&g, ctx, &(gg_graph_options){.n_threads = threads}));
+            assert_ok(gg_params_create(&p, ctx, GG_F32));
+            const gg_nn nn = {g, p, NULL};
+            gg_var *x = gg_graph_input(g, "x", GG_SHAPE(9, 37, 5)), *last = NULL, *out = NULL;
+            const gg_rnn_options o = {.relu = kind == 1, .truncate = kind == 0 ? 4 : 0};
+            switch (kind) {
+            case 0:
+            case 1: out = gg_nn_rnn(&nn, "n", x, 40, &last, &o); break;
+            case 2: out = gg_nn_lstm(&nn, "n", x, 40, &last, &o); break;
+            case 3: out = gg_nn_gru(&nn, "n", x, 40, &last, &o); break;
+            default: out = gg_nn_ctrnn(&nn, "n", x, 40, 0.3, &last, &(gg_rnn_options){.relu = kind == 5}); break;
+            }
+            gg_var *loss = gg_var_add(gg_var_mean(gg_var_square(out), GG_ALL_AXES, false), gg_var_sum(last, GG_ALL_AXES, false));
+            assert_ok(gg_graph_backward(loss));
+            assert_ok(gg_graph_plan(g, (gg_var *[]){loss, out}, 2));
+            for (int32_t k = 0; k < g->n; k++)
+                if (g->node[k]->op == GG__OP_SCAN)
+                    assert_int_equal(gg__scan_parts(g->node[k]), threads);
+            assert_ok(gg_nn_init(p, 3));
+            randomise(x, 1);
+            const int64_t before = gg_context_allocations(ctx), n = gg_params_extent(p);
+            for (int run = 0; run < 3; run++)
+                assert_ok(gg_graph_run(g));
+            assert_int_equal(gg_context_allocations(ctx), before);
+            assert_true(n <= 20000);
+            if (threads == 1)
+                memcpy(first, gg_params_gradient(p, -1), (size_t)n * sizeof(float));
+            assert_memory_equal(first, gg_params_gradient(p, -1), (size_t)n * sizeof(float));
+            gg_graph_free(g);
+            gg_params_free(p);
+        }
+    }
+}
+
 static void carries_may_change_places(void **state)
 {
     (void)state;
@@ -271,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_loop_is_what_unrolling_gives),
         cmocka_unit_test(truncation_changes_gradients_but_no_value),
         cmocka_unit_test(threads_change_no_bit_of_a_loop),
+        cmocka_unit_test(threads_that_share_a_batch_change_no_bit),
         cmocka_unit_test(carries_may_change_places),
         cmocka_unit_test(loops_may_hold_loops),
         cmocka_unit_test(mistakes_in_a_step_are_told),

@@ -142,11 +142,12 @@ static void a_packed_matrix_and_a_row_to_add_change_no_bit(void **state)
                     Cf[m * N + n] = biasf[n];
                 }
             g->f64(C, N, C, N, A, a, B, b, NULL, M, N, K, scratch);
-            g->pack_f64(packed, B, b, N, K);
+            g->pack_f64(packed, B, b, N, K, 0, N);
             g->f64(D, N, bias, 0, A, a, NULL, b, packed, M, N, K, scratch);
             assert_memory_equal(C, D, (size_t)(M * N) * sizeof *C);
             g->f32(Cf, N, Cf, N, Af, a, Bf, b, NULL, M, N, K, scratch);
-            g->pack_f32((float *)packed, Bf, b, N, K);
+            for (int64_t n = 0; n < N; n += 2 * GG_GEMM_COLUMNS) /* in pieces */
+                g->pack_f32((float *)packed, Bf, b, N, K, n, N - n < 2 * GG_GEMM_COLUMNS ? N : n + 2 * GG_GEMM_COLUMNS);
             g->f32(Df, N, biasf, 0, Af, a, NULL, b, (float *)packed, M, N, K, scratch);
             assert_memory_equal(Cf, Df, (size_t)(M * N) * sizeof *Cf);
             free(A), free(B), free(bias), free(C), free(D), free(packed), free(Af), free(Bf), free(biasf), free(Cf), free(Df);
