@@ -30,4 +30,5 @@
 #include <golgi/tensors.h>
 #include <golgi/tokenizer.h>
 #include <golgi/toplist.h>
+#include <golgi/trainer.h>
 #endif

@@ -22,7 +22,8 @@ struct layer {
     int64_t kernel[2], stride[2], padding[2], dilation[2];
     bool same, bias, causal, count_padding, relu, rms;
     int padding_word, output, nonlinearity;
-    double p, eps, slope, alpha, rope_base;
+    int64_t output_padding[2];
+    double p, eps, momentum, slope, alpha, rope_base;
     int64_t axis;
     gg_shape shape;
     layer *inner; /* (n_inner,) of residual */
@@ -72,7 +73,7 @@ LAYER(linear)
 
 static gg_conv_options conv_options(const layer *l, const gg_var *x, int axes)
 {
-    gg_conv_options o = {.groups = l->groups, .causal = l->causal};
+    gg_conv_options o = {.groups = l->groups, .causal = l->causal, .output_padding = {l->output_padding[0], l->output_padding[1]}};
     for (int i = 0; i < 2; i++) {
         o.stride[i] = l->stride[i];
         o.dilation[i] = l->dilation[i];
@@ -98,7 +99,20 @@ LAYER(conv1d)
     return gg_nn_conv1d(nn, l->name, x, l->n, l->kernel[0], l->bias, &o);
 }
 
-static gg_var *pool2d(const layer *l, gg_var *x, bool max)
+LAYER(conv_transpose2d)
+{
+    (void)net;
+    const gg_conv_options o = conv_options(l, x, 2);
+    return gg_nn_conv_transpose2d(nn, l->name, x, l->n, l->kernel[0], l->kernel[1], l->bias, &o);
+}
+LAYER(conv_transpose1d)
+{
+    (void)net;
+    const gg_conv_options o = conv_options(l, x, 1);
+    return gg_nn_conv_transpose1d(nn, l->name, x, l->n, l->kernel[0], l->bias, &o);
+}
+
+static gg_pool_options pool_options(const layer *l)
 {
     gg_pool_options o = {.count_padding = l->count_padding};
     for (int i = 0; i < 2; i++) {
@@ -106,23 +120,23 @@ static gg_var *pool2d(const layer *l, gg_var *x, bool max)
         o.stride[i] = l->stride[i];
         o.padding[i] = l->padding[i];
     }
-    return max ? gg_var_max_pool2d(x, &o) : gg_var_avg_pool2d(x, &o);
+    return o;
 }
-static gg_var *pool1d(const layer *l, gg_var *x, bool max)
-{
-    if (!need_axes(x, 3, l->kind->name, "(N, C, T)"))
-        return NULL;
-    layer flat = *l;
-    flat.kernel[0] = 1;
-    flat.stride[0] = 1;
-    flat.padding[0] = 0;
-    gg_var *y = pool2d(&flat, gg_var_reshape(x, GG_SHAPE(x->shape.d[0], x->shape.d[1], 1, x->shape.d[2])), max);
-    return y ? gg_var_reshape(y, GG_SHAPE(y->shape.d[0], y->shape.d[1], y->shape.d[3])) : NULL;
-}
-LAYER(max_pool2d) { UNUSED; return need_axes(x, 4, "max_pool2d", "(N, C, H, W)") ? pool2d(l, x, true) : NULL; }
-LAYER(avg_pool2d) { UNUSED; return need_axes(x, 4, "avg_pool2d", "(N, C, H, W)") ? pool2d(l, x, false) : NULL; }
-LAYER(max_pool1d) { UNUSED; return pool1d(l, x, true); }
-LAYER(avg_pool1d) { UNUSED; return pool1d(l, x, false); }
+#define POOL_LAYER(name, axes, text)                                                       \
+    LAYER(name)                                                                            \
+    {                                                                                      \
+        (void)nn, (void)net;                                                               \
+        const gg_pool_options o = pool_options(l);                                         \
+        return need_axes(x, axes, #name, text) ? gg_var_##name(x, &o) : NULL;              \
+    }
+POOL_LAYER(max_pool1d, 3, "(N, C, T)")
+POOL_LAYER(avg_pool1d, 3, "(N, C, T)")
+POOL_LAYER(max_pool2d, 4, "(N, C, H, W)")
+POOL_LAYER(avg_pool2d, 4, "(N, C, H, W)")
+LAYER(adaptive_avg_pool2d) { UNUSED; return need_axes(x, 4, "adaptive_avg_pool2d", "(N, C, H, W)") ? gg_var_adaptive_avg_pool2d(x, l->kernel[0], l->kernel[1]) : NULL; }
+LAYER(adaptive_max_pool2d) { UNUSED; return need_axes(x, 4, "adaptive_max_pool2d", "(N, C, H, W)") ? gg_var_adaptive_max_pool2d(x, l->kernel[0], l->kernel[1]) : NULL; }
+LAYER(adaptive_avg_pool1d) { UNUSED; return need_axes(x, 3, "adaptive_avg_pool1d", "(N, C, T)") ? gg_var_adaptive_avg_pool1d(x, l->n) : NULL; }
+LAYER(adaptive_max_pool1d) { UNUSED; return need_axes(x, 3, "adaptive_max_pool1d", "(N, C, T)") ? gg_var_adaptive_max_pool1d(x, l->n) : NULL; }
 
 /* Of channels first: all axes behind (N, C). */
 static gg_var *global_pool(gg_var *x, const char *what, bool max)
@@ -162,6 +176,8 @@ LAYER(transpose)
     return need_axes(x, 3, "transpose", "(N, C, T) or (N, T, C)") ? gg_var_transpose(x) : NULL;
 }
 LAYER(dropout) { UNUSED; return gg_var_dropout(x, l->p); }
+LAYER(batch_norm) { (void)net; return gg_nn_batch_norm(nn, l->name, x, l->momentum, l->eps); }
+LAYER(group_norm) { (void)net; return gg_nn_group_norm(nn, l->name, x, l->groups, l->eps); }
 LAYER(layer_norm) { (void)net; return gg_nn_layer_norm(nn, l->name, x, l->eps); }
 LAYER(rms_norm) { (void)net; return gg_nn_rms_norm(nn, l->name, x, l->eps); }
 
@@ -217,6 +233,7 @@ LAYER(residual)
 
 #define PLAIN(name) LAYER(name) { UNUSED; return gg_var_##name(x); }
 PLAIN(relu) PLAIN(gelu) PLAIN(gelu_tanh) PLAIN(silu) PLAIN(tanh) PLAIN(sigmoid) PLAIN(softplus) PLAIN(softmax) PLAIN(log_softmax) PLAIN(exp) PLAIN(sin) PLAIN(abs) PLAIN(square)
+PLAIN(relu6) PLAIN(selu) PLAIN(hard_sigmoid) PLAIN(hard_swish) PLAIN(mish)
 LAYER(leaky_relu) { UNUSED; return gg_var_leaky_relu(x, l->slope); }
 LAYER(elu) { UNUSED; return gg_var_elu(x, l->alpha); }
 
@@ -242,12 +259,17 @@ static const gg__key plain_keys[] = {WHAT};
 static const gg__key linear_keys[] = {WHAT, K_INT("n", "out_features", n, 1, MOST_N, GG__KEY_REQUIRED), K_FLAG("bias", NULL, bias)};
 static const gg__key conv1d_keys[] = {WHAT, CONV, K_FLAG("causal", NULL, causal)};
 static const gg__key conv2d_keys[] = {WHAT, CONV};
+static const gg__key transpose_keys[] = {WHAT, CONV, K_PAIR("output_padding", NULL, output_padding, 0, 65536, 0)};
+static const gg__key adaptive1d_keys[] = {WHAT, K_INT("n", "output_size", n, 1, 65536, GG__KEY_REQUIRED)};
+static const gg__key adaptive2d_keys[] = {WHAT, K_PAIR("n", "output_size", kernel, 1, 65536, GG__KEY_REQUIRED)};
 static const gg__key max_pool_keys[] = {WHAT, POOL};
 static const gg__key avg_pool_keys[] = {WHAT, POOL, K_FLAG("count_include_pad", NULL, count_padding)};
 static const gg__key axis_keys[] = {WHAT, K_INT("axis", "dim", axis, -5, 5, GG__KEY_REQUIRED)};
 static const gg__key unflatten_keys[] = {WHAT, K_ANY("shape", "unflattened_size", GG__KEY_REQUIRED)};
 static const gg__key dropout_keys[] = {WHAT, K_NUMBER("p", NULL, p, 0, 1, GG__KEY_BELOW)};
 static const gg__key norm_keys[] = {WHAT, K_NUMBER("eps", NULL, eps, 0, 1, GG__KEY_ABOVE)};
+static const gg__key batch_norm_keys[] = {WHAT, K_NUMBER("eps", NULL, eps, 0, 1, GG__KEY_ABOVE), K_NUMBER("momentum", NULL, momentum, 0, 1, GG__KEY_ABOVE)};
+static const gg__key group_norm_keys[] = {WHAT, K_INT("groups", "num_groups", groups, 1, MOST_N, GG__KEY_REQUIRED), K_NUMBER("eps", NULL, eps, 0, 1, GG__KEY_ABOVE)};
 static const gg__key embedding_keys[] = {WHAT, K_INT("n", "embedding_dim", n, 1, MOST_N, GG__KEY_REQUIRED), K_INT("rows", "num_embeddings", rows, 1, INT32_MAX, 0)};
 static const gg__key rnn_keys[] = {WHAT, RECURRENT, K_WORD("nonlinearity", NULL, nonlinearity, "tanh|relu")};
 static const gg__key gated_keys[] = {WHAT, RECURRENT};
@@ -317,10 +339,16 @@ static const kind kinds[] = {
     {"linear", KEYS(linear_keys), record_linear, NULL, false},
     {"conv1d", KEYS(conv1d_keys), record_conv1d, read_padding, false},
     {"conv2d", KEYS(conv2d_keys), record_conv2d, read_padding, false},
+    {"conv_transpose1d", KEYS(transpose_keys), record_conv_transpose1d, read_padding, false},
+    {"conv_transpose2d", KEYS(transpose_keys), record_conv_transpose2d, read_padding, false},
     {"max_pool1d", KEYS(max_pool_keys), record_max_pool1d, NULL, false},
     {"max_pool2d", KEYS(max_pool_keys), record_max_pool2d, NULL, false},
     {"avg_pool1d", KEYS(avg_pool_keys), record_avg_pool1d, NULL, false},
     {"avg_pool2d", KEYS(avg_pool_keys), record_avg_pool2d, NULL, false},
+    {"adaptive_avg_pool1d", KEYS(adaptive1d_keys), record_adaptive_avg_pool1d, NULL, false},
+    {"adaptive_avg_pool2d", KEYS(adaptive2d_keys), record_adaptive_avg_pool2d, NULL, false},
+    {"adaptive_max_pool1d", KEYS(adaptive1d_keys), record_adaptive_max_pool1d, NULL, false},
+    {"adaptive_max_pool2d", KEYS(adaptive2d_keys), record_adaptive_max_pool2d, NULL, false},
     {"global_avg_pool", KEYS(plain_keys), record_global_avg_pool, NULL, false},
     {"global_max_pool", KEYS(plain_keys), record_global_max_pool, NULL, false},
     {"mean", KEYS(axis_keys), record_mean, NULL, false},
@@ -329,6 +357,8 @@ static const kind kinds[] = {
     {"unflatten", KEYS(unflatten_keys), record_unflatten, read_shape, false},
     {"transpose", KEYS(plain_keys), record_transpose, NULL, false},
     {"dropout", KEYS(dropout_keys), record_dropout, NULL, false},
+    {"batch_norm", KEYS(batch_norm_keys), record_batch_norm, NULL, false},
+    {"group_norm", KEYS(group_norm_keys), record_group_norm, NULL, false},
     {"layer_norm", KEYS(norm_keys), record_layer_norm, NULL, false},
     {"rms_norm", KEYS(norm_keys), record_rms_norm, NULL, false},
     {"embedding", KEYS(embedding_keys), record_embedding, NULL, false},
@@ -353,6 +383,11 @@ static const kind kinds[] = {
     {"sin", KEYS(plain_keys), record_sin, NULL, true},
     {"abs", KEYS(plain_keys), record_abs, NULL, true},
     {"square", KEYS(plain_keys), record_square, NULL, true},
+    {"relu6", KEYS(plain_keys), record_relu6, NULL, true},
+    {"selu", KEYS(plain_keys), record_selu, NULL, true},
+    {"hard_sigmoid", KEYS(plain_keys), record_hard_sigmoid, NULL, true},
+    {"hard_swish", KEYS(plain_keys), record_hard_swish, NULL, true},
+    {"mish", KEYS(plain_keys), record_mish, NULL, true},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
@@ -490,7 +525,6 @@ static gg_status record_once(gg_net *n, const gg__place *p)
     gg_status s = g->status;
     for (int i = 0; i < n->n && s == GG_OK; i++) {
         const int before = gg_params_count(n->params);
-        const int64_t size = gg_params_size(n->params, -1);
         layer *l = &n->layer[i];
         x = record_list(&nn, l, 1, x, n);
         s = g->status;
@@ -503,8 +537,10 @@ static gg_status record_once(gg_net *n, const gg__place *p)
             gg__place_prefix(&item, s);
             break;
         }
-        l->told = (gg_net_layer){.kind = l->kind->name, .name = l->name, .output = without_batch(x), .n_params = gg_params_size(n->params, -1) - size,
-                                 .first_param = before, .n_tensors = gg_params_count(n->params) - before};
+        l->told = (gg_net_layer){.kind = l->kind->name, .name = l->name, .output = without_batch(x), .first_param = before, .n_tensors = gg_params_count(n->params) - before};
+        for (int k = before; k < gg_params_count(n->params); k++)
+            if (!(gg_params_flags(n->params, k) & GG_PARAM_BUFFER))
+                l->told.n_params += gg_params_size(n->params, k);
     }
     if (s == GG_OK)
         n->out = without_batch(x);

@@ -139,10 +139,9 @@ static gg_status pass(gg__judge *j, sums *s)
     return GG_OK;
 }
 
-/* Each class present (or both of two)? */
-static bool all_occur(const gg__judge *j, const gg_confusion *c, int64_t n_classes)
+/* Has every class a sample? */
+static bool all_occur(const gg_confusion *c, int64_t n_classes)
 {
-    (void)j;
     for (int64_t k = 0; k < n_classes; k++)
         if (gg_confusion_class(c, k).support == 0)
             return false;
@@ -156,16 +155,22 @@ static void margins(float *to, const gg__judge *j)
         to[i] = j->width == 1 ? j->out[i] : j->out[2 * i + 1] - j->out[2 * i];
 }
 
+/* AUROC, while out still holds what the net gave; probabilities are left in it. */
 static gg_status judge_ranking(double *v, gg__judge *j, const gg_confusion *c, int64_t n_classes)
 {
-    if (!all_occur(j, c, n_classes))
+    if (!all_occur(c, n_classes)) {
+        gg_softmax_rows(j->out, j->out, j->n, j->width);
         return GG_OK;
-    if (n_classes > 2)
+    }
+    if (n_classes > 2) { /* logits of one column cannot be compared between samples, probabilities can */
+        gg_softmax_rows(j->out, j->out, j->n, n_classes);
         return gg_auroc_macro(&v[GG_SCORE_AUROC], j->ctx, j->out, j->truth, j->n, n_classes);
+    }
     float *margin = gg_new(j->ctx, float, j->n);
     if (!margin)
         return GG_ENOMEM;
     margins(margin, j);
+    gg_softmax_rows(j->out, j->out, j->n, j->width);
     const gg_status s = gg_auroc(&v[GG_SCORE_AUROC], j->ctx, margin, j->truth, j->n);
     gg_drop(j->ctx, margin);
     return s;
@@ -195,7 +200,6 @@ static gg_status judge_classes(double *v, int64_t *confusion, gg__judge *j, int6
     gg_confusion_free(c);
     if (s != GG_OK)
         return s;
-    gg_softmax_rows(j->out, j->out, j->n, j->width);
     GG_TRY(gg_brier(&v[GG_SCORE_BRIER], j->ctx, j->out, j->truth, j->n, j->width));
     if (j->width == 1)
         GG_TRY(gg_calibration_add(&cal, j->ctx, j->out, j->truth, j->n));

@@ -24,7 +24,7 @@ gg_status gg__loss_check(gg_context *ctx, const gg_loss *l, const gg_data_descri
         if (d->target != GG_TARGET_CLASS || d->n_classes != 2)
             return gg_fail(ctx, GG_EINVAL, "bce_with_logits tells two classes apart, the data have %lld: take cross_entropy", (long long)d->n_classes);
         if (s.n != 1 || s.d[0] != 1)
-            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample; bce_with_logits needs one number, (1)", gg__shape_say(s).text);
+            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample; bce_with_logits needs one number, (1,)", gg__shape_say(s).text);
     } else if (d->target == GG_TARGET_TOKEN) {
         if (s.n != 2 || s.d[0] != d->sample.d[0] || s.d[1] != d->n_vocab)
             return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample; (%lld, %lld) is needed, a number for each place and token", gg__shape_say(s).text,
@@ -32,7 +32,7 @@ gg_status gg__loss_check(gg_context *ctx, const gg_loss *l, const gg_data_descri
     } else {
         const int64_t need = values ? d->n_values : d->n_classes;
         if (s.n != 1 || s.d[0] != need)
-            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample, the data have %lld %s: (%lld) is needed", gg__shape_say(s).text, (long long)need,
+            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample, the data have %lld %s: (%lld,) is needed", gg__shape_say(s).text, (long long)need,
                            values ? "values" : "classes", (long long)need);
     }
     if (l->class_weight && (l->kind != GG_LOSS_CROSS_ENTROPY || d->target != GG_TARGET_CLASS))

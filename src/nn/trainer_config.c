@@ -74,7 +74,7 @@ static gg_status read_texts(const char ***out, int *n, const gg__place *data, co
 gg_status gg__data_config_read(gg__data_config *d, const gg__place *data)
 {
     gg__place at;
-    *d = (gg__data_config){.header = true, .stratify = false, .scale = -1};
+    *d = (gg__data_config){.header = true, .stratify = true, .scale = -1};
     GG_TRY(gg__place_object(d, data, "data", KEYS(data_keys)));
     GG_TRY(read_part(&d->validation, &d->validation_part, data, "validation"));
     GG_TRY(read_part(&d->test, &d->test_part, data, "test"));
