@@ -24,14 +24,14 @@
  *         const gg_train_options o = {.epochs = 60, .optim = {.kind = GG_OPTIM_ADAM, .lr = 0.02}};
  *         if (s == GG_OK && (s = gg_train(&r, net, part[0], NULL, &o)) == GG_OK)
  *             s = gg_net_scores(&test, NULL, net, part[1], &o);
- *         printf("%s; accuracy %.2f\n", s == GG_OK ? "trained" : gg_message(ctx), test.value[GG_SCORE_ACCURACY]);
+ *         printf("%s; accuracy %.2f\n", s == GG_OK ? "trained" : gg_message(ctx), test.value[GG_METRIC_ACCURACY]);
  *         gg_net_free(net);
  *         gg_data_free(part[0]);
  *         gg_data_free(part[1]);
  *         gg_data_free(all);
  *         json_decref(layers);
  *         gg_context_free(ctx);
- *         return !(s == GG_OK && test.value[GG_SCORE_ACCURACY] > 0.9);
+ *         return !(s == GG_OK && test.value[GG_METRIC_ACCURACY] > 0.9);
  *     }
  *
  * A net is a list of layers in JSON, in PyTorch's words (docs/train.md has them all). A run is a function of its options, seed and data: the same bits with
@@ -93,21 +93,21 @@ typedef struct gg_loss {
 } gg_loss;
 
 /* code, name, larger is better. NaN where a score is not defined. */
-#define GG_SCORE_MAP(X)                                                                                                                          \
+#define GG_METRIC_MAP(X)                                                                                                                          \
     X(LOSS, loss, 0) X(ACCURACY, accuracy, 1) X(BALANCED_ACCURACY, balanced_accuracy, 1) X(F1_MACRO, f1_macro, 1) X(F1_MICRO, f1_micro, 1)       \
     X(AUROC, auroc, 1) X(BRIER, brier, 0) X(ECE, ece, 0) X(PERPLEXITY, perplexity, 0) X(R2, r2, 1) X(MAE, mae, 0) X(RMSE, rmse, 0)                \
     X(PEARSON, pearson, 1)
-typedef enum gg_score {
-#define GG_X(code, name, up) GG_SCORE_##code,
-    GG_SCORE_MAP(GG_X)
+typedef enum gg_metric {
+#define GG_X(code, name, up) GG_METRIC_##code,
+    GG_METRIC_MAP(GG_X)
 #undef GG_X
-    GG_SCORES
-} gg_score;
-GG_API const char *gg_score_name(gg_score s); /* "f1_macro" */
-GG_API bool gg_score_up(gg_score s);          /* larger is better */
+    GG_METRICS
+} gg_metric;
+GG_API const char *gg_metric_name(gg_metric s); /* "f1_macro" */
+GG_API bool gg_metric_up(gg_metric s);          /* larger is better */
 typedef struct gg_scores {
     int64_t n; /* samples */
-    double value[GG_SCORES];
+    double value[GG_METRICS];
 } gg_scores;
 
 typedef struct gg_epoch {
@@ -132,7 +132,7 @@ typedef struct gg_train_options {
     const gg_scaler *scaler;     /* of the inputs; NULL: as they are */
     const double *value_shift, *value_scale; /* (n_values,) values are learned as (v - shift) / scale; NULL: as they are. Scores are of values */
     /* which epoch is the best, and when to stop */
-    gg_score metric;             /* of the validation data; without any, the training loss */
+    gg_metric metric;             /* of the validation data; without any, the training loss */
     bool largest;                /* loss 0 is best: false */
     int64_t patience;            /* epochs without a better one before training stops; 0: never */
     double min_delta;            /* what counts as better */
@@ -150,7 +150,8 @@ typedef struct gg_train_result {
     bool stopped_early;
     double seconds;
 } gg_train_result;
-/* Leaves the best parameters in the net (without validation data: of the smallest training loss). val may be NULL. GG_EINTR: stopped, a checkpoint was written. */
+/* Leaves the best parameters in the net (without validation data: of the smallest training loss). val may be NULL. GG_EINTR: stopped; a checkpoint was
+ * written. */
 GG_API gg_status gg_train(gg_train_result *out, gg_net *net, const gg_data *train, const gg_data *val, const gg_train_options *o);
 
 /* --- judging ------------------------------------------------------------------------------------------------------------------------------ */
@@ -177,8 +178,9 @@ GG_API gg_net *gg_trainer_net(gg_trainer *t);
 GG_API const gg_data *gg_trainer_data(const gg_trainer *t, gg_part part); /* NULL: there is no such part */
 GG_API const gg_train_options *gg_trainer_plan(const gg_trainer *t);      /* what gg_train is called with */
 GG_API const json_t *gg_trainer_config(const gg_trainer *t);             /* with what was set */
-/* Trains (or goes on), then writes model.json beside the checkpoints. The callbacks are those of gg_train_options. */
-GG_API gg_status gg_trainer_run(gg_train_result *out, gg_trainer *t, void (*step)(void *, int64_t, double), gg_status (*look)(void *, const gg_epoch *), void *user);
+/* Writes model.json and trains, or goes on. The callbacks are those of gg_train_options. */
+GG_API gg_status gg_trainer_run(gg_train_result *out, gg_trainer *t, void (*step)(void *, int64_t, double), gg_status (*look)(void *, const gg_epoch *),
+                                void *user);
 
 /* A trained net as its folder holds it: model.json and best.safetensors (or another file of parameters, by its path). */
 typedef struct gg_trained gg_trained;

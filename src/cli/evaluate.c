@@ -23,8 +23,8 @@ static json_t *classes_json(const int64_t *count, int64_t n, const char *const *
             is += (double)count[k * n + i];
             said += (double)count[i * n + k];
         }
-        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:f}", "class", name[k], "precision", said > 0 ? hit / said : 0, "recall", is > 0 ? hit / is : 0, "f1",
-                                              is + said > 0 ? 2 * hit / (is + said) : 0, "samples", is));
+        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:f}", "class", name[k], "precision", said > 0 ? hit / said : 0, "recall",
+                                              is > 0 ? hit / is : 0, "f1", is + said > 0 ? 2 * hit / (is + said) : 0, "samples", is));
     }
     return list;
 }

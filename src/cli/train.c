@@ -31,8 +31,8 @@ static gg_status look(void *user, const gg_epoch *e)
     gg_str s = {.ctx = w->ctx};
     gg_str_printf(&s, "epoch %lld  loss %.4g", (long long)e->epoch, e->train_loss);
     if (e->has_val) {
-        const gg_score shown = isnan(e->val.value[GG_SCORE_ACCURACY]) ? GG_SCORE_R2 : GG_SCORE_ACCURACY;
-        gg_str_printf(&s, "  val_loss %.4g  val_%s %.4g", e->val.value[GG_SCORE_LOSS], gg_score_name(shown), e->val.value[shown]);
+        const gg_metric shown = isnan(e->val.value[GG_METRIC_ACCURACY]) ? GG_METRIC_R2 : GG_METRIC_ACCURACY;
+        gg_str_printf(&s, "  val_loss %.4g  val_%s %.4g", e->val.value[GG_METRIC_LOSS], gg_metric_name(shown), e->val.value[shown]);
     }
     if (!s.failed && !w->r->parent) {
         gg_progress_note(w->r->progress, s.data);
@@ -52,8 +52,8 @@ static gg_status path_in(gg_str *s, const char *folder, const char *name)
 json_t *gg__scores_json(const gg_scores *s)
 {
     json_t *j = json_pack("{s:I}", "samples", (json_int_t)s->n);
-    for (int i = 0; j && i < GG_SCORES; i++)
-        if (!isnan(s->value[i]) && json_object_set_new(j, gg_score_name((gg_score)i), json_real(s->value[i])) != 0) {
+    for (int i = 0; j && i < GG_METRICS; i++)
+        if (!isnan(s->value[i]) && json_object_set_new(j, gg_metric_name((gg_metric)i), json_real(s->value[i])) != 0) {
             json_decref(j);
             return NULL;
         }
@@ -115,10 +115,11 @@ static int64_t parameters(gg_trainer *t)
 static gg_status tell(json_t **out, gg_context *ctx, gg_trainer *t, const gg__run *r, const gg_train_result *e)
 {
     const gg_train_options *o = gg_trainer_plan(t);
-    json_t *j = json_pack("{s:O, s:s, s:I, s:I, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:b, s:f, s:f}", "config", gg_trainer_config(t), "folder", r->folder, "seed", (json_int_t)o->seed, "parameters",
-                          (json_int_t)parameters(t), "samples", "train", (json_int_t)samples(t, GG_PART_TRAIN), "validation",
-                          (json_int_t)samples(t, GG_PART_VALIDATION), "test", (json_int_t)samples(t, GG_PART_TEST), "epochs", (json_int_t)e->last.epoch, "steps", (json_int_t)e->last.step,
-                          "best_epoch", (json_int_t)e->best.epoch, "stopped_early", (int)e->stopped_early, "train_loss", e->best.train_loss, "seconds", e->seconds);
+    json_t *j = json_pack("{s:O, s:s, s:I, s:I, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:b, s:f, s:f}", "config", gg_trainer_config(t), "folder", r->folder, "seed",
+                          (json_int_t)o->seed, "parameters", (json_int_t)parameters(t), "samples", "train", (json_int_t)samples(t, GG_PART_TRAIN), "validation",
+                          (json_int_t)samples(t, GG_PART_VALIDATION), "test", (json_int_t)samples(t, GG_PART_TEST), "epochs", (json_int_t)e->last.epoch,
+                          "steps", (json_int_t)e->last.step, "best_epoch", (json_int_t)e->best.epoch, "stopped_early", (int)e->stopped_early, "train_loss",
+                          e->best.train_loss, "seconds", e->seconds);
     if (!j)
         return gg_fail(ctx, GG_ENOMEM, "out of memory for the result");
     gg_status s = judge(j, ctx, t, GG_PART_VALIDATION, "validation");
@@ -158,7 +159,8 @@ gg_status gg__train_one(json_t **result, gg_context *ctx, gg__run *r)
     gg_status s = path_in(&path, r->folder, "metrics.json");
     *result = NULL;
     if (s == GG_OK)
-        s = gg_trainer_open(&t, ctx, r->config, &(gg_trainer_options){.set = r->set, .n_set = r->n_set, .folder = r->folder, .n_threads = r->n_threads, .like = r->like});
+        s = gg_trainer_open(&t, ctx, r->config,
+                            &(gg_trainer_options){.set = r->set, .n_set = r->n_set, .folder = r->folder, .n_threads = r->n_threads, .like = r->like});
     if (s == GG_OK && !(r->finished = already(result, ctx, path.data, gg_trainer_config(t))) && (s = gg_trainer_run(&e, t, step, look, &w)) == GG_OK &&
         (s = tell(result, ctx, t, r, &e)) == GG_OK) {
         if (r->report)
@@ -190,8 +192,8 @@ void gg__scores_print(FILE *to, const json_t *const *column, const char *const *
     for (int i = 0; i < n; i++)
         fprintf(to, "%14s", name[i]);
     fputc('\n', to);
-    for (int k = -1; k < GG_SCORES; k++) {
-        const char *score = k < 0 ? "samples" : gg_score_name((gg_score)k);
+    for (int k = -1; k < GG_METRICS; k++) {
+        const char *score = k < 0 ? "samples" : gg_metric_name((gg_metric)k);
         bool any = false;
         for (int i = 0; i < n; i++)
             any |= json_object_get(column[i], score) != NULL;
@@ -265,7 +267,8 @@ json_t *gg__net_json(gg_net *net)
         json_t *shape = json_array();
         for (int k = 0; k < l->output.n; k++)
             json_array_append_new(shape, json_integer(l->output.d[k]));
-        if (json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I}", "name", l->name, "layer", l->kind, "output", shape, "parameters", (json_int_t)l->n_params)) != 0) {
+        if (json_array_append_new(
+                list, json_pack("{s:s, s:s, s:o, s:I}", "name", l->name, "layer", l->kind, "output", shape, "parameters", (json_int_t)l->n_params)) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -285,13 +288,14 @@ static void print_result(FILE *to, const json_t *r)
             name[n++] = part;
         }
     }
-    fprintf(to, "best epoch %lld of %lld%s, training loss %.4g\n", (long long)json_integer_value(json_object_get(r, "best_epoch")), (long long)json_integer_value(json_object_get(r, "epochs")),
-            json_is_true(json_object_get(r, "stopped_early")) ? " (stopped early)" : "", json_number_value(json_object_get(r, "train_loss")));
+    fprintf(to, "best epoch %lld of %lld%s, training loss %.4g\n", (long long)json_integer_value(json_object_get(r, "best_epoch")),
+            (long long)json_integer_value(json_object_get(r, "epochs")), json_is_true(json_object_get(r, "stopped_early")) ? " (stopped early)" : "",
+            json_number_value(json_object_get(r, "train_loss")));
     if (n)
         gg__scores_print(to, column, name, n);
     gg__confusion_print(to, json_object_get(r, "confusion"), json_object_get(r, "classes"));
-    fprintf(to, "\n%s/report.html   %s/best.safetensors   %.1f s\n", json_string_value(json_object_get(r, "folder")), json_string_value(json_object_get(r, "folder")),
-            json_number_value(json_object_get(r, "seconds")));
+    fprintf(to, "\n%s/report.html   %s/best.safetensors   %.1f s\n", json_string_value(json_object_get(r, "folder")),
+            json_string_value(json_object_get(r, "folder")), json_number_value(json_object_get(r, "seconds")));
 }
 
 static void print_points(FILE *to, const json_t *r)
@@ -305,8 +309,9 @@ static void print_points(FILE *to, const json_t *r)
         json_object_foreach (json_object_get(p, "scores"), key, score)
             fprintf(to, "  %-28s %10.4f +- %.4f\n", key, json_number_value(json_object_get(score, "mean")), json_number_value(json_object_get(score, "sd")));
     }
-    fprintf(to, "\n%s/summary.json   %s/summary.csv   %lld runs, %lld done before\n", json_string_value(json_object_get(r, "folder")), json_string_value(json_object_get(r, "folder")),
-            (long long)json_array_size(json_object_get(r, "runs")), (long long)json_integer_value(json_object_get(r, "done_before")));
+    fprintf(to, "\n%s/summary.json   %s/summary.csv   %lld runs, %lld done before\n", json_string_value(json_object_get(r, "folder")),
+            json_string_value(json_object_get(r, "folder")), (long long)json_array_size(json_object_get(r, "runs")),
+            (long long)json_integer_value(json_object_get(r, "done_before")));
 }
 
 /* --- the verb ----------------------------------------------------------------------------------------------------------------------------------------------- */
@@ -324,13 +329,14 @@ static gg_status describe(gg_context *ctx, const gg_command *c, const gg__run *r
     const gg_data_description *d = gg_data_describe(gg_trainer_data(t, GG_PART_TRAIN));
     gg_status s = GG_OK;
     if (c->json) {
-        json_t *j = json_pack("{s:{s:I, s:I, s:I}, s:o, s:I}", "samples", "train", (json_int_t)samples(t, GG_PART_TRAIN), "validation", (json_int_t)samples(t, GG_PART_VALIDATION), "test",
-                              (json_int_t)samples(t, GG_PART_TEST), "layers", gg__net_json(gg_trainer_net(t)), "parameters", (json_int_t)parameters(t));
+        json_t *j = json_pack("{s:{s:I, s:I, s:I}, s:o, s:I}", "samples", "train", (json_int_t)samples(t, GG_PART_TRAIN), "validation",
+                              (json_int_t)samples(t, GG_PART_VALIDATION), "test", (json_int_t)samples(t, GG_PART_TEST), "layers",
+                              gg__net_json(gg_trainer_net(t)), "parameters", (json_int_t)parameters(t));
         s = gg__json_print(ctx, j);
         json_decref(j);
     } else {
-        printf("%s: %lld samples to train on, %lld for validation, %lld for the test", r->config, (long long)samples(t, GG_PART_TRAIN), (long long)samples(t, GG_PART_VALIDATION),
-               (long long)samples(t, GG_PART_TEST));
+        printf("%s: %lld samples to train on, %lld for validation, %lld for the test", r->config, (long long)samples(t, GG_PART_TRAIN),
+               (long long)samples(t, GG_PART_VALIDATION), (long long)samples(t, GG_PART_TEST));
         if (d->target == GG_TARGET_CLASS)
             printf("; %lld classes\n", (long long)d->n_classes);
         else
@@ -404,18 +410,23 @@ int gg_cli_train(int argc, char **argv)
 {
     words w = {.seeds = 1};
     const gg_option options[] = {
-        {"Input", NULL, GG_OPT_TEXT, &w.config, "CONFIG.json", "data, model, loss, optimizer, schedule, training: docs/train.md has all keys", NULL, true, 0, 0},
+        {"Input", NULL, GG_OPT_TEXT, &w.config, "CONFIG.json", "data, model, loss, optimizer, schedule, training: docs/train.md has all keys", NULL, true, 0,
+         0},
         {"Method", "set", GG_OPT_TEXTS, &w.set, "NAME=VALUE", "in place of what the file says: training.epochs=5 model.0.n=64", NULL, false, 0, 0},
-        {NULL, "seeds", GG_OPT_INT, &w.seeds, "N", "runs with as many seeds, from training.seed on; mean and standard deviation of their scores", NULL, false, 1, 100000},
+        {NULL, "seeds", GG_OPT_INT, &w.seeds, "N", "runs with as many seeds, from training.seed on; mean and standard deviation of their scores", NULL, false,
+         1, 100000},
         {NULL, "grid", GG_OPT_TEXTS, &w.grid, "NAME=V,V,...", "a run for each value; several such make all combinations", NULL, false, 0, 0},
         {NULL, "jobs", GG_OPT_INT, &w.jobs, "N", "runs side by side, each on one thread; 0: as many as threads", NULL, false, 0, 4096},
         {NULL, "describe", GG_OPT_FLAG, &w.describe, NULL, "only print the layers, the shapes of their outputs and their parameters", NULL, false, 0, 0},
-        {"Output", "output", GG_OPT_TEXT, &w.output, "DIR", "model.json, best and last .safetensors, logs, metrics.json, curves, report.html (else runs/CONFIG)", NULL, false, 0, 0},
+        {"Output", "output", GG_OPT_TEXT, &w.output, "DIR",
+         "model.json, best and last .safetensors, logs, metrics.json, curves, report.html (else runs/CONFIG)", NULL, false, 0, 0},
     };
     gg_command c = {.name = "train",
-                    .sentence = "Trains a net on tables, images, arrays or text from a configuration file, keeps its best epoch and judges it on the test part.",
+                    .sentence =
+                        "Trains a net on tables, images, arrays or text from a configuration file, keeps its best epoch and judges it on the test part.",
                     .example = "golgi train examples/train/iris.json --output runs/iris",
-                    .notes = "Stopped or killed, the same command goes on from DIR and ends with the same bits; what is finished is not done again. One seed, the same result with any number of "
+                    .notes = "Stopped or killed, the same command goes on from DIR and ends with the same bits; what is finished is not done again. One seed, "
+                             "the same result with any number of "
                              "threads. --seed N other than 0 stands for training.seed.",
                     .options = options,
                     .n_options = sizeof options / sizeof *options};

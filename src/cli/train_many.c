@@ -130,7 +130,13 @@ static gg_status run_one(void *user, int64_t i, int worker)
     if (gg_context_stopped(w->ctx))
         return gg_fail(w->pool, GG_EINTR, "stopped; what is done is kept, and the same command goes on from there");
     GG_TRY(gg_context_create(&ctx, &(gg_context_options){.n_threads = 1, .seed = gg_context_seed(w->ctx)}));
-    gg__run run = {.config = w->m->base.config, .folder = r->folder, .set = (const char *const *)r->change, .n_set = r->n_change, .like = w->like, .n_threads = 1, .parent = w->ctx};
+    gg__run run = {.config = w->m->base.config,
+                   .folder = r->folder,
+                   .set = (const char *const *)r->change,
+                   .n_set = r->n_change,
+                   .like = w->like,
+                   .n_threads = 1,
+                   .parent = w->ctx};
     const gg_status s = gg__train_one(&r->result, ctx, &run);
     r->finished = run.finished;
     if (s == GG_EINTR)
@@ -164,15 +170,15 @@ static json_t *point_json(const many *w, int64_t point)
     double *x = gg_new(w->ctx, double, w->m->seeds);
     for (int part = 0; part < 2 && x; part++) {
         const char *name = part ? "test" : "validation";
-        for (int k = 0; k < GG_SCORES; k++) {
+        for (int k = 0; k < GG_METRICS; k++) {
             int64_t n = 0;
             char key[64];
             for (int64_t i = 0; i < w->m->seeds; i++) {
-                const json_t *v = json_object_get(json_object_get(first[i].result, name), gg_score_name((gg_score)k));
+                const json_t *v = json_object_get(json_object_get(first[i].result, name), gg_metric_name((gg_metric)k));
                 if (v)
                     x[n++] = json_number_value(v);
             }
-            snprintf(key, sizeof key, "%s %s", name, gg_score_name((gg_score)k));
+            snprintf(key, sizeof key, "%s %s", name, gg_metric_name((gg_metric)k));
             if (n == w->m->seeds)
                 json_object_set_new(scores, key, spread(x, n));
         }
@@ -189,15 +195,16 @@ static gg_status write_table(const many *w)
     gg_status s = path.failed ? GG_ENOMEM : gg_rows_writer_open(&out, w->ctx, path.data);
     for (int64_t i = 0; i < w->n && s == GG_OK; i++) {
         const one *r = &w->run[i];
-        json_t *row = json_pack("{s:s, s:I, s:O, s:O, s:O}", "point", r->point, "seed", (json_int_t)r->seed, "best_epoch", json_object_get(r->result, "best_epoch"), "train_loss",
-                                json_object_get(r->result, "train_loss"), "seconds", json_object_get(r->result, "seconds"));
+        json_t *row =
+            json_pack("{s:s, s:I, s:O, s:O, s:O}", "point", r->point, "seed", (json_int_t)r->seed, "best_epoch", json_object_get(r->result, "best_epoch"),
+                      "train_loss", json_object_get(r->result, "train_loss"), "seconds", json_object_get(r->result, "seconds"));
         for (int part = 0; part < 2 && row; part++) {
             const char *name = part ? "test" : "validation";
-            for (int k = 1; k < GG_SCORES + 1; k++) {
+            for (int k = 1; k < GG_METRICS + 1; k++) {
                 char key[64];
-                const json_t *v = json_object_get(json_object_get(w->run[0].result, name), gg_score_name((gg_score)(k - 1)));
-                snprintf(key, sizeof key, "%s_%s", name, gg_score_name((gg_score)(k - 1)));
-                if (v && (v = json_object_get(json_object_get(r->result, name), gg_score_name((gg_score)(k - 1)))))
+                const json_t *v = json_object_get(json_object_get(w->run[0].result, name), gg_metric_name((gg_metric)(k - 1)));
+                snprintf(key, sizeof key, "%s_%s", name, gg_metric_name((gg_metric)(k - 1)));
+                if (v && (v = json_object_get(json_object_get(r->result, name), gg_metric_name((gg_metric)(k - 1)))))
                     json_object_set(row, key, (json_t *)v);
             }
         }

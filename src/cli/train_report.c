@@ -41,7 +41,8 @@ static gg_status read_history(history *h, gg_context *ctx, const char *folder)
         }
         if (s == GG_OK) {
             h->score_name = json_object_get(row, "val_accuracy") ? "accuracy" : json_object_get(row, "val_r2") ? "R2" : NULL;
-            const json_t *val = json_object_get(row, "val_loss"), *score = json_object_get(row, h->score_name && *h->score_name == 'a' ? "val_accuracy" : "val_r2");
+            const json_t *val = json_object_get(row, "val_loss"),
+                         *score = json_object_get(row, h->score_name && *h->score_name == 'a' ? "val_accuracy" : "val_r2");
             h->epoch[h->n] = json_number_value(json_object_get(row, "epoch"));
             h->train[h->n] = json_number_value(json_object_get(row, "train_loss"));
             h->val[h->n] = json_is_number(val) ? json_number_value(val) : NAN;
@@ -73,12 +74,14 @@ static gg_status draw(gg_context *ctx, const char *folder, const history *h, boo
     const gg_plot_series loss[2] = {{"training", h->epoch, h->train, h->n, true}, {"validation", h->epoch, h->val, h->n, true}};
     const gg_plot_series score = {h->score_name, h->epoch, h->score, h->n, true};
     gg_str_printf(&path, "%s/loss", folder);
-    gg_status s = path.failed ? GG_ENOMEM : gg_plot_curves(ctx, path.data, "Loss", loss, val ? 2 : 1, &(gg_plot_axis){"epoch", false}, &(gg_plot_axis){"loss", log_scale});
+    gg_status s = path.failed ? GG_ENOMEM
+                              : gg_plot_curves(ctx, path.data, "Loss", loss, val ? 2 : 1, &(gg_plot_axis){"epoch", false}, &(gg_plot_axis){"loss", log_scale});
     *has_score = val && h->score_name && all_finite(h->score, h->n);
     path.len = 0;
     gg_str_printf(&path, "%s/score", folder);
     if (s == GG_OK && *has_score)
-        s = path.failed ? GG_ENOMEM : gg_plot_curves(ctx, path.data, "Validation", &score, 1, &(gg_plot_axis){"epoch", false}, &(gg_plot_axis){h->score_name, false});
+        s = path.failed ? GG_ENOMEM
+                        : gg_plot_curves(ctx, path.data, "Validation", &score, 1, &(gg_plot_axis){"epoch", false}, &(gg_plot_axis){h->score_name, false});
     gg_str_free(&path);
     return s;
 }
@@ -89,9 +92,9 @@ static void score_table(gg_report *r, const json_t *result)
     const bool numbers[] = {false, true, true};
     const json_t *part[] = {json_object_get(result, "validation"), json_object_get(result, "test")};
     gg_report_table_begin(r, "Scores of the best epoch", columns, numbers, 3);
-    for (int k = 0; k < GG_SCORES; k++) {
+    for (int k = 0; k < GG_METRICS; k++) {
         char text[2][32];
-        const char *name = gg_score_name((gg_score)k);
+        const char *name = gg_metric_name((gg_metric)k);
         const char *cell[3] = {name, "", ""};
         bool any = false;
         for (int i = 0; i < 2; i++) {
@@ -165,7 +168,8 @@ static void headline(gg_str *s, const json_t *result)
     const json_t *accuracy = json_object_get(part, "accuracy"), *r2 = json_object_get(part, "r2");
     const char *where = test ? "test" : "validation";
     if (accuracy)
-        gg_str_printf(s, "%.1f %% of %lld %s samples are told right.", 100 * json_number_value(accuracy), (long long)json_integer_value(json_object_get(part, "samples")), where);
+        gg_str_printf(s, "%.1f %% of %lld %s samples are told right.", 100 * json_number_value(accuracy),
+                      (long long)json_integer_value(json_object_get(part, "samples")), where);
     else if (r2)
         gg_str_printf(s, "R2 is %.3f on %lld %s samples.", json_number_value(r2), (long long)json_integer_value(json_object_get(part, "samples")), where);
     else
@@ -193,7 +197,10 @@ gg_status gg__train_report(gg_context *ctx, const char *folder, const json_t *re
     for (int i = 0; i < (has_score ? 2 : 1) && s == GG_OK && drawn == GG_OK; i++) {
         path.len = 0;
         gg_str_printf(&path, "%s/%s.svg", folder, i ? "score" : "loss");
-        s = path.failed ? GG_ENOMEM : gg_report_figure(r, path.data, i ? "The score on validation data after each epoch." : "The mean loss of each epoch, on the samples it learned from and on others.");
+        s = path.failed ? GG_ENOMEM
+                        : gg_report_figure(r, path.data,
+                                           i ? "The score on validation data after each epoch."
+                                             : "The mean loss of each epoch, on the samples it learned from and on others.");
     }
     if (s == GG_OK) {
         gg_report_section(r, "How good it is", NULL);

@@ -95,7 +95,10 @@ bool gg__place_member(gg__place *out, const gg__place *p, const char *key)
     return v && !json_is_null(v);
 }
 
-gg__place gg__place_item(const gg__place *p, int index) { return (gg__place){.c = p->c, .up = p, .index = index, .value = json_array_get(p->value, (size_t)index)}; }
+gg__place gg__place_item(const gg__place *p, int index)
+{
+    return (gg__place){.c = p->c, .up = p, .index = index, .value = json_array_get(p->value, (size_t)index)};
+}
 
 static int chain_of(const gg__place *chain[MAX_DEPTH], const gg__place *p)
 {
@@ -258,7 +261,8 @@ gg_status gg__place_unknown(const gg__place *p, const char *what, const char *wo
         gg_str_printf(&list, "%s%s", i ? ", " : "", known[i]);
     const char *near = gg_nearest(word, known, n);
     const gg_status s = list.failed ? GG_ENOMEM
-                                    : gg__place_fail(p, "unknown %s \"%.60s\"; known: %s%s%s%s", what, word, n ? list.data : "none", near ? ". Did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+                                    : gg__place_fail(p, "unknown %s \"%.60s\"; known: %s%s%s%s", what, word, n ? list.data : "none",
+                                                     near ? ". Did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     gg_str_free(&list);
     return s;
 }
@@ -288,7 +292,8 @@ static gg_status read_int(int64_t *out, const gg__place *p, const gg__key *k)
 {
     const double x = json_number_value(p->value);
     if (!json_is_integer(p->value) && !(json_is_real(p->value) && x == floor(x) && fabs(x) < 0x1p53))
-        return json_is_real(p->value) ? gg__place_fail(p, "a whole number is needed, not %.15g", x) : gg__place_fail(p, "a whole number is needed, not %s", gg_json_kind(p->value));
+        return json_is_real(p->value) ? gg__place_fail(p, "a whole number is needed, not %.15g", x)
+                                      : gg__place_fail(p, "a whole number is needed, not %s", gg_json_kind(p->value));
     GG_TRY(in_range(p, k, x));
     *out = json_is_integer(p->value) ? (int64_t)json_integer_value(p->value) : (int64_t)x;
     return GG_OK;

@@ -81,8 +81,8 @@ static gg_conv_options conv_options(const layer *l, const gg_var *x, int axes)
     }
     for (int i = 0; x && i < axes && l->same; i++)
         if (l->dilation[i] * (l->kernel[i] - 1) % 2 || l->stride[i] != 1)
-            gg__mistake(x->g, GG_EINVAL, "padding \"same\" needs stride 1 and a kernel whose reach is odd: kernel %lld, dilation %lld, stride %lld", (long long)l->kernel[i],
-                        (long long)l->dilation[i], (long long)l->stride[i]);
+            gg__mistake(x->g, GG_EINVAL, "padding \"same\" needs stride 1 and a kernel whose reach is odd: kernel %lld, dilation %lld, stride %lld",
+                        (long long)l->kernel[i], (long long)l->dilation[i], (long long)l->stride[i]);
     return o;
 }
 
@@ -133,8 +133,16 @@ POOL_LAYER(max_pool1d, 3, "(N, C, T)")
 POOL_LAYER(avg_pool1d, 3, "(N, C, T)")
 POOL_LAYER(max_pool2d, 4, "(N, C, H, W)")
 POOL_LAYER(avg_pool2d, 4, "(N, C, H, W)")
-LAYER(adaptive_avg_pool2d) { UNUSED; return need_axes(x, 4, "adaptive_avg_pool2d", "(N, C, H, W)") ? gg_var_adaptive_avg_pool2d(x, l->kernel[0], l->kernel[1]) : NULL; }
-LAYER(adaptive_max_pool2d) { UNUSED; return need_axes(x, 4, "adaptive_max_pool2d", "(N, C, H, W)") ? gg_var_adaptive_max_pool2d(x, l->kernel[0], l->kernel[1]) : NULL; }
+LAYER(adaptive_avg_pool2d)
+{
+    UNUSED;
+    return need_axes(x, 4, "adaptive_avg_pool2d", "(N, C, H, W)") ? gg_var_adaptive_avg_pool2d(x, l->kernel[0], l->kernel[1]) : NULL;
+}
+LAYER(adaptive_max_pool2d)
+{
+    UNUSED;
+    return need_axes(x, 4, "adaptive_max_pool2d", "(N, C, H, W)") ? gg_var_adaptive_max_pool2d(x, l->kernel[0], l->kernel[1]) : NULL;
+}
 LAYER(adaptive_avg_pool1d) { UNUSED; return need_axes(x, 3, "adaptive_avg_pool1d", "(N, C, T)") ? gg_var_adaptive_avg_pool1d(x, l->n) : NULL; }
 LAYER(adaptive_max_pool1d) { UNUSED; return need_axes(x, 3, "adaptive_max_pool1d", "(N, C, T)") ? gg_var_adaptive_max_pool1d(x, l->n) : NULL; }
 
@@ -201,12 +209,14 @@ LAYER(positional_embedding)
 }
 
 /* Batch first outside, time first inside. output 0: the last state, 1: all of them. */
-static gg_var *recurrent(const gg_nn *nn, const layer *l, gg_var *x, gg_var *(*net)(const gg_nn *, const char *, gg_var *, int64_t, gg_var **, const gg_rnn_options *))
+static gg_var *recurrent(const gg_nn *nn, const layer *l, gg_var *x,
+                         gg_var *(*net)(const gg_nn *, const char *, gg_var *, int64_t, gg_var **, const gg_rnn_options *))
 {
     if (!need_axes(x, 3, l->kind->name, "(N, T, K)"))
         return NULL;
     const int order[3] = {1, 0, 2};
-    gg_var *last = NULL, *all = net(nn, l->name, gg_var_permute(x, order), l->n, &last, &(gg_rnn_options){.relu = l->nonlinearity == 1, .truncate = l->truncate});
+    gg_var *last = NULL,
+           *all = net(nn, l->name, gg_var_permute(x, order), l->n, &last, &(gg_rnn_options){.relu = l->nonlinearity == 1, .truncate = l->truncate});
     return l->output ? gg_var_permute(all, order) : last;
 }
 LAYER(rnn) { (void)net; return recurrent(nn, l, x, gg_nn_rnn); }
@@ -218,8 +228,16 @@ LAYER(block)
     (void)net;
     if (!need_axes(x, 3, l->kind->name, "(N, T, D)"))
         return NULL;
-    return gg_nn_block(nn, l->name, x, &(gg_block_options){.n_heads = l->heads, .n_kv_heads = l->kv_heads, .d_ff = l->d_ff ? l->d_ff : 4 * x->shape.d[2], .causal = l->causal,
-                                                           .window = l->window, .rope_base = l->rope_base, .rms = l->rms, .dropout = l->p, .eps = l->eps});
+    return gg_nn_block(nn, l->name, x,
+                       &(gg_block_options){.n_heads = l->heads,
+                                           .n_kv_heads = l->kv_heads,
+                                           .d_ff = l->d_ff ? l->d_ff : 4 * x->shape.d[2],
+                                           .causal = l->causal,
+                                           .window = l->window,
+                                           .rope_base = l->rope_base,
+                                           .rms = l->rms,
+                                           .dropout = l->p,
+                                           .eps = l->eps});
 }
 
 static gg_var *record_list(const gg_nn *nn, layer *list, int n, gg_var *x, const gg_net *net);
@@ -232,9 +250,13 @@ LAYER(residual)
 }
 
 #define PLAIN(name) LAYER(name) { UNUSED; return gg_var_##name(x); }
-PLAIN(relu) PLAIN(gelu) PLAIN(gelu_tanh) PLAIN(silu) PLAIN(tanh) PLAIN(sigmoid) PLAIN(softplus) PLAIN(softmax) PLAIN(log_softmax) PLAIN(exp) PLAIN(sin) PLAIN(abs) PLAIN(square)
-PLAIN(relu6) PLAIN(selu) PLAIN(hard_sigmoid) PLAIN(hard_swish) PLAIN(mish)
-LAYER(leaky_relu) { UNUSED; return gg_var_leaky_relu(x, l->slope); }
+PLAIN(relu)
+PLAIN(gelu) PLAIN(gelu_tanh) PLAIN(silu) PLAIN(tanh) PLAIN(sigmoid) PLAIN(softplus) PLAIN(softmax) PLAIN(log_softmax) PLAIN(exp) PLAIN(sin) PLAIN(abs)
+    PLAIN(square) PLAIN(relu6) PLAIN(selu) PLAIN(hard_sigmoid) PLAIN(hard_swish) PLAIN(mish) LAYER(leaky_relu)
+{
+    UNUSED;
+    return gg_var_leaky_relu(x, l->slope);
+}
 LAYER(elu) { UNUSED; return gg_var_elu(x, l->alpha); }
 
 /* --- the words and their keys ------------------------------------------------------------------------------------------------------------------- */
@@ -247,11 +269,13 @@ LAYER(elu) { UNUSED; return gg_var_elu(x, l->alpha); }
 #define K_ANY(name, also, flags) {name, also, GG__KEY_ANY, 0, 0, 0, NULL, flags}
 #define WHAT K_ANY("layer", "activation", 0), K_ANY("name", NULL, 0)
 #define MOST_N 16777216
-#define CONV \
-    K_INT("n", "out_channels", n, 1, MOST_N, GG__KEY_REQUIRED), K_PAIR("kernel", "kernel_size", kernel, 1, 65536, GG__KEY_REQUIRED), K_PAIR("stride", NULL, stride, 1, 65536, 0), \
-        K_ANY("padding", NULL, 0), K_PAIR("dilation", NULL, dilation, 1, 65536, 0), K_INT("groups", NULL, groups, 1, MOST_N, 0), K_FLAG("bias", NULL, bias)
-#define POOL \
-    K_PAIR("kernel", "kernel_size", kernel, 1, 65536, GG__KEY_REQUIRED), K_PAIR("stride", NULL, stride, 1, 65536, 0), K_PAIR("padding", NULL, padding, 0, 32768, 0)
+#define CONV                                                                                                                                                   \
+    K_INT("n", "out_channels", n, 1, MOST_N, GG__KEY_REQUIRED), K_PAIR("kernel", "kernel_size", kernel, 1, 65536, GG__KEY_REQUIRED),                           \
+        K_PAIR("stride", NULL, stride, 1, 65536, 0), K_ANY("padding", NULL, 0), K_PAIR("dilation", NULL, dilation, 1, 65536, 0),                               \
+        K_INT("groups", NULL, groups, 1, MOST_N, 0), K_FLAG("bias", NULL, bias)
+#define POOL                                                                                                                                                   \
+    K_PAIR("kernel", "kernel_size", kernel, 1, 65536, GG__KEY_REQUIRED), K_PAIR("stride", NULL, stride, 1, 65536, 0),                                          \
+        K_PAIR("padding", NULL, padding, 0, 32768, 0)
 #define RECURRENT \
     K_INT("n", "hidden_size", n, 1, MOST_N, GG__KEY_REQUIRED), K_WORD("output", NULL, output, "last|sequence"), K_INT("truncate", NULL, truncate, 0, 1e9, 0)
 
@@ -269,8 +293,10 @@ static const gg__key unflatten_keys[] = {WHAT, K_ANY("shape", "unflattened_size"
 static const gg__key dropout_keys[] = {WHAT, K_NUMBER("p", NULL, p, 0, 1, GG__KEY_BELOW)};
 static const gg__key norm_keys[] = {WHAT, K_NUMBER("eps", NULL, eps, 0, 1, GG__KEY_ABOVE)};
 static const gg__key batch_norm_keys[] = {WHAT, K_NUMBER("eps", NULL, eps, 0, 1, GG__KEY_ABOVE), K_NUMBER("momentum", NULL, momentum, 0, 1, GG__KEY_ABOVE)};
-static const gg__key group_norm_keys[] = {WHAT, K_INT("groups", "num_groups", groups, 1, MOST_N, GG__KEY_REQUIRED), K_NUMBER("eps", NULL, eps, 0, 1, GG__KEY_ABOVE)};
-static const gg__key embedding_keys[] = {WHAT, K_INT("n", "embedding_dim", n, 1, MOST_N, GG__KEY_REQUIRED), K_INT("rows", "num_embeddings", rows, 1, INT32_MAX, 0)};
+static const gg__key group_norm_keys[] = {WHAT, K_INT("groups", "num_groups", groups, 1, MOST_N, GG__KEY_REQUIRED),
+                                          K_NUMBER("eps", NULL, eps, 0, 1, GG__KEY_ABOVE)};
+static const gg__key embedding_keys[] = {WHAT, K_INT("n", "embedding_dim", n, 1, MOST_N, GG__KEY_REQUIRED),
+                                         K_INT("rows", "num_embeddings", rows, 1, INT32_MAX, 0)};
 static const gg__key rnn_keys[] = {WHAT, RECURRENT, K_WORD("nonlinearity", NULL, nonlinearity, "tanh|relu")};
 static const gg__key gated_keys[] = {WHAT, RECURRENT};
 static const gg__key block_keys[] = {WHAT,
@@ -416,7 +442,8 @@ static gg_status read_layer(layer *l, const gg__place *p, int index)
         GG_TRY(find_kind(&l->kind, p, json_string_value(p->value), 2));
         for (int i = 0; i < l->kind->n_keys; i++)
             if (l->kind->key[i].flags & GG__KEY_REQUIRED)
-                return gg__place_fail(p, "%s needs \"%s\": write {\"layer\": \"%s\", \"%s\": ...}", l->kind->name, l->kind->key[i].name, l->kind->name, l->kind->key[i].name);
+                return gg__place_fail(p, "%s needs \"%s\": write {\"layer\": \"%s\", \"%s\": ...}", l->kind->name, l->kind->key[i].name, l->kind->name,
+                                      l->kind->key[i].name);
         if (strcmp(l->kind->name, "dropout") != 0)
             l->p = 0;
         return GG_OK;
@@ -435,7 +462,8 @@ static gg_status read_layer(layer *l, const gg__place *p, int index)
     l->p = strcmp(l->kind->name, "dropout") == 0 ? 0.5 : 0;
     GG_TRY(gg__place_object(l, p, l->kind->name, l->kind->key, l->kind->n_keys));
     if (gg__place_member(&name, p, "name")) {
-        if (!json_is_string(name.value) || json_string_length(name.value) == 0 || json_string_length(name.value) >= NAME || strlen(json_string_value(name.value)) != json_string_length(name.value))
+        if (!json_is_string(name.value) || json_string_length(name.value) == 0 || json_string_length(name.value) >= NAME ||
+            strlen(json_string_value(name.value)) != json_string_length(name.value))
             return gg__place_fail(&name, "a name is a text of 1 to %d bytes", NAME - 1);
         snprintf(l->name, sizeof l->name, "%s", json_string_value(name.value));
     }
@@ -537,7 +565,8 @@ static gg_status record_once(gg_net *n, const gg__place *p)
             gg__place_prefix(&item, s);
             break;
         }
-        l->told = (gg_net_layer){.kind = l->kind->name, .name = l->name, .output = without_batch(x), .first_param = before, .n_tensors = gg_params_count(n->params) - before};
+        l->told = (gg_net_layer){
+            .kind = l->kind->name, .name = l->name, .output = without_batch(x), .first_param = before, .n_tensors = gg_params_count(n->params) - before};
         for (int k = before; k < gg_params_count(n->params); k++)
             if (!(gg_params_flags(n->params, k) & GG_PARAM_BUFFER))
                 l->told.n_params += gg_params_size(n->params, k);

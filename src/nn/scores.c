@@ -13,13 +13,13 @@ enum { JUDGE_BATCH = 256 };
 static const struct {
     const char *name;
     bool up;
-} scores[GG_SCORES] = {
+} scores[GG_METRICS] = {
 #define GG_X(code, name, up) {#name, up},
-    GG_SCORE_MAP(GG_X)
+    GG_METRIC_MAP(GG_X)
 #undef GG_X
 };
-const char *gg_score_name(gg_score s) { return scores[s].name; }
-bool gg_score_up(gg_score s) { return scores[s].up; }
+const char *gg_metric_name(gg_metric s) { return scores[s].name; }
+bool gg_metric_up(gg_metric s) { return scores[s].up; }
 
 struct gg__judge {
     gg_context *ctx;
@@ -164,14 +164,14 @@ static gg_status judge_ranking(double *v, gg__judge *j, const gg_confusion *c, i
     }
     if (n_classes > 2) { /* logits of one column cannot be compared between samples, probabilities can */
         gg_softmax_rows(j->out, j->out, j->n, n_classes);
-        return gg_auroc_macro(&v[GG_SCORE_AUROC], j->ctx, j->out, j->truth, j->n, n_classes);
+        return gg_auroc_macro(&v[GG_METRIC_AUROC], j->ctx, j->out, j->truth, j->n, n_classes);
     }
     float *margin = gg_new(j->ctx, float, j->n);
     if (!margin)
         return GG_ENOMEM;
     margins(margin, j);
     gg_softmax_rows(j->out, j->out, j->n, j->width);
-    const gg_status s = gg_auroc(&v[GG_SCORE_AUROC], j->ctx, margin, j->truth, j->n);
+    const gg_status s = gg_auroc(&v[GG_METRIC_AUROC], j->ctx, margin, j->truth, j->n);
     gg_drop(j->ctx, margin);
     return s;
 }
@@ -189,10 +189,10 @@ static gg_status judge_classes(double *v, int64_t *confusion, gg__judge *j, int6
     GG_TRY(gg_confusion_create(&c, j->ctx, n_classes));
     gg_status s = gg_confusion_add(c, j->guess, j->truth, j->n);
     if (s == GG_OK) {
-        v[GG_SCORE_ACCURACY] = gg_confusion_accuracy(c);
-        v[GG_SCORE_BALANCED_ACCURACY] = gg_confusion_balanced_accuracy(c);
-        v[GG_SCORE_F1_MACRO] = gg_confusion_mean(c, GG_MEAN_MACRO).f1;
-        v[GG_SCORE_F1_MICRO] = gg_confusion_mean(c, GG_MEAN_MICRO).f1;
+        v[GG_METRIC_ACCURACY] = gg_confusion_accuracy(c);
+        v[GG_METRIC_BALANCED_ACCURACY] = gg_confusion_balanced_accuracy(c);
+        v[GG_METRIC_F1_MACRO] = gg_confusion_mean(c, GG_MEAN_MACRO).f1;
+        v[GG_METRIC_F1_MICRO] = gg_confusion_mean(c, GG_MEAN_MICRO).f1;
         if (confusion)
             memcpy(confusion, gg_confusion_counts(c), (size_t)(n_classes * n_classes) * sizeof *confusion);
         s = judge_ranking(v, j, c, n_classes);
@@ -200,12 +200,12 @@ static gg_status judge_classes(double *v, int64_t *confusion, gg__judge *j, int6
     gg_confusion_free(c);
     if (s != GG_OK)
         return s;
-    GG_TRY(gg_brier(&v[GG_SCORE_BRIER], j->ctx, j->out, j->truth, j->n, j->width));
+    GG_TRY(gg_brier(&v[GG_METRIC_BRIER], j->ctx, j->out, j->truth, j->n, j->width));
     if (j->width == 1)
         GG_TRY(gg_calibration_add(&cal, j->ctx, j->out, j->truth, j->n));
     else
         GG_TRY(gg_calibration_add_rows(&cal, j->ctx, j->out, j->truth, j->n, n_classes));
-    v[GG_SCORE_ECE] = gg_calibration_ece(&cal);
+    v[GG_METRIC_ECE] = gg_calibration_ece(&cal);
     return GG_OK;
 }
 
@@ -225,10 +225,10 @@ static gg_status judge_values(double *v, gg__judge *j, int64_t n_values)
         about += one.m2_t;
         gg_regression_merge(&all, &one);
     }
-    v[GG_SCORE_R2] = n_values == 1 ? gg_regression_r2(&all) : about > 0 ? 1 - squares / about : squares == 0;
-    v[GG_SCORE_MAE] = abs_ / (double)(j->n * n_values);
-    v[GG_SCORE_RMSE] = sqrt(squares / (double)(j->n * n_values));
-    v[GG_SCORE_PEARSON] = gg_regression_pearson(&all);
+    v[GG_METRIC_R2] = n_values == 1 ? gg_regression_r2(&all) : about > 0 ? 1 - squares / about : squares == 0;
+    v[GG_METRIC_MAE] = abs_ / (double)(j->n * n_values);
+    v[GG_METRIC_RMSE] = sqrt(squares / (double)(j->n * n_values));
+    v[GG_METRIC_PEARSON] = gg_regression_pearson(&all);
     return GG_OK;
 }
 
@@ -237,15 +237,15 @@ gg_status gg__judge_run(gg_scores *out, int64_t *confusion, gg__judge *j)
     const gg_data_description *d = gg_data_describe(j->data);
     sums s = {0};
     *out = (gg_scores){.n = j->n};
-    for (int i = 0; i < GG_SCORES; i++)
+    for (int i = 0; i < GG_METRICS; i++)
         out->value[i] = NAN;
     GG_TRY(pass(j, &s));
-    out->value[GG_SCORE_LOSS] = s.loss / s.weight;
-    if (!isfinite(out->value[GG_SCORE_LOSS]))
-        return gg_fail(j->ctx, GG_ENAN, "the loss over %lld samples is %g", (long long)j->n, out->value[GG_SCORE_LOSS]);
+    out->value[GG_METRIC_LOSS] = s.loss / s.weight;
+    if (!isfinite(out->value[GG_METRIC_LOSS]))
+        return gg_fail(j->ctx, GG_ENAN, "the loss over %lld samples is %g", (long long)j->n, out->value[GG_METRIC_LOSS]);
     if (d->target == GG_TARGET_TOKEN) {
-        out->value[GG_SCORE_PERPLEXITY] = gg_likelihood_perplexity(&s.likelihood);
-        out->value[GG_SCORE_ACCURACY] = (double)s.right / (double)s.places;
+        out->value[GG_METRIC_PERPLEXITY] = gg_likelihood_perplexity(&s.likelihood);
+        out->value[GG_METRIC_ACCURACY] = (double)s.right / (double)s.places;
         return GG_OK;
     }
     return d->target == GG_TARGET_CLASS ? judge_classes(out->value, confusion, j, d->n_classes) : judge_values(out->value, j, d->n_values);

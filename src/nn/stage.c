@@ -11,7 +11,10 @@ static const char *const loss_names[] = {
 };
 const char *gg_loss_name(gg_loss_kind k) { return loss_names[k]; }
 
-static const char *target_name(gg_target_kind k) { return k == GG_TARGET_CLASS ? "classes" : k == GG_TARGET_VALUE ? "values" : k == GG_TARGET_TOKEN ? "tokens" : "no targets"; }
+static const char *target_name(gg_target_kind k)
+{
+    return k == GG_TARGET_CLASS ? "classes" : k == GG_TARGET_VALUE ? "values" : k == GG_TARGET_TOKEN ? "tokens" : "no targets";
+}
 
 gg_status gg__loss_check(gg_context *ctx, const gg_loss *l, const gg_data_description *d, const gg_net *net, const gg_train_options *o)
 {
@@ -19,7 +22,8 @@ gg_status gg__loss_check(gg_context *ctx, const gg_loss *l, const gg_data_descri
     const bool values = l->kind == GG_LOSS_MSE || l->kind == GG_LOSS_MAE || l->kind == GG_LOSS_HUBER;
     const char *name = gg_loss_name(l->kind);
     if (values ? d->target != GG_TARGET_VALUE : d->target != GG_TARGET_CLASS && d->target != GG_TARGET_TOKEN)
-        return gg_fail(ctx, GG_EINVAL, "the loss %s learns %s, the data have %s", name, values ? "values: mse, mae, huber" : "classes: cross_entropy, bce_with_logits", target_name(d->target));
+        return gg_fail(ctx, GG_EINVAL, "the loss %s learns %s, the data have %s", name,
+                       values ? "values: mse, mae, huber" : "classes: cross_entropy, bce_with_logits", target_name(d->target));
     if (l->kind == GG_LOSS_BCE_WITH_LOGITS) {
         if (d->target != GG_TARGET_CLASS || d->n_classes != 2)
             return gg_fail(ctx, GG_EINVAL, "bce_with_logits tells two classes apart, the data have %lld: take cross_entropy", (long long)d->n_classes);
@@ -27,13 +31,13 @@ gg_status gg__loss_check(gg_context *ctx, const gg_loss *l, const gg_data_descri
             return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample; bce_with_logits needs one number, (1,)", gg__shape_say(s).text);
     } else if (d->target == GG_TARGET_TOKEN) {
         if (s.n != 2 || s.d[0] != d->sample.d[0] || s.d[1] != d->n_vocab)
-            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample; (%lld, %lld) is needed, a number for each place and token", gg__shape_say(s).text,
-                           (long long)d->sample.d[0], (long long)d->n_vocab);
+            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample; (%lld, %lld) is needed, a number for each place and token",
+                           gg__shape_say(s).text, (long long)d->sample.d[0], (long long)d->n_vocab);
     } else {
         const int64_t need = values ? d->n_values : d->n_classes;
         if (s.n != 1 || s.d[0] != need)
-            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample, the data have %lld %s: (%lld,) is needed", gg__shape_say(s).text, (long long)need,
-                           values ? "values" : "classes", (long long)need);
+            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample, the data have %lld %s: (%lld,) is needed", gg__shape_say(s).text,
+                           (long long)need, values ? "values" : "classes", (long long)need);
     }
     if (l->class_weight && (l->kind != GG_LOSS_CROSS_ENTROPY || d->target != GG_TARGET_CLASS))
         return gg_fail(ctx, GG_EINVAL, "weights of classes go with cross_entropy over classes, not with %s", name);
@@ -72,7 +76,9 @@ static void record_loss(gg__stage *st, const gg_data_description *d, const gg_tr
         break;
     default:
         st->t = gg_graph_input(g, "targets", GG_SHAPE(B, d->n_values));
-        st->each = l->kind == GG_LOSS_MSE ? gg_nn_mse(st->out, st->t) : l->kind == GG_LOSS_MAE ? gg_nn_mae(st->out, st->t) : gg_nn_huber(st->out, st->t, l->delta);
+        st->each = l->kind == GG_LOSS_MSE   ? gg_nn_mse(st->out, st->t)
+                   : l->kind == GG_LOSS_MAE ? gg_nn_mae(st->out, st->t)
+                                            : gg_nn_huber(st->out, st->t, l->delta);
     }
 }
 

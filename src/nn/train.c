@@ -17,7 +17,7 @@ static gg_train_options with_defaults(const gg_train_options *given, bool has_va
     o.loss.delta = o.loss.delta > 0 ? o.loss.delta : 1;
     o.checkpoint_seconds = o.checkpoint_seconds == 0 ? 30 : o.checkpoint_seconds;
     if (!has_val) {
-        o.metric = GG_SCORE_LOSS;
+        o.metric = GG_METRIC_LOSS;
         o.largest = false;
     }
     return o;
@@ -30,20 +30,21 @@ static gg_status check(gg__training *t)
     if (t->o.epochs < 1 && t->o.steps < 1)
         return gg_fail(t->ctx, GG_EINVAL, "no epochs and no steps of training");
     if (d->tokens != (in->n_vocab > 0) || !gg__shape_equal(d->sample, in->sample))
-        return gg_fail(t->ctx, GG_EMISMATCH, "the net takes %s %s, a sample of the data is %s of %s", in->n_vocab > 0 ? "token ids" : "numbers", gg__shape_say(in->sample).text,
-                       gg__shape_say(d->sample).text, d->tokens ? "token ids" : "numbers");
+        return gg_fail(t->ctx, GG_EMISMATCH, "the net takes %s %s, a sample of the data is %s of %s", in->n_vocab > 0 ? "token ids" : "numbers",
+                       gg__shape_say(in->sample).text, gg__shape_say(d->sample).text, d->tokens ? "token ids" : "numbers");
     if (!gg__shape_equal(d->sample, v->sample) || d->target != v->target || d->n_classes != v->n_classes || d->n_values != v->n_values)
         return gg_fail(t->ctx, GG_EMISMATCH, "training and validation data are of different kinds");
     if (!gg__score_applies(d->target, t->o.metric))
-        return gg_fail(t->ctx, GG_EINVAL, "the best epoch is to be chosen by %s, which such data do not have", gg_score_name(t->o.metric));
+        return gg_fail(t->ctx, GG_EINVAL, "the best epoch is to be chosen by %s, which such data do not have", gg_metric_name(t->o.metric));
     return gg__loss_check(t->ctx, &t->o.loss, d, t->net, &t->o);
 }
 
 static gg_status prepare(gg__training *t)
 {
     const int64_t n = gg_data_describe(t->data)->n, left = n % t->o.batch_size, batch = t->o.batch_size < n ? t->o.batch_size : n;
-    GG_TRY(gg_batches_create(&t->batches, t->data,
-                             &(gg_batches_options){.size = t->o.batch_size, .shuffle = !t->o.ordered, .drop_last = t->o.drop_last && n >= t->o.batch_size, .seed = t->o.seed}));
+    GG_TRY(gg_batches_create(
+        &t->batches, t->data,
+        &(gg_batches_options){.size = t->o.batch_size, .shuffle = !t->o.ordered, .drop_last = t->o.drop_last && n >= t->o.batch_size, .seed = t->o.seed}));
     GG_TRY(gg__stage_create(&t->whole, t->net, t->data, batch, &t->o, true, true));
     if (left && !t->o.drop_last && batch == t->o.batch_size)
         GG_TRY(gg__stage_create(&t->rest, t->net, t->data, left, &t->o, true, true));
@@ -70,8 +71,11 @@ static gg_status tell_nan(gg__training *t, gg__stage *st, double loss)
         const float *w = gg_params_value(p, i);
         for (int64_t k = 0; k < gg_params_size(p, i); k++)
             if (!isfinite(w[k]))
-                return gg_fail(t->ctx, GG_ENAN, "step %lld of training (epoch %lld): the loss is %g; parameter %s was %s %g by the step before, at a learning rate of %g: try a smaller one, or "
-                               "clip the gradients", step, epoch, loss, gg_params_name(p, i), isnan(w[k]) ? "made" : "driven to", (double)w[k], t->last.lr);
+                return gg_fail(t->ctx, GG_ENAN,
+                               "step %lld of training (epoch %lld): the loss is %g; parameter %s was %s %g by the step before, at a learning rate of %g: try a "
+                               "smaller one, or "
+                               "clip the gradients",
+                               step, epoch, loss, gg_params_name(p, i), isnan(w[k]) ? "made" : "driven to", (double)w[k], t->last.lr);
     }
     st->g->n_runs = (uint64_t)t->step;
     const gg_status s = gg_graph_run_checked(st->g);
@@ -195,7 +199,11 @@ gg_status gg_train(gg_train_result *out, gg_net *net, const gg_data *train, cons
     if (s == GG_OK) {
         gg_params *p = gg_net_params(net);
         memcpy(gg_params_value(p, -1), t.best_value, (size_t)gg_params_extent(p) * sizeof *t.best_value);
-        *out = (gg_train_result){.last = t.last, .best = t.best, .from_step = out->from_step, .stopped_early = t.o.patience > 0 && t.bad_epochs >= t.o.patience, .seconds = seconds(&t)};
+        *out = (gg_train_result){.last = t.last,
+                                 .best = t.best,
+                                 .from_step = out->from_step,
+                                 .stopped_early = t.o.patience > 0 && t.bad_epochs >= t.o.patience,
+                                 .seconds = seconds(&t)};
     }
     json_decref(t.history);
     gg_drop(t.ctx, t.best_value);

@@ -55,7 +55,7 @@ gg_status gg__training_restore(gg__training *t, bool *found);
 gg_status gg__training_keep(gg__training *t);
 json_t *gg__training_row(const gg__training *t, const gg_epoch *e);
 /* Does a score belong to such targets? */
-bool gg__score_applies(gg_target_kind target, gg_score s);
+bool gg__score_applies(gg_target_kind target, gg_metric s);
 /* The first differences of two values, "/optimizer/lr: 0.1 there, 0.01 now", at most three lines. */
 void gg__json_differences(gg_str *s, const json_t *there, const json_t *now);
 /* Tensors of a file into a block of the parameters; NULL: their values. Whatever is missing, of another shape or unknown (but golgi.*) is told. */

@@ -19,13 +19,13 @@
 #include <math.h>
 #include <stdio.h>
 
-bool gg__score_applies(gg_target_kind target, gg_score s)
+bool gg__score_applies(gg_target_kind target, gg_metric s)
 {
-    const bool of_classes = s >= GG_SCORE_ACCURACY && s <= GG_SCORE_ECE, of_values = s >= GG_SCORE_R2;
-    if (s == GG_SCORE_LOSS)
+    const bool of_classes = s >= GG_METRIC_ACCURACY && s <= GG_METRIC_ECE, of_values = s >= GG_METRIC_R2;
+    if (s == GG_METRIC_LOSS)
         return true;
     if (target == GG_TARGET_TOKEN)
-        return s == GG_SCORE_PERPLEXITY || s == GG_SCORE_ACCURACY;
+        return s == GG_METRIC_PERPLEXITY || s == GG_METRIC_ACCURACY;
     return target == GG_TARGET_CLASS ? of_classes : target == GG_TARGET_VALUE && of_values;
 }
 
@@ -44,13 +44,14 @@ json_t *gg__training_row(const gg__training *t, const gg_epoch *e)
     json_t *row = json_object();
     int bad = json_object_set_new(row, "epoch", json_integer(e->epoch)) | json_object_set_new(row, "step", json_integer(e->step)) |
               json_object_set_new(row, "train_loss", number(e->train_loss));
-    for (int i = 0; e->has_val && i < GG_SCORES; i++) {
+    for (int i = 0; e->has_val && i < GG_METRICS; i++) {
         char key[64];
-        snprintf(key, sizeof key, "val_%s", gg_score_name((gg_score)i));
-        if (gg__score_applies(target, (gg_score)i))
+        snprintf(key, sizeof key, "val_%s", gg_metric_name((gg_metric)i));
+        if (gg__score_applies(target, (gg_metric)i))
             bad |= json_object_set_new(row, key, number(e->val.value[i]));
     }
-    bad |= json_object_set_new(row, "lr", number(e->lr)) | json_object_set_new(row, "seconds", number(e->seconds)) | json_object_set_new(row, "best", json_boolean(e->best));
+    bad |= json_object_set_new(row, "lr", number(e->lr)) | json_object_set_new(row, "seconds", number(e->seconds)) |
+           json_object_set_new(row, "best", json_boolean(e->best));
     if (!bad)
         return row;
     json_decref(row);
@@ -59,12 +60,17 @@ json_t *gg__training_row(const gg__training *t, const gg_epoch *e)
 
 static void epoch_of_row(gg_epoch *e, const json_t *row, int64_t n_val)
 {
-    *e = (gg_epoch){.epoch = whole_of(row, "epoch"), .step = whole_of(row, "step"), .train_loss = number_of(row, "train_loss"), .has_val = n_val > 0, .lr = number_of(row, "lr"),
-                    .seconds = number_of(row, "seconds"), .best = json_is_true(json_object_get(row, "best"))};
+    *e = (gg_epoch){.epoch = whole_of(row, "epoch"),
+                    .step = whole_of(row, "step"),
+                    .train_loss = number_of(row, "train_loss"),
+                    .has_val = n_val > 0,
+                    .lr = number_of(row, "lr"),
+                    .seconds = number_of(row, "seconds"),
+                    .best = json_is_true(json_object_get(row, "best"))};
     e->val.n = n_val;
-    for (int i = 0; i < GG_SCORES; i++) {
+    for (int i = 0; i < GG_METRICS; i++) {
         char key[64];
-        snprintf(key, sizeof key, "val_%s", gg_score_name((gg_score)i));
+        snprintf(key, sizeof key, "val_%s", gg_metric_name((gg_metric)i));
         e->val.value[i] = number_of(row, key);
     }
 }
@@ -113,16 +119,19 @@ static json_t *made_with(gg__training *t)
     json_t *j = t->o.made_with ? json_deep_copy(t->o.made_with) : json_object(), *weight = json_array();
     for (int64_t i = 0; l->class_weight && i < gg_data_describe(t->data)->n_classes; i++)
         json_array_append_new(weight, json_real(l->class_weight[i]));
-    json_t *options = json_pack("{s:{s:s, s:f, s:f, s:o}, s:{s:s, s:f, s:f, s:f, s:b, s:f, s:f, s:f, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:{s:s, s:f, s:f, s:I, s:I, s:f, s:f, s:I, s:f},"
-                                " s:{s:I, s:I, s:b, s:b, s:s, s:b, s:f, s:I}, s:s}",
-                                "loss", "name", gg_loss_name(l->kind), "label_smoothing", l->label_smoothing, "delta", l->delta, "class_weight", weight, "optimizer", "name", gg_optim_name(p->kind), "lr",
-                                p->lr, "momentum", p->momentum, "dampening", p->dampening, "nesterov", (int)p->nesterov, "beta1", p->beta1,
-                                "beta2", p->beta2, "alpha", p->alpha, "centered", (int)p->centered, "eps", p->eps, "weight_decay", p->weight_decay, "lr_decay", p->lr_decay, "eta_minus",
-                                p->eta_minus, "eta_plus", p->eta_plus, "step_min", p->step_min, "step_max", p->step_max, "clip_norm", p->clip_norm, "clip_value", p->clip_value, "schedule", "name",
-                                gg_schedule_name(s->kind), "lr", s->lr, "lr_min", s->lr_min, "warmup", (json_int_t)s->warmup, "steps", (json_int_t)s->steps, "gamma", s->gamma, "rise", s->rise,
-                                "patience", (json_int_t)s->patience, "threshold", s->threshold, "training", "batch_size", (json_int_t)t->o.batch_size, "seed", (json_int_t)t->o.seed,
-                                "drop_last", (int)t->o.drop_last, "ordered", (int)t->o.ordered, "metric", gg_score_name(t->o.metric), "largest", (int)t->o.largest, "min_delta", t->o.min_delta,
-                                "validation_samples", (json_int_t)(t->val ? gg_data_describe(t->val)->n : 0), "samples", data);
+    json_t *options =
+        json_pack("{s:{s:s, s:f, s:f, s:o}, s:{s:s, s:f, s:f, s:f, s:b, s:f, s:f, s:f, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:{s:s, s:f, s:f, "
+                  "s:I, s:I, s:f, s:f, s:I, s:f},"
+                  " s:{s:I, s:I, s:b, s:b, s:s, s:b, s:f, s:I}, s:s}",
+                  "loss", "name", gg_loss_name(l->kind), "label_smoothing", l->label_smoothing, "delta", l->delta, "class_weight", weight, "optimizer", "name",
+                  gg_optim_name(p->kind), "lr", p->lr, "momentum", p->momentum, "dampening", p->dampening, "nesterov", (int)p->nesterov, "beta1", p->beta1,
+                  "beta2", p->beta2, "alpha", p->alpha, "centered", (int)p->centered, "eps", p->eps, "weight_decay", p->weight_decay, "lr_decay", p->lr_decay,
+                  "eta_minus", p->eta_minus, "eta_plus", p->eta_plus, "step_min", p->step_min, "step_max", p->step_max, "clip_norm", p->clip_norm, "clip_value",
+                  p->clip_value, "schedule", "name", gg_schedule_name(s->kind), "lr", s->lr, "lr_min", s->lr_min, "warmup", (json_int_t)s->warmup, "steps",
+                  (json_int_t)s->steps, "gamma", s->gamma, "rise", s->rise, "patience", (json_int_t)s->patience, "threshold", s->threshold, "training",
+                  "batch_size", (json_int_t)t->o.batch_size, "seed", (json_int_t)t->o.seed, "drop_last", (int)t->o.drop_last, "ordered", (int)t->o.ordered,
+                  "metric", gg_metric_name(t->o.metric), "largest", (int)t->o.largest, "min_delta", t->o.min_delta, "validation_samples",
+                  (json_int_t)(t->val ? gg_data_describe(t->val)->n : 0), "samples", data);
     if (j && options && json_object_update(j, options) == 0) {
         json_decref(options);
         return j;
@@ -213,7 +222,8 @@ static gg_status tell_mismatch(gg_params *p, gg_context *ctx, const gg_tensors *
         if (!x)
             gg_str_printf(&what, "\n  %s %s is missing", gg_params_name(p, i), gg__shape_say(want).text);
         else if (!gg__shape_equal(is, want) || x->dtype != GG_F32)
-            gg_str_printf(&what, "\n  %s is %s %s there, the model needs F32 %s", gg_params_name(p, i), gg_dtype_name(x->dtype), gg__shape_say(is).text, gg__shape_say(want).text);
+            gg_str_printf(&what, "\n  %s is %s %s there, the model needs F32 %s", gg_params_name(p, i), gg_dtype_name(x->dtype), gg__shape_say(is).text,
+                          gg__shape_say(want).text);
         else
             continue;
         left--;
@@ -289,10 +299,11 @@ static gg_status path_in(gg_str *s, const gg__training *t, const char *name)
 static json_t *state_of(gg__training *t)
 {
     json_t *made = made_with(t);
-    return made ? json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:f, s:{s:f, s:f, s:I}, s:o, s:O}", "format", "golgi training 1", "epoch", (json_int_t)t->epoch, "step", (json_int_t)t->step,
-                            "steps", (json_int_t)t->steps_total, "batches", (json_int_t)t->in_epoch, "loss_sum", t->loss_sum, "loss_n", t->loss_n, "best_epoch",
-                            (json_int_t)(t->has_best ? t->best.epoch : 0), "bad_epochs", (json_int_t)t->bad_epochs, "seconds", t->seconds_before + gg_time() - t->start, "plateau", "best",
-                            t->schedule.best, "factor", t->schedule.factor, "looks", (json_int_t)t->schedule.looks, "made_with", made, "history", t->history)
+    return made ? json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:f, s:{s:f, s:f, s:I}, s:o, s:O}", "format", "golgi training 1", "epoch",
+                            (json_int_t)t->epoch, "step", (json_int_t)t->step, "steps", (json_int_t)t->steps_total, "batches", (json_int_t)t->in_epoch,
+                            "loss_sum", t->loss_sum, "loss_n", t->loss_n, "best_epoch", (json_int_t)(t->has_best ? t->best.epoch : 0), "bad_epochs",
+                            (json_int_t)t->bad_epochs, "seconds", t->seconds_before + gg_time() - t->start, "plateau", "best", t->schedule.best, "factor",
+                            t->schedule.factor, "looks", (json_int_t)t->schedule.looks, "made_with", made, "history", t->history)
                 : NULL;
 }
 
@@ -371,7 +382,10 @@ gg_status gg__training_keep(gg__training *t)
 }
 
 /* --- going on ------------------------------------------------------------------------------------------------------------------------------------------ */
-static gg_status damaged(const gg_tensors *t, gg_context *ctx) { return gg_fail(ctx, GG_EFORMAT, "%s is no checkpoint of training: remove it, or name another folder", gg_tensors_path(t)); }
+static gg_status damaged(const gg_tensors *t, gg_context *ctx)
+{
+    return gg_fail(ctx, GG_EFORMAT, "%s is no checkpoint of training: remove it, or name another folder", gg_tensors_path(t));
+}
 
 static gg_status take_counters(gg__training *t, const json_t *j, const gg_tensors *file)
 {
@@ -387,8 +401,8 @@ static gg_status take_counters(gg__training *t, const json_t *j, const gg_tensor
     t->schedule.best = number_of(plateau, "best");
     t->schedule.factor = number_of(plateau, "factor");
     t->schedule.looks = whole_of(plateau, "looks");
-    if (!json_is_array(history) || (int64_t)json_array_size(history) != t->epoch || best < 0 || best > t->epoch || t->step < 0 || t->in_epoch < 0 || (t->epoch > 0 && best < 1) ||
-        json_array_extend(t->history, (json_t *)history) != 0)
+    if (!json_is_array(history) || (int64_t)json_array_size(history) != t->epoch || best < 0 || best > t->epoch || t->step < 0 || t->in_epoch < 0 ||
+        (t->epoch > 0 && best < 1) || json_array_extend(t->history, (json_t *)history) != 0)
         return damaged(file, t->ctx);
     if (t->epoch > 0) {
         epoch_of_row(&t->last, json_array_get(history, (size_t)t->epoch - 1), n_val);
@@ -406,7 +420,9 @@ static gg_status compare(gg__training *t, const json_t *there, const gg_tensors 
         return gg_fail(t->ctx, GG_ENOMEM, "out of memory for a checkpoint");
     gg__json_differences(&what, there, now);
     const gg_status s = what.failed ? GG_ENOMEM
-                                    : what.len ? gg_fail(t->ctx, GG_EMISMATCH, "%s was made with other options; remove it to begin anew, or name another folder%s", gg_tensors_path(file), what.data) : GG_OK;
+                        : what.len  ? gg_fail(t->ctx, GG_EMISMATCH, "%s was made with other options; remove it to begin anew, or name another folder%s",
+                                              gg_tensors_path(file), what.data)
+                                    : GG_OK;
     json_decref(now);
     gg_str_free(&what);
     return s;
@@ -436,7 +452,8 @@ gg_status gg__training_restore(gg__training *t, bool *found)
     gg_status s = path_in(&path, t, "last.safetensors");
     *found = false;
     if (s == GG_OK && gg_file_exists(path.data) && (s = gg_tensors_open(&file, t->ctx, path.data)) == GG_OK) {
-        s = gg_tensors_text(file, "golgi.training", &text) ? gg_json_document(&j, t->ctx, text, strlen(text), path.data, "the state of training") : damaged(file, t->ctx);
+        s = gg_tensors_text(file, "golgi.training", &text) ? gg_json_document(&j, t->ctx, text, strlen(text), path.data, "the state of training")
+                                                           : damaged(file, t->ctx);
         if (s == GG_OK)
             s = compare(t, json_object_get(j, "made_with"), file);
         if (s == GG_OK)

@@ -50,8 +50,9 @@ gg_status gg__trained_write(gg_trainer *t, const char *folder)
         s = gg_scaler_save(&scaler, p.scaler);
     for (int i = 0; i < d->sample.n; i++)
         json_array_append_new(shape, json_integer(d->sample.d[i]));
-    json_t *j = s == GG_OK ? json_pack("{s:s, s:O, s:s, s:{s:o, s:I}, s:O, s:O, s:o}", "format", "golgi net 1", "config", gg_trainer_config(t), "file", p.file, "input", "shape", shape, "n_vocab",
-                                       (json_int_t)(d->tokens ? d->n_vocab : 0), "schema", schema, "scaler", scaler ? scaler : json_null(), "target", target_json(d, &p))
+    json_t *j = s == GG_OK ? json_pack("{s:s, s:O, s:s, s:{s:o, s:I}, s:O, s:O, s:o}", "format", "golgi net 1", "config", gg_trainer_config(t), "file", p.file,
+                                       "input", "shape", shape, "n_vocab", (json_int_t)(d->tokens ? d->n_vocab : 0), "schema", schema, "scaler",
+                                       scaler ? scaler : json_null(), "target", target_json(d, &p))
                            : NULL;
     gg_str_printf(&path, "%s/model.json", folder);
     if (s == GG_OK)
@@ -83,7 +84,8 @@ static gg_status damaged(const gg_trained *m, const char *what) { return gg_fail
 
 static gg_status read_target(gg_trained *m, const json_t *j)
 {
-    const json_t *target = json_object_get(j, "target"), *classes = json_object_get(target, "classes"), *shift = json_object_get(target, "shift"), *scale = json_object_get(target, "scale");
+    const json_t *target = json_object_get(j, "target"), *classes = json_object_get(target, "classes"), *shift = json_object_get(target, "shift"),
+                 *scale = json_object_get(target, "scale");
     const char *kind = json_string_value(json_object_get(target, "kind"));
     for (int i = 0; kind && i < 5; i++)
         if (strcmp(kind, kinds[i]) == 0)
@@ -210,9 +212,20 @@ gg_status gg_trained_data(gg_data **out, gg_trained *m, const char *path, bool t
         s = gg_tokenizer_open_path(&tokenizer, m->ctx, tokens.data);
     if (s == GG_OK)
         s = gg_data_open(out, m->ctx, path,
-                         &(gg_data_options){.target = targets ? m->target : GG_TARGET_NONE, .target_column = d->target, .group_column = d->group, .ignore = d->ignore, .n_ignore = d->n_ignore,
-                                            .no_header = !d->header, .missing_mean = d->missing == 1, .schema = m->schema, .x = d->x, .y = d->y, .n_classes = m->n_classes,
-                                            .tokenizer = tokenizer, .length = d->length, .stride = d->stride});
+                         &(gg_data_options){.target = targets ? m->target : GG_TARGET_NONE,
+                                            .target_column = d->target,
+                                            .group_column = d->group,
+                                            .ignore = d->ignore,
+                                            .n_ignore = d->n_ignore,
+                                            .no_header = !d->header,
+                                            .missing_mean = d->missing == 1,
+                                            .schema = m->schema,
+                                            .x = d->x,
+                                            .y = d->y,
+                                            .n_classes = m->n_classes,
+                                            .tokenizer = tokenizer,
+                                            .length = d->length,
+                                            .stride = d->stride});
     gg_tokenizer_free(tokenizer);
     gg_str_free(&tokens);
     if (s != GG_OK)
@@ -224,7 +237,8 @@ gg_status gg_trained_data(gg_data **out, gg_trained *m, const char *path, bool t
         same = is->sample.d[i] == in->sample.d[i];
     if (same && (!targets || is->target == m->target))
         return GG_OK;
-    s = same ? gg_fail(m->ctx, GG_EMISMATCH, "%s: its targets are no %s, which the model was trained on", path, m->target == GG_TARGET_CLASS ? "classes" : "values")
+    s = same ? gg_fail(m->ctx, GG_EMISMATCH, "%s: its targets are no %s, which the model was trained on", path,
+                       m->target == GG_TARGET_CLASS ? "classes" : "values")
              : gg_fail(m->ctx, GG_EMISMATCH, "%s: a sample has another shape than those that the model was trained on", path);
     gg_data_free(*out);
     *out = NULL;

@@ -63,9 +63,20 @@ static gg_status open_file(gg_data **out, const gg_trainer *t, const char *path,
         s = gg_data_schema(&schema, like);
     if (s == GG_OK)
         s = gg_data_open(out, ctx, file.data,
-                         &(gg_data_options){.target = (gg_target_kind)d->task, .target_column = d->target, .group_column = d->group, .ignore = d->ignore, .n_ignore = d->n_ignore,
-                                            .no_header = !d->header, .missing_mean = d->missing == 1, .schema = schema, .labels = labels ? labels_file.data : NULL, .x = d->x,
-                                            .y = npy ? y.data : d->y, .n_classes = like ? gg_data_describe(like)->n_classes : d->n_classes, .tokenizer = tokenizer, .length = d->length,
+                         &(gg_data_options){.target = (gg_target_kind)d->task,
+                                            .target_column = d->target,
+                                            .group_column = d->group,
+                                            .ignore = d->ignore,
+                                            .n_ignore = d->n_ignore,
+                                            .no_header = !d->header,
+                                            .missing_mean = d->missing == 1,
+                                            .schema = schema,
+                                            .labels = labels ? labels_file.data : NULL,
+                                            .x = d->x,
+                                            .y = npy ? y.data : d->y,
+                                            .n_classes = like ? gg_data_describe(like)->n_classes : d->n_classes,
+                                            .tokenizer = tokenizer,
+                                            .length = d->length,
                                             .stride = d->stride});
     json_decref(schema);
     gg_tokenizer_free(tokenizer);
@@ -89,7 +100,8 @@ static gg_status split(gg_trainer *t, gg_data *all)
             which[n++] = i;
         }
     const bool stratify = d->stratify && !d->grouped && !d->ordered && gg_data_describe(all)->target == GG_TARGET_CLASS;
-    GG_TRY(gg_data_split(made, all, part, n, &(gg_split_options){.stratify = stratify, .grouped = d->grouped, .ordered = d->ordered, .seed = (uint64_t)d->seed}));
+    GG_TRY(
+        gg_data_split(made, all, part, n, &(gg_split_options){.stratify = stratify, .grouped = d->grouped, .ordered = d->ordered, .seed = (uint64_t)d->seed}));
     for (int i = 0; i < n; i++)
         t->part[which[i]] = made[i];
     return GG_OK;
@@ -192,7 +204,7 @@ static gg_status build(gg_trainer *t, const gg__place *root)
         if (!t->part[GG_PART_VALIDATION])
             return gg__place_fail(&stopping, "there is no validation part: give /data/validation a file, or a part as 0.2");
         if (!gg__score_applies(d->target, o->metric))
-            return gg__place_fail(&stopping, "val_%s is no score of these targets", gg_score_name(o->metric));
+            return gg__place_fail(&stopping, "val_%s is no score of these targets", gg_metric_name(o->metric));
     }
     const int64_t per_epoch = o->drop_last && d->n >= o->batch_size ? d->n / o->batch_size : (d->n + o->batch_size - 1) / o->batch_size;
     gg__plan_config_steps(&t->plan, per_epoch);
@@ -203,9 +215,12 @@ static gg_status build(gg_trainer *t, const gg__place *root)
 
 static gg_status read_config(gg_trainer *t, const char *path, const gg_trainer_options *o)
 {
-    static const gg__key keys[] = {{"data", NULL, GG__KEY_ANY, 0, 0, 0, NULL, GG__KEY_REQUIRED},      {"model", NULL, GG__KEY_ANY, 0, 0, 0, NULL, GG__KEY_REQUIRED},
-                                   {"loss", NULL, GG__KEY_ANY, 0, 0, 0, NULL, GG__KEY_REQUIRED},      {"optimizer", NULL, GG__KEY_ANY, 0, 0, 0, NULL, GG__KEY_REQUIRED},
-                                   {"schedule", NULL, GG__KEY_ANY, 0, 0, 0, NULL, 0},                 {"training", NULL, GG__KEY_ANY, 0, 0, 0, NULL, GG__KEY_REQUIRED}};
+    static const gg__key keys[] = {{"data", NULL, GG__KEY_ANY, 0, 0, 0, NULL, GG__KEY_REQUIRED},
+                                   {"model", NULL, GG__KEY_ANY, 0, 0, 0, NULL, GG__KEY_REQUIRED},
+                                   {"loss", NULL, GG__KEY_ANY, 0, 0, 0, NULL, GG__KEY_REQUIRED},
+                                   {"optimizer", NULL, GG__KEY_ANY, 0, 0, 0, NULL, GG__KEY_REQUIRED},
+                                   {"schedule", NULL, GG__KEY_ANY, 0, 0, 0, NULL, 0},
+                                   {"training", NULL, GG__KEY_ANY, 0, 0, 0, NULL, GG__KEY_REQUIRED}};
     gg__place data;
     GG_TRY(gg__config_read(&t->config, t->ctx, path));
     GG_TRY(gg__config_set(&t->config, o->set, o->n_set));

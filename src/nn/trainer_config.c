@@ -140,7 +140,14 @@ static gg_status read_loss_object(gg__plan_config *p, const gg__place *at)
 }
 
 /* --- optimizer ------------------------------------------------------------------------------------------------------------------------------------- */
-enum { SGD = 1 << GG_OPTIM_SGD, ADAMS = 1 << GG_OPTIM_ADAM | 1 << GG_OPTIM_ADAMW, RMSPROP = 1 << GG_OPTIM_RMSPROP, ADAGRAD = 1 << GG_OPTIM_ADAGRAD, RPROP = 1 << GG_OPTIM_RPROP, ALL = -1 };
+enum {
+    SGD = 1 << GG_OPTIM_SGD,
+    ADAMS = 1 << GG_OPTIM_ADAM | 1 << GG_OPTIM_ADAMW,
+    RMSPROP = 1 << GG_OPTIM_RMSPROP,
+    ADAGRAD = 1 << GG_OPTIM_ADAGRAD,
+    RPROP = 1 << GG_OPTIM_RPROP,
+    ALL = -1
+};
 #define ABOVE0 0, INFINITY, NULL, GG__KEY_ABOVE | GG__KEY_BELOW
 #define FROM0 0, INFINITY, NULL, GG__KEY_BELOW
 #define UNDER1 0, 1, NULL, GG__KEY_BELOW
@@ -195,7 +202,8 @@ static gg_status read_optim_object(gg__plan_config *p, const gg__place *at)
         return gg__place_fail(at, "the optimizer needs \"name\"");
     json_t *alone = json_pack("{sO}", "name", name.value);
     const gg__place first = {.c = at->c, .up = at->up, .key = at->key, .value = alone};
-    const gg_status s = alone ? gg__place_object(p, &first, "the optimizer", &optim_keys[0].key, 1) : gg_fail(at->c->ctx, GG_ENOMEM, "out of memory for the configuration");
+    const gg_status s =
+        alone ? gg__place_object(p, &first, "the optimizer", &optim_keys[0].key, 1) : gg_fail(at->c->ctx, GG_ENOMEM, "out of memory for the configuration");
     json_decref(alone);
     if (s != GG_OK)
         return s;
@@ -214,7 +222,13 @@ static gg_status read_optim_object(gg__plan_config *p, const gg__place *at)
 }
 
 /* --- schedule ----------------------------------------------------------------------------------------------------------------------------------------- */
-enum { STEP = 1 << GG_SCHEDULE_STEP, EXPONENTIAL = 1 << GG_SCHEDULE_EXPONENTIAL, COSINE = 1 << GG_SCHEDULE_COSINE, ONE_CYCLE = 1 << GG_SCHEDULE_ONE_CYCLE, PLATEAU = 1 << GG_SCHEDULE_PLATEAU };
+enum {
+    STEP = 1 << GG_SCHEDULE_STEP,
+    EXPONENTIAL = 1 << GG_SCHEDULE_EXPONENTIAL,
+    COSINE = 1 << GG_SCHEDULE_COSINE,
+    ONE_CYCLE = 1 << GG_SCHEDULE_ONE_CYCLE,
+    PLATEAU = 1 << GG_SCHEDULE_PLATEAU
+};
 static const struct {
     gg__key key;
     int kinds;
@@ -239,7 +253,8 @@ static gg_status read_schedule_object(gg__plan_config *p, const gg__place *at)
         return gg__place_fail(at, "the schedule needs \"name\"");
     json_t *alone = json_pack("{sO}", "name", name.value);
     const gg__place first = {.c = at->c, .up = at->up, .key = at->key, .value = alone};
-    const gg_status s = alone ? gg__place_object(p, &first, "the schedule", &schedule_keys[0].key, 1) : gg_fail(at->c->ctx, GG_ENOMEM, "out of memory for the configuration");
+    const gg_status s =
+        alone ? gg__place_object(p, &first, "the schedule", &schedule_keys[0].key, 1) : gg_fail(at->c->ctx, GG_ENOMEM, "out of memory for the configuration");
     json_decref(alone);
     if (s != GG_OK)
         return s;
@@ -297,25 +312,25 @@ static gg_status read_stopping(gg__plan_config *p, const gg__place *training)
 {
     gg__place at, metric;
     stopping_words w = {0};
-    char names[GG_SCORES][64];
-    const char *known[GG_SCORES];
+    char names[GG_METRICS][64];
+    const char *known[GG_METRICS];
     if (!gg__place_member(&at, training, "early_stopping"))
         return GG_OK;
     GG_TRY(gg__place_object(&w, &at, "early_stopping", KEYS(stopping_keys)));
-    for (int i = 0; i < GG_SCORES; i++) {
-        snprintf(names[i], sizeof names[i], "val_%s", gg_score_name((gg_score)i));
+    for (int i = 0; i < GG_METRICS; i++) {
+        snprintf(names[i], sizeof names[i], "val_%s", gg_metric_name((gg_metric)i));
         known[i] = names[i];
         if (w.metric && strcmp(w.metric, names[i]) == 0) {
-            p->o.metric = (gg_score)i;
+            p->o.metric = (gg_metric)i;
             p->has_metric = true;
         }
     }
     if (w.metric && !p->has_metric) {
         if (!gg__place_member(&metric, &at, "metric"))
             gg__place_member(&metric, &at, "monitor");
-        return gg__place_unknown(&metric, "metric", w.metric, known, GG_SCORES);
+        return gg__place_unknown(&metric, "metric", w.metric, known, GG_METRICS);
     }
-    p->o.largest = w.mode == 0 ? gg_score_up(p->o.metric) : w.mode == 2;
+    p->o.largest = w.mode == 0 ? gg_metric_up(p->o.metric) : w.mode == 2;
     p->o.patience = w.patience;
     p->o.min_delta = w.min_delta;
     return GG_OK;

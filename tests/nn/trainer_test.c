@@ -70,7 +70,9 @@ static gg_net *net_of(const char *text)
 static setting begin(const int32_t *labels, const float *values, const char *layers)
 {
     setting s = {.o = {.batch_size = 32, .epochs = 40, .optim = {.kind = GG_OPTIM_ADAM, .lr = 0.01}, .seed = 3}};
-    assert_ok(gg_data_create(&s.all, ctx, &(gg_data_arrays){.x = gg_array_rows(x, GG_F32, N, F), .label = labels, .n_classes = labels ? 3 : 0, .value = values, .n_values = values ? 1 : 0}));
+    assert_ok(gg_data_create(
+        &s.all, ctx,
+        &(gg_data_arrays){.x = gg_array_rows(x, GG_F32, N, F), .label = labels, .n_classes = labels ? 3 : 0, .value = values, .n_values = values ? 1 : 0}));
     assert_ok(gg_data_split(s.part, s.all, (const double[]){0.6, 0.2, 0.2}, 3, &(gg_split_options){.seed = 1}));
     assert_ok(gg_scaler_fit(&s.scaler, s.part[0], GG_SCALE_STANDARD));
     s.o.scaler = s.scaler;
@@ -88,7 +90,8 @@ static void finish(setting *s)
 }
 
 static const char mlp[] = "[{\"layer\": \"linear\", \"n\": 32}, \"tanh\", {\"layer\": \"linear\", \"n\": 3}]";
-static const char mlp_drop[] = "[{\"layer\": \"linear\", \"n\": 32}, {\"layer\": \"batch_norm\"}, \"relu\", {\"layer\": \"dropout\", \"p\": 0.2}, {\"layer\": \"linear\", \"n\": 3}]";
+static const char mlp_drop[] =
+    "[{\"layer\": \"linear\", \"n\": 32}, {\"layer\": \"batch_norm\"}, \"relu\", {\"layer\": \"dropout\", \"p\": 0.2}, {\"layer\": \"linear\", \"n\": 3}]";
 static const char one[] = "[{\"layer\": \"linear\", \"out_features\": 16}, {\"activation\": \"silu\"}, {\"layer\": \"linear\", \"n\": 1}]";
 
 static void planted_classes_are_learned_and_shuffled_ones_are_not(void **state)
@@ -99,7 +102,7 @@ static void planted_classes_are_learned_and_shuffled_ones_are_not(void **state)
         gg_scores test;
         int64_t confusion[9], total = 0;
         setting s = begin(kind ? shuffled : label, NULL, mlp);
-        s.o.metric = GG_SCORE_LOSS;
+        s.o.metric = GG_METRIC_LOSS;
         assert_ok(gg_train(&r, s.net, s.part[0], s.part[1], &s.o));
         assert_int_equal(r.last.epoch, 40);
         assert_int_equal(r.last.step, 40 * 12); /* 360 samples, batches of 32, the last one of 8 */
@@ -107,11 +110,11 @@ static void planted_classes_are_learned_and_shuffled_ones_are_not(void **state)
         for (int i = 0; i < 9; i++)
             total += confusion[i];
         assert_int_equal(total, 120);
-        assert_true(fabs((double)(confusion[0] + confusion[4] + confusion[8]) / 120 - test.value[GG_SCORE_ACCURACY]) < 1e-12);
+        assert_true(fabs((double)(confusion[0] + confusion[4] + confusion[8]) / 120 - test.value[GG_METRIC_ACCURACY]) < 1e-12);
         if (kind == 0)
-            assert_true(test.value[GG_SCORE_ACCURACY] > 0.9 && test.value[GG_SCORE_AUROC] > 0.97 && test.value[GG_SCORE_ECE] < 0.15);
+            assert_true(test.value[GG_METRIC_ACCURACY] > 0.9 && test.value[GG_METRIC_AUROC] > 0.97 && test.value[GG_METRIC_ECE] < 0.15);
         else /* half of them are of the first class */
-            assert_true(test.value[GG_SCORE_ACCURACY] < 0.62 && test.value[GG_SCORE_AUROC] < 0.65 && r.best.val.value[GG_SCORE_LOSS] > 0.95);
+            assert_true(test.value[GG_METRIC_ACCURACY] < 0.62 && test.value[GG_METRIC_AUROC] < 0.65 && r.best.val.value[GG_METRIC_LOSS] > 0.95);
         finish(&s);
     }
 }
@@ -129,13 +132,13 @@ static void planted_values_are_learned_in_their_own_units(void **state)
     s.o.value_scale = (const double[]){17};
     assert_ok(gg_train(&r, s.net, s.part[0], s.part[1], &s.o));
     assert_ok(gg_net_scores(&test, NULL, s.net, s.part[2], &s.o));
-    assert_true(test.value[GG_SCORE_R2] > 0.97 && test.value[GG_SCORE_MAE] < 4);
-    assert_true(fabs(test.value[GG_SCORE_LOSS] * 17 * 17 - test.value[GG_SCORE_RMSE] * test.value[GG_SCORE_RMSE]) < 1e-2);
+    assert_true(test.value[GG_METRIC_R2] > 0.97 && test.value[GG_METRIC_MAE] < 4);
+    assert_true(fabs(test.value[GG_METRIC_LOSS] * 17 * 17 - test.value[GG_METRIC_RMSE] * test.value[GG_METRIC_RMSE]) < 1e-2);
     assert_ok(gg_net_predict(said, s.net, s.part[2], &s.o));
     assert_ok(gg_data_values(truth, s.part[2], NULL, 120));
     for (int i = 0; i < 120; i++)
         worst += fabs((double)said[i] - (double)truth[i]) / 120;
-    assert_true(fabs(worst - test.value[GG_SCORE_MAE]) < 1e-4);
+    assert_true(fabs(worst - test.value[GG_METRIC_MAE]) < 1e-4);
     finish(&s);
 }
 
@@ -187,7 +190,7 @@ static void threads_and_stops_change_no_bit(void **state)
         }
         assert_memory_equal(whole, gg_params_value(p, -1), bytes);
         assert_int_equal(r.best.epoch, first.best.epoch);
-        assert_true(r.last.val.value[GG_SCORE_LOSS] == first.last.val.value[GG_SCORE_LOSS] && r.last.train_loss == first.last.train_loss);
+        assert_true(r.last.val.value[GG_METRIC_LOSS] == first.last.val.value[GG_METRIC_LOSS] && r.last.train_loss == first.last.train_loss);
         if (way == 2) { /* finished: the same call gives the same again, other options are refused */
             gg_train_result again;
             assert_ok(gg_train(&again, s.net, s.part[0], s.part[1], &s.o));
@@ -261,7 +264,7 @@ typedef struct curve {
 static gg_status keep_loss(void *user, const gg_epoch *e)
 {
     curve *c = user;
-    c->loss[c->n++] = e->val.value[GG_SCORE_LOSS];
+    c->loss[c->n++] = e->val.value[GG_METRIC_LOSS];
     return GG_OK;
 }
 
@@ -284,7 +287,7 @@ static void it_stops_early_and_keeps_the_best(void **state)
     assert_int_equal(r.best.epoch, best + 1);
     assert_int_equal(c.n, best + 1 + 4);
     assert_ok(gg_net_scores(&val, NULL, s.net, s.part[1], &s.o));
-    assert_true(val.value[GG_SCORE_LOSS] == c.loss[best]);
+    assert_true(val.value[GG_METRIC_LOSS] == c.loss[best]);
     finish(&s);
 }
 
@@ -347,7 +350,8 @@ static void lists_are_refused_where_they_are_wrong(void **state)
         {"[{\"layer\": \"block\", \"heads\": 4}]", 2, "/0: block 0 of (1, 5, 6) with 4 heads"},
         {"[{\"layer\": \"residual\", \"model\": [{\"layer\": \"linear\", \"n\": 4}]}]", 1, "/0: residual: (1, 6) comes in and (1, 4) out"},
         {"[{\"layer\": \"residual\", \"model\": [{\"layer\": \"linear\"}]}]", 1, "/0/model/0: linear needs \"n\""},
-        {"[{\"layer\": \"linear\", \"n\": 4, \"name\": \"a\"}, {\"layer\": \"linear\", \"n\": 4, \"name\": \"a\"}]", 1, "/1: its name \"a\" is that of layer 0 too"},
+        {"[{\"layer\": \"linear\", \"n\": 4, \"name\": \"a\"}, {\"layer\": \"linear\", \"n\": 4, \"name\": \"a\"}]", 1,
+         "/1: its name \"a\" is that of layer 0 too"},
         {"[{\"layer\": \"linear\", \"n\": 4, \"name\": \"\"}]", 1, "/0/name: a name is a text"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -355,7 +359,11 @@ static void lists_are_refused_where_they_are_wrong(void **state)
         json_t *list = json_loads(cases[i].list, 0, NULL);
         assert_non_null(list);
         const int axes = cases[i].axes;
-        const gg_net_input in = {.sample = axes == 1 ? GG_SHAPE(6) : axes == 3 ? GG_SHAPE(1, 28, 28) : axes == 2 ? GG_SHAPE(5, 6) : GG_SHAPE(5), .n_vocab = axes ? 0 : 9};
+        const gg_net_input in = {.sample = axes == 1   ? GG_SHAPE(6)
+                                           : axes == 3 ? GG_SHAPE(1, 28, 28)
+                                           : axes == 2 ? GG_SHAPE(5, 6)
+                                                       : GG_SHAPE(5),
+                                 .n_vocab = axes ? 0 : 9};
         assert_int_equal(gg_net_create(&net, ctx, list, &in), GG_EINVAL);
         if (!strstr(gg_message(ctx), cases[i].said))
             fail_msg("case %zu, %s: \"%s\", not \"%s\"", i, cases[i].list, gg_message(ctx), cases[i].said);
@@ -375,19 +383,30 @@ static void every_layer_gives_the_shape_it_says(void **state)
     } cases[] = {
         {"[{\"layer\": \"linear\", \"n\": 4, \"bias\": false}]", 1, "4", 24},
         {"[{\"layer\": \"conv2d\", \"n\": 4, \"kernel\": [3, 5], \"stride\": 2, \"padding\": [1, 2], \"groups\": 1}, \"relu6\"]", 3, "4 14 14", 64},
-        {"[{\"layer\": \"conv2d\", \"n\": 4, \"kernel\": 3, \"padding\": \"same\", \"dilation\": 2}, {\"layer\": \"batch_norm\"}, {\"layer\": \"group_norm\", \"groups\": 2}]", 3, "4 28 28", 56},
+        {"[{\"layer\": \"conv2d\", \"n\": 4, \"kernel\": 3, \"padding\": \"same\", \"dilation\": 2}, {\"layer\": \"batch_norm\"}, {\"layer\": \"group_norm\", "
+         "\"groups\": 2}]",
+         3, "4 28 28", 56},
         {"[{\"layer\": \"conv_transpose2d\", \"n\": 2, \"kernel\": 2, \"stride\": 2}, {\"layer\": \"adaptive_avg_pool2d\", \"n\": [3, 2]}]", 3, "2 3 2", 10},
-        {"[{\"layer\": \"max_pool2d\", \"kernel\": 2}, {\"layer\": \"avg_pool2d\", \"kernel\": 2, \"stride\": 1}, {\"layer\": \"global_max_pool\"}]", 3, "1", 0},
+        {"[{\"layer\": \"max_pool2d\", \"kernel\": 2}, {\"layer\": \"avg_pool2d\", \"kernel\": 2, \"stride\": 1}, {\"layer\": \"global_max_pool\"}]", 3, "1",
+         0},
         {"[{\"layer\": \"adaptive_max_pool2d\", \"n\": 4}, \"flatten\", {\"layer\": \"unflatten\", \"shape\": [2, -1]}]", 3, "2 8", 0},
-        {"[\"transpose\", {\"layer\": \"conv1d\", \"n\": 4, \"kernel\": 3, \"causal\": true}, {\"layer\": \"max_pool1d\", \"kernel\": 2}, \"global_avg_pool\"]", 2, "4", 76},
-        {"[{\"layer\": \"conv1d\", \"n\": 4, \"kernel\": 3}, {\"layer\": \"conv_transpose1d\", \"n\": 2, \"kernel\": 3}, {\"layer\": \"adaptive_avg_pool1d\", \"n\": 3}]", 2, "2 3", 90},
+        {"[\"transpose\", {\"layer\": \"conv1d\", \"n\": 4, \"kernel\": 3, \"causal\": true}, {\"layer\": \"max_pool1d\", \"kernel\": 2}, \"global_avg_pool\"]",
+         2, "4", 76},
+        {"[{\"layer\": \"conv1d\", \"n\": 4, \"kernel\": 3}, {\"layer\": \"conv_transpose1d\", \"n\": 2, \"kernel\": 3}, {\"layer\": \"adaptive_avg_pool1d\", "
+         "\"n\": 3}]",
+         2, "2 3", 90},
         {"[{\"layer\": \"rnn\", \"n\": 3, \"nonlinearity\": \"relu\"}]", 2, "3", 33},
         {"[{\"layer\": \"gru\", \"n\": 3, \"output\": \"sequence\"}, {\"layer\": \"mean\", \"axis\": 1}]", 2, "3", 99},
         {"[{\"layer\": \"lstm\", \"hidden_size\": 3, \"output\": \"sequence\"}, {\"layer\": \"max\", \"dim\": -2}]", 2, "3", 132},
-        {"[{\"layer\": \"positional_embedding\"}, {\"layer\": \"block\", \"heads\": 2, \"d_ff\": 8}, {\"layer\": \"layer_norm\"}, {\"layer\": \"rms_norm\"}]", 2, "5 6", 30 + 168 + 8 * 6 + 14 + 12 + 12 + 6 + 24 + 24},
-        {"[{\"layer\": \"residual\", \"model\": [{\"layer\": \"linear\", \"n\": 6}, \"gelu\"]}, {\"activation\": \"leaky_relu\", \"slope\": 0.2}, {\"activation\": \"elu\"}]", 1, "6", 42},
+        {"[{\"layer\": \"positional_embedding\"}, {\"layer\": \"block\", \"heads\": 2, \"d_ff\": 8}, {\"layer\": \"layer_norm\"}, {\"layer\": \"rms_norm\"}]",
+         2, "5 6", 30 + 168 + 8 * 6 + 14 + 12 + 12 + 6 + 24 + 24},
+        {"[{\"layer\": \"residual\", \"model\": [{\"layer\": \"linear\", \"n\": 6}, \"gelu\"]}, {\"activation\": \"leaky_relu\", \"slope\": 0.2}, "
+         "{\"activation\": \"elu\"}]",
+         1, "6", 42},
         {"[{\"layer\": \"embedding\", \"embedding_dim\": 4}, {\"layer\": \"dropout\"}, \"flatten\"]", 0, "20", 36},
-        {"[\"gelu_tanh\", \"silu\", \"tanh\", \"sigmoid\", \"softplus\", \"softmax\", \"log_softmax\", \"exp\", \"sin\", \"abs\", \"square\", \"selu\", \"hard_sigmoid\", \"hard_swish\", \"mish\"]", 1, "6", 0},
+        {"[\"gelu_tanh\", \"silu\", \"tanh\", \"sigmoid\", \"softplus\", \"softmax\", \"log_softmax\", \"exp\", \"sin\", \"abs\", \"square\", \"selu\", "
+         "\"hard_sigmoid\", \"hard_swish\", \"mish\"]",
+         1, "6", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         gg_net *net = NULL;
@@ -397,7 +416,11 @@ static void every_layer_gives_the_shape_it_says(void **state)
         json_t *list = json_loads(cases[i].list, 0, NULL);
         assert_non_null(list);
         const int axes = cases[i].axes;
-        const gg_net_input in = {.sample = axes == 1 ? GG_SHAPE(6) : axes == 3 ? GG_SHAPE(1, 28, 28) : axes == 2 ? GG_SHAPE(5, 6) : GG_SHAPE(5), .n_vocab = axes ? 0 : 9};
+        const gg_net_input in = {.sample = axes == 1   ? GG_SHAPE(6)
+                                           : axes == 3 ? GG_SHAPE(1, 28, 28)
+                                           : axes == 2 ? GG_SHAPE(5, 6)
+                                                       : GG_SHAPE(5),
+                                 .n_vocab = axes ? 0 : 9};
         if (gg_net_create(&net, ctx, list, &in) != GG_OK)
             fail_msg("case %zu: %s", i, gg_message(ctx));
         const gg_shape out = gg_net_shape(net);
@@ -444,7 +467,8 @@ static void files_of_other_nets_are_told_apart(void **state)
     b = net_of(mlp);
     assert_ok(gg_nn_init(gg_net_params(b), 2));
     assert_ok(gg_net_load(b, at("a.safetensors")));
-    assert_memory_equal(gg_params_value(gg_net_params(a), -1), gg_params_value(gg_net_params(b), -1), (size_t)gg_params_extent(gg_net_params(a)) * sizeof(float));
+    assert_memory_equal(gg_params_value(gg_net_params(a), -1), gg_params_value(gg_net_params(b), -1),
+                        (size_t)gg_params_extent(gg_net_params(a)) * sizeof(float));
     gg_net_free(a);
     gg_net_free(b);
 }
@@ -468,7 +492,7 @@ static void runs_that_make_no_sense_are_refused(void **state)
     assert_int_equal(gg_train(&r, s.net, s.part[0], NULL, &s.o), GG_EINVAL);
     assert_non_null(strstr(gg_message(ctx), "the weight of class 1 is -1"));
     s.o.loss = (gg_loss){.kind = GG_LOSS_CROSS_ENTROPY};
-    s.o.metric = GG_SCORE_R2;
+    s.o.metric = GG_METRIC_R2;
     assert_int_equal(gg_train(&r, s.net, s.part[0], s.part[1], &s.o), GG_EINVAL);
     assert_non_null(strstr(gg_message(ctx), "by r2, which such data do not have"));
     gg_net *other = net_of("[{\"layer\": \"linear\", \"n\": 4}]");
