@@ -270,6 +270,17 @@ GG_API gg_status gg_var_gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *c
 /* d loss / d parameter for every parameter of the graph that is not frozen, into gg_params_gradient. loss: a scalar. */
 GG_API gg_status gg_graph_backward(gg_var *loss);
 
+/* H v: out[i] = sum over j of d2 y / (d wrt[i] d wrt[j]) v[j], v[j] of the shape of wrt[j]. y: a scalar. (Pearlmutter 1994) */
+GG_API gg_status gg_var_hessian_vector(gg_var **out, gg_var *y, gg_var *const *v, gg_var *const *wrt, int n);
+/* (n, shape of x): d y[rows[k]] / d x, y counted flat. rows NULL: all of y in order. A row costs a pass back. */
+GG_API gg_var *gg_var_jacobian_rows(gg_var *y, gg_var *x, const int64_t *rows, int64_t n);
+/* Gradients of each sample's own loss: out[i] (B, shape of wrt[i]), *losses (B,) (losses may be NULL). `loss` records the loss of one sample, a scalar, in
+ * `body` from the slices in[i] of in (B, ...); parameters come in through gg_graph_param(body, ...) or a layer (gg_nn with body for its graph), other
+ * values through gg_graph_capture. wrt: of g. One sample's pass is recorded and run B times; no loops over time inside. */
+typedef gg_var *(*gg_sample_loss)(void *user, gg_graph *body, gg_var *const *in, int n_in);
+GG_API gg_status gg_var_per_sample_gradients(gg_var **out, gg_var **losses, gg_graph *g, gg_sample_loss loss, void *user, gg_var *const *in, int n_in,
+                                             gg_var *const *wrt, int n);
+
 /* --- replaying -------------------------------------------------------------------------------------------------------------------------- */
 /* Lays out memory so that what is never alive together shares it; the values of keep (n) can be read after a run, as can inputs. The first mistake
  * of the recording comes back here. Nothing may be recorded afterwards. */
@@ -283,6 +294,19 @@ GG_API void *gg_var_data(gg_var *v);      /* inputs and constants always, others
 GG_API double gg_var_item(const gg_var *v); /* of a scalar that was kept */
 GG_API size_t gg_graph_arena_bytes(const gg_graph *g);
 GG_API int gg_graph_nodes(const gg_graph *g); /* that a run computes */
+
+/* --- variable length: graphs by shape --------------------------------------------------------------------------------------------------- */
+/* Records the graph for a shape (what it means is the caller's: batch and length, say), with var[] (n_vars) the inputs to fill and the results to read,
+ * all of which are kept. Called once a shape. */
+typedef gg_status (*gg_plans_record)(void *user, gg_graph *g, gg_shape shape, gg_var **var);
+typedef struct gg_plans gg_plans;
+/* Keeps the graphs of the last `capacity` shapes that came. They share their parameters. user and ctx outlive it; freed by gg_plans_free. */
+GG_API gg_status gg_plans_create(gg_plans **out, gg_context *ctx, const gg_graph_options *o, int capacity, int n_vars, gg_plans_record record, void *user);
+GG_API void gg_plans_free(gg_plans *p);
+/* The graph for a shape, recorded and planned if it is not there; *g and *var belong to p and live until `capacity` other shapes have come. A graph counts
+ * its own runs, so training with dropout gives each step its seed: gg_graph_set_training(*g, true, step). */
+GG_API gg_status gg_plans_get(gg_graph **g, gg_var *const **var, gg_plans *p, gg_shape shape);
+GG_API int64_t gg_plans_recorded(const gg_plans *p); /* how often one had to be */
 
 /* Largest relative error of the gradients of a scalar with respect to inputs and parameters, against central differences: for tests. GG_F64 graphs,
  * planned with loss and gradients kept. wrt: inputs or parameters; d: their gradients. */

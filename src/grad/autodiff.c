@@ -12,14 +12,20 @@ static void accumulate(gg_var **d, gg_var *more)
         *d = *d ? gg_var_add(*d, more) : more;
 }
 
-/* Through a chain that computes the same: for what has no rule of its own, above all the gradients of large operations. */
+/* Through a chain that computes the same: for what has no rule of its own, above all the gradients of large operations. The inputs are independent
+ * here, though one of them may have been computed from another: nothing flows on behind them. */
 void gg__gradient_composite(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d)
 {
+    const int32_t floor = v->g->n;
     gg_var *same = gg__operation_of(v->op)->composite(v), **wrt = gg__graph_alloc(v->g, gg_mul(v->n_in, sizeof *wrt));
-    for (int i = 0; i < v->n_in && wrt; i++)
-        wrt[i] = wanted[i] ? v->in[i] : NULL;
+    for (int i = 0; i < v->n_in && wrt; i++) {
+        bool again = false; /* one value at two places: what flows to it is found once, for both */
+        for (int j = 0; j < i; j++)
+            again = again || v->in[j] == v->in[i];
+        wrt[i] = wanted[i] && !again ? v->in[i] : NULL;
+    }
     if (same && wrt)
-        gg__gradients(d_in, same, d, wrt, v->n_in);
+        gg__gradients_above(floor, d_in, same, d, wrt, v->n_in);
 }
 
 static void flow(gg_graph *g, gg_var **d, const bool *needed, gg_var *v)
@@ -48,7 +54,8 @@ static void flow(gg_graph *g, gg_var **d, const bool *needed, gg_var *v)
     }
 }
 
-gg_status gg__gradients_of(gg_var **out, gg_var *const *y, gg_var *const *dy, int n_y, gg_var *const *wrt, int n)
+/* Nodes before `floor` are looked at only where they are asked for. */
+static gg_status sweep(int32_t floor, gg_var **out, gg_var *const *y, gg_var *const *dy, int n_y, gg_var *const *wrt, int n)
 {
     for (int i = 0; i < n; i++)
         out[i] = NULL;
@@ -72,14 +79,14 @@ gg_status gg__gradients_of(gg_var **out, gg_var *const *y, gg_var *const *dy, in
     for (int i = 0; i < n; i++)
         if (wrt[i] && wrt[i]->id <= last)
             needed[wrt[i]->id] = true;
-    for (int32_t k = 0; k <= last; k++) {
+    for (int32_t k = floor; k <= last; k++) {
         const gg_var *v = g->node[k];
         for (int i = 0; i < v->n_in && !v->no_gradient && gg__operation_of(v->op)->gradient; i++)
             needed[k] = needed[k] || needed[v->in[i]->id];
     }
     for (int k = 0; k < n_y; k++)
         accumulate(&d[y[k]->id], dy[k] ? dy[k] : gg_graph_fill(g, y[k]->shape, 1));
-    for (int32_t k = last; k >= 0 && g->status == GG_OK; k--)
+    for (int32_t k = last; k >= floor && g->status == GG_OK; k--)
         if (needed[k] && (d[k] || (g->node[k]->op == GG__OP_SCAN && gg__scan_flows(g->node[k], d))))
             flow(g, d, needed, g->node[k]);
     for (int i = 0; i < n; i++)
@@ -87,7 +94,13 @@ gg_status gg__gradients_of(gg_var **out, gg_var *const *y, gg_var *const *dy, in
     return g->status;
 }
 
-gg_status gg__gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n) { return gg__gradients_of(out, &y, &dy, 1, wrt, n); }
+gg_status gg__gradients_of(gg_var **out, gg_var *const *y, gg_var *const *dy, int n_y, gg_var *const *wrt, int n) { return sweep(0, out, y, dy, n_y, wrt, n); }
+gg_status gg__gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n) { return sweep(0, out, &y, &dy, 1, wrt, n); }
+
+gg_status gg__gradients_above(int32_t floor, gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n)
+{
+    return sweep(floor, out, &y, &dy, 1, wrt, n);
+}
 
 gg_status gg_var_gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n)
 {

@@ -93,7 +93,7 @@ void gg__gradient_checkpoint(gg_var **d_in, const bool *wanted, gg_var *v, gg_va
     int most = v->n_in;
     for (int k = 0; k < s->n; k++)
         most = s->node[k]->n_in > most ? s->node[k]->n_in : most;
-    const int32_t last = s->node[s->n - 1]->id;
+    const int32_t last = s->node[s->n - 1]->id, floor = g->n;
     gg_var **again = gg__graph_alloc(g, gg_mul(last + 1, sizeof *again)), **in = gg__graph_alloc(g, gg_mul(most, sizeof *in));
     if (!again || !in)
         return;
@@ -105,5 +105,5 @@ void gg__gradient_checkpoint(gg_var **d_in, const bool *wanted, gg_var *v, gg_va
     for (int i = 1; i < v->n_in; i++)
         in[i] = wanted[i] ? v->in[i] : NULL;
     in[0] = NULL; /* y itself takes no gradient: its copy does */
-    gg__gradients(d_in, again[last], d, in, v->n_in);
+    gg__gradients_above(floor, d_in, again[last], d, in, v->n_in);
 }

@@ -144,6 +144,8 @@ void gg__walk_merge(gg__walk *w, int n_dims, const int64_t *size, int64_t stride
 
 /* Like gg_var_gradients, with NULL where y does not depend on wrt[i]. */
 gg_status gg__gradients(gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n);
+/* The same through the nodes from number `floor` on alone: what was there before is taken as independent. */
+gg_status gg__gradients_above(int32_t floor, gg_var **out, gg_var *y, gg_var *dy, gg_var *const *wrt, int n);
 /* of sum_k dy[k] . y[k] */
 gg_status gg__gradients_of(gg_var **out, gg_var *const *y, gg_var *const *dy, int n_y, gg_var *const *wrt, int n);
 

@@ -104,6 +104,17 @@ CASE(f_adaptive_max, gg_var_square(gg_var_adaptive_max_pool2d(A, 2, 3)))
 CASE(f_checkpoint, gg_var_exp(gg_var_checkpoint(gg_var_tanh(gg_var_matmul(gg_var_sin(A), B)), &A, 1)))
 CASE(f_checkpoint_nested, gg_var_checkpoint(gg_var_sin(gg_var_checkpoint(gg_var_tanh(gg_var_matmul(A, B)), NULL, 0)), NULL, 0))
 
+/* In a chain the inputs of a gradient depend on each other, as they never do for one operation alone. */
+CASE(f_chain_norm, gg_var_square(gg_var_layer_norm(gg_var_sin(gg_var_layer_norm(A, B, C, 1e-2)), B, C, 1e-2)))
+CASE(f_chain_attention, gg_var_mul(gg_var_tanh(gg_var_attention(A, gg_var_sin(A), gg_var_attention(A, A, A, NULL), NULL)), A))
+CASE(f_chain_cells, gg_var_lstm_hidden(A, gg_var_lstm_cell(gg_var_sin(A), gg_var_lstm_cell(A, B))))
+CASE(f_chain_checkpoint, gg_var_mul(A, gg_var_checkpoint(gg_var_sin(gg_var_mul(A, gg_var_exp(A))), (gg_var *[]){A, gg_var_exp(A)}, 2)))
+static gg_var *f_chain_checkpoint2(inputs *in)
+{
+    gg_var *e = gg_var_exp(A); /* one edge of the segment is computed from the other */
+    return gg_var_checkpoint(gg_var_mul(gg_var_sin(e), A), (gg_var *[]){A, e}, 2);
+}
+
 static gg_var *batch_norm(inputs *in, bool training)
 {
     const gg_shape s = GG_SHAPE(gg_var_shape(A).d[1]);
@@ -116,6 +127,7 @@ static gg_var *batch_norm(inputs *in, bool training)
 }
 CASE(f_batch_norm, batch_norm(in, true))
 CASE(f_batch_norm_eval, batch_norm(in, false))
+CASE(f_chain_batch_norm, gg_var_square(gg_var_sin(batch_norm(in, true))))
 
 /* x sin(y) as a user would write it. */
 static gg_status run_x_sin_y(void *user, gg_var *out, gg_var *const *in, int n)
@@ -177,6 +189,10 @@ static const gradient_case cases[] = {
     {"f_max_pool1d", f_max_pool1d, {GG_SHAPE(2, 3, 9)}, 1, false}, {"f_adaptive_avg", f_adaptive_avg, {GG_SHAPE(2, 5, 7)}, 1, false},
         {"f_adaptive_max", f_adaptive_max, {GG_SHAPE(2, 5, 7)}, 1, false},
     TWO(f_checkpoint, GG_SHAPE(3, 4), GG_SHAPE(4, 5)), TWO(f_checkpoint_nested, GG_SHAPE(3, 4), GG_SHAPE(4, 5)), TWO(f_custom, GG_SHAPE(3, 4), GG_SHAPE(3, 4)),
+    {"f_chain_norm", f_chain_norm, {GG_SHAPE(3, 5), GG_SHAPE(5), GG_SHAPE(5)}, 3, false},
+        {"f_chain_attention", f_chain_attention, {GG_SHAPE(1, 3, 2, 3)}, 1, false},
+    TWO(f_chain_cells, GG_SHAPE(2, 12), GG_SHAPE(2, 3)), ONE(f_chain_checkpoint), ONE(f_chain_checkpoint2),
+    {"f_chain_batch_norm", f_chain_batch_norm, {GG_SHAPE(7, 3), GG_SHAPE(3), GG_SHAPE(3)}, 3, false},
     {"f_batch_norm", f_batch_norm, {GG_SHAPE(7, 3), GG_SHAPE(3), GG_SHAPE(3)}, 3, false},
         {"f_batch_norm", f_batch_norm, {GG_SHAPE(3, 2, 2, 4), GG_SHAPE(2), GG_SHAPE(2)}, 3, false},
     {"f_batch_norm_eval", f_batch_norm_eval, {GG_SHAPE(4, 3), GG_SHAPE(3), GG_SHAPE(3)}, 3, false},
