@@ -39,7 +39,7 @@
  *
  * A layer's parameters are called NAME.weight, NAME.bias, ... as in PyTorch, with its shapes. They are added when the first graph uses them and found
  * again by later graphs (another batch, evaluation): a net is a function that records it. gg_nn_init gives all parameters PyTorch's initial
- * distributions (each from its own stream of random numbers: an added layer changes no other).
+ * distributions (each from its own stream of random numbers: an added layer changes no other), gg_nn_init_torch its very numbers.
  * Mistakes come back from gg_graph_plan, as those of all recording.
  */
 #ifndef GOLGI_NN_H
@@ -59,6 +59,9 @@ typedef struct gg_nn {
 
 /* Initial values of every parameter that a layer has added, from seed. Called once all graphs are recorded (or again, to begin anew). */
 GG_API gg_status gg_nn_init(gg_params *p, uint64_t seed);
+/* The values that PyTorch itself gives, for comparisons: those after torch.manual_seed(seed) (its low 32 bits) and the construction of the same layers, in the
+ * order in which they were added here. Uniform ones bit for bit, normal ones (embeddings) to the last bit or two. Here the order does matter. */
+GG_API gg_status gg_nn_init_torch(gg_params *p, uint64_t seed);
 /* A parameter of one's own: found, or added with initial values uniform in [-bound, bound] (normal of sd `bound` when normal), or `bound` everywhere
  * (constant). */
 typedef enum gg_init { GG_INIT_CONSTANT, GG_INIT_UNIFORM, GG_INIT_NORMAL } gg_init;

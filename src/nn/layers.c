@@ -48,7 +48,8 @@ gg_status gg_nn_init(gg_params *p, uint64_t seed)
             stream = (stream ^ (unsigned char)*c) * 1099511628211u;
         gg_random r = gg_random_of(seed, stream);
         for (int64_t k = 0; k < gg_params_size(p, i); k++) {
-            const double x = kind == GG_INIT_UNIFORM ? bound * (2 * gg_random_uniform(&r) - 1) : kind == GG_INIT_NORMAL ? bound * gg_random_normal(&r) : bound;
+            const double other = kind == GG__INIT_ZERO_DRAWN ? 0 : bound;
+            const double x = kind == GG_INIT_UNIFORM ? bound * (2 * gg_random_uniform(&r) - 1) : kind == GG_INIT_NORMAL ? bound * gg_random_normal(&r) : other;
             if (f64)
                 ((double *)value)[k] = x;
             else

@@ -112,6 +112,71 @@ static void layers_and_gradients_are_those_of_torch(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* --- initial values: the same layers in the same order --- */
+static void record_layers(const gg_nn *nn)
+{
+    gg_graph *g = nn->graph;
+    gg_var *x5 = gg_graph_input(g, "x5", GG_SHAPE(2, 5)), *seq = gg_graph_input(g, "seq", GG_SHAPE(3, 2, 5)), *tokens = gg_graph_input(g, "tokens", GG_SHAPE(2, 3, 8));
+    gg_var *image = gg_graph_input(g, "image", GG_SHAPE(2, 4, 5, 5)), *line = gg_graph_input(g, "line", GG_SHAPE(2, 3, 9)), *index = gg_graph_index(g, "i", GG_SHAPE(2));
+    const gg_transformer_options o = {.n_heads = 2, .d_ff = 12};
+    gg_nn_linear(nn, "fc1", x5, 3, true);
+    gg_nn_linear(nn, "fc2", gg_graph_input(g, "x30", GG_SHAPE(2, 30)), 7, false);
+    gg_nn_batch_norm(nn, "bn", gg_nn_conv2d(nn, "conv", image, 6, 3, 2, true, &(gg_conv_options){.groups = 2}), 0, 0);
+    gg_nn_conv1d(nn, "conv1d", line, 4, 5, true, NULL);
+    gg_nn_conv_transpose2d(nn, "up", image, 6, 3, 3, true, &(gg_conv_options){.groups = 2});
+    gg_nn_embedding(nn, "tiny", index, 3, 3);
+    gg_nn_embedding(nn, "small", index, 2, 3);
+    gg_nn_embedding(nn, "emb", index, 11, 7);
+    gg_nn_embedding(nn, "even", index, 16, 4);
+    gg_nn_lstm(nn, "lstm", seq, 6, NULL, NULL);
+    gg_nn_gru(nn, "gru", seq, 6, NULL, NULL);
+    gg_nn_transformer_encoder_layer(nn, "enc", tokens, &o);
+    gg_nn_transformer_decoder_layer(nn, "dec", tokens, tokens, &o);
+    gg_nn_linear(nn, "last", gg_graph_input(g, "x4", GG_SHAPE(2, 4)), 4, true);
+}
+
+static void initial_values_are_the_numbers_of_torch(void **state)
+{
+    (void)state;
+    gg_tensors *init = NULL;
+    const uint64_t seeds[] = {0, 42, ((uint64_t)1 << 33) + 5, 7};
+    int64_t seen = 0;
+    assert_ok(gg_tensors_open(&init, ctx, "tests/golden/train/init.safetensors"));
+    for (int k = 0; k < 4; k++) {
+        const bool f64 = k == 3;
+        gg_nn nn = {0};
+        assert_ok(gg_graph_create(&nn.graph, ctx, &(gg_graph_options){.dtype = f64 ? GG_F64 : GG_F32}));
+        assert_ok(gg_params_create(&nn.params, ctx, f64 ? GG_F64 : GG_F32));
+        record_layers(&nn);
+        gg_var *any = gg_graph_fill(nn.graph, GG_SCALAR, 1);
+        assert_ok(gg_graph_plan(nn.graph, &any, 1));
+        assert_ok(gg_nn_init_torch(nn.params, seeds[k]));
+        for (int i = 0; i < gg_params_count(nn.params); i++) {
+            const char *name = gg_params_name(nn.params, i);
+            char full[128];
+            const gg_tensor *t = NULL;
+            snprintf(full, sizeof full, "%llu/%s", (unsigned long long)seeds[k], name);
+            assert_ok(gg_tensors_need(&t, init, full));
+            const int64_t n = gg_params_size(nn.params, i);
+            assert_int_equal(t->n_bytes, n * (f64 ? 8 : 4));
+            const void *value = gg_params_value(nn.params, i);
+            const bool is_normal = strcmp(name, "tiny.weight") == 0 || strcmp(name, "small.weight") == 0 || strcmp(name, "emb.weight") == 0 || strcmp(name, "even.weight") == 0;
+            seen++;
+            if (!is_normal && memcmp(value, t->data, (size_t)t->n_bytes) != 0)
+                fail_msg("seed %llu: %s has other bits", (unsigned long long)seeds[k], name);
+            for (int64_t j = 0; j < n && is_normal; j++) {
+                const double found = f64 ? ((const double *)value)[j] : (double)((const float *)value)[j], want = f64 ? ((const double *)t->data)[j] : (double)((const float *)t->data)[j];
+                if (!(fabs(found - want) <= (f64 ? 1e-15 : 2.4e-7) * (1 + fabs(want)))) /* two units in the last place of numbers around 1 */
+                    fail_msg("seed %llu: %s[%d] is %.17g, torch has %.17g", (unsigned long long)seeds[k], name, (int)j, found, want);
+            }
+        }
+        gg_graph_free(nn.graph);
+        gg_params_free(nn.params);
+    }
+    assert_int_equal(seen, gg_tensors_count(init));
+    gg_tensors_free(init);
+}
+
 static int open_golden(void **state) { return context_open(state) || gg_tensors_open(&golden, ctx, "tests/golden/train/layers.safetensors") != GG_OK; }
 static int close_golden(void **state)
 {
@@ -123,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_and_gradients_are_those_of_torch),
+        cmocka_unit_test(initial_values_are_the_numbers_of_torch),
     };
     return cmocka_run_group_tests(tests, open_golden, close_golden);
 }
