@@ -91,6 +91,7 @@ GG_API void gg_data_free(gg_data *d);
 
 typedef struct gg_data_options {
     gg_target_kind target;      /* what the target is taken for */
+    const json_t *schema;       /* of the data a model was trained on: the same columns, categories and classes in the same order, samples of one shape */
     /* tables */
     const char *target_column;  /* a name, or a number from 1, from the end when negative ("-1"); NULL: the last; with GG_TARGET_NONE nobody looks */
     const char *group_column;   /* samples of one group are never split; no feature. NULL: none */
@@ -98,7 +99,6 @@ typedef struct gg_data_options {
     int n_ignore;
     bool no_header;             /* the first line is a sample; columns are called "1", "2", ... */
     bool missing_mean;          /* missing values ("", NA, NaN, null, ?) are filled by the scaler with the mean; else an error with the line */
-    const json_t *schema;       /* of the data that a model was trained on: the same columns, categories and classes in the same order */
     /* images */
     const char *labels;         /* IDX: the file of labels; NULL: the images' path with "labels" for "images" and idx1 for idx3 */
     /* arrays */
@@ -120,7 +120,7 @@ GG_API gg_status gg_data_tokens(gg_data **out, gg_context *ctx, const int32_t *t
 
 /* --- what is in them ---------------------------------------------------------------------------------------------------------------------- */
 GG_API const gg_data_description *gg_data_describe(const gg_data *d); /* lives with d */
-/* Columns, categories and classes, for gg_data_options.schema when the model predicts. */
+/* Columns, categories, classes (their names may be changed), the shape of a sample: for gg_data_options.schema when the model predicts. */
 GG_API gg_status gg_data_schema(json_t **out, const gg_data *d);
 /* n samples by their numbers in this view (NULL: the first n). They allocate nothing. GG_EMISMATCH when the data are of another kind. */
 typedef struct gg_scaler gg_scaler;

@@ -471,27 +471,28 @@ gg_status gg_data_need_classes(const gg_data *d, const char *what)
                    empty > 1 ? ", and of others" : "");
 }
 
+/* Of data that are no table: {"sample": [1, 28, 28], "classes": ["0", ...]}. NULL: out of memory. */
+static json_t *schema_of(const gg_data_description *a)
+{
+    json_t *o = json_object(), *shape = json_array(), *names = json_array();
+    bool ok = true;
+    for (int k = 0; k < a->sample.n && ok; k++)
+        ok = json_array_append_new(shape, json_integer(a->sample.d[k])) == 0;
+    for (int64_t k = 0; a->target == GG_TARGET_CLASS && k < a->n_classes && ok; k++)
+        ok = json_array_append_new(names, json_string(a->class_name[k])) == 0;
+    ok = ok && json_object_set(o, "sample", shape) == 0 && (a->target != GG_TARGET_CLASS || json_object_set(o, "classes", names) == 0);
+    json_decref(shape);
+    json_decref(names);
+    if (ok)
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
 gg_status gg_data_schema(json_t **out, const gg_data *d)
 {
-    *out = NULL;
-    const gg_data_description *a = &d->about;
-    json_t *o = d->store->schema ? json_deep_copy(d->store->schema) : json_object();
-    if (!d->store->schema && o && a->target == GG_TARGET_CLASS) {
-        json_t *names = json_array();
-        for (int64_t k = 0; k < a->n_classes && names; k++)
-            if (json_array_append_new(names, json_string(a->class_name[k])) != 0) {
-                json_decref(names);
-                names = NULL;
-            }
-        if (json_object_set_new(o, "classes", names) != 0) {
-            json_decref(o);
-            o = NULL;
-        }
-    }
-    if (!o)
-        return gg_fail(d->store->ctx, GG_ENOMEM, "out of memory for a schema");
-    *out = o;
-    return GG_OK;
+    *out = d->store->schema ? json_deep_copy(d->store->schema) : schema_of(&d->about);
+    return *out ? GG_OK : gg_fail(d->store->ctx, GG_ENOMEM, "out of memory for a schema");
 }
 
 /* --- views ---------------------------------------------------------------------------------------------------------------------------------- */

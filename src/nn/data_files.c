@@ -12,6 +12,49 @@
 
 static const gg_data_options no_options;
 
+/* --- schemas ---------------------------------------------------------------------------------------------------------------------------------- */
+/* The classes of a schema, or NULL. The texts are borrowed from it; names, (n,), is dropped by the caller. */
+static gg_status schema_classes(const char ***names, int64_t *n, gg_context *ctx, const json_t *schema)
+{
+    const json_t *list = json_object_get(schema, "classes");
+    *names = NULL;
+    *n = (int64_t)json_array_size(list);
+    if (!*n)
+        return GG_OK;
+    if (!(*names = gg_new(ctx, const char *, *n)))
+        return GG_ENOMEM;
+    for (int64_t k = 0; k < *n; k++)
+        if (!((*names)[k] = json_string_value(json_array_get(list, (size_t)k)))) {
+            gg_drop(ctx, *names);
+            *names = NULL;
+            return gg_fail(ctx, GG_EFORMAT, "a schema's \"classes\" are names");
+        }
+    return GG_OK;
+}
+
+/* Samples of another shape than those a model was trained on. */
+static gg_status check_sample(const gg_data *d, const char *path, const json_t *schema)
+{
+    const json_t *shape = json_object_get(schema, "sample");
+    const gg_shape *have = &d->about.sample;
+    bool same = !shape || json_array_size(shape) == (size_t)have->n;
+    for (int k = 0; shape && same && k < have->n; k++)
+        same = json_integer_value(json_array_get(shape, (size_t)k)) == have->d[k];
+    if (same)
+        return GG_OK;
+    gg_str text = {.ctx = d->store->ctx};
+    for (int which = 0; which < 2; which++) {
+        const int n = which ? (int)json_array_size(shape) : have->n;
+        gg_str_puts(&text, which ? ", the model was trained on (" : "(");
+        for (int k = 0; k < n && k < GG_MAX_DIMS; k++)
+            gg_str_printf(&text, "%s%lld", k ? ", " : "", (long long)(which ? json_integer_value(json_array_get(shape, (size_t)k)) : have->d[k]));
+        gg_str_puts(&text, ")");
+    }
+    const gg_status s = text.failed ? GG_ENOMEM : gg_fail(d->store->ctx, GG_EMISMATCH, "%s: samples are %s", path, text.data);
+    gg_str_free(&text);
+    return s;
+}
+
 gg_status gg_data_open(gg_data **out, gg_context *ctx, const char *path, const gg_data_options *options)
 {
     const gg_data_options *o = options ? options : &no_options;
@@ -20,10 +63,17 @@ gg_status gg_data_open(gg_data **out, gg_context *ctx, const char *path, const g
     if (n >= 4 && (strncasecmp(path + n - 4, ".csv", 4) == 0 || strncasecmp(path + n - 4, ".tsv", 4) == 0))
         return gg__data_table(out, ctx, path, o);
     if (gg_name_ends(path, ".npy") || gg_name_ends(path, ".npz"))
-        return gg__data_numpy(out, ctx, path, o);
-    if (n >= 4 && strncasecmp(path + n - 4, ".txt", 4) == 0)
-        return gg__data_text(out, ctx, path, o);
-    return gg_file_is_folder(path) ? gg__data_images(out, ctx, path, o) : gg__data_idx(out, ctx, path, o);
+        GG_TRY(gg__data_numpy(out, ctx, path, o));
+    else if (n >= 4 && strncasecmp(path + n - 4, ".txt", 4) == 0)
+        GG_TRY(gg__data_text(out, ctx, path, o));
+    else
+        GG_TRY(gg_file_is_folder(path) ? gg__data_images(out, ctx, path, o) : gg__data_idx(out, ctx, path, o));
+    const gg_status s = check_sample(*out, path, o->schema);
+    if (s != GG_OK) {
+        gg_data_free(*out);
+        *out = NULL;
+    }
+    return s;
 }
 
 /* Samples of an array that the store then owns. (n, h, w) of bytes are images of one channel. */
@@ -63,9 +113,11 @@ static gg_status labels_path(char **out, gg_context *ctx, const char *images)
 }
 
 /* Labels as int32 from any integer format. */
-static gg_status take_labels(gg__store *s, const gg_array *y, const char *images, const char *labels, int64_t n_classes)
+static gg_status take_labels(gg__store *s, const gg_array *y, const char *images, const char *labels, const gg_data_options *o)
 {
     gg_context *ctx = s->ctx;
+    const char **known = NULL;
+    int64_t n_known = 0;
     if (y->n_dims != 1 || y->dtype == GG_F32 || y->dtype == GG_F64 || y->dtype == GG_F16)
         return gg_fail(ctx, GG_EMISMATCH, "%s: labels are whole numbers of one dimension, these are %s of %d", labels, gg_dtype_name(y->dtype), y->n_dims);
     if (y->shape[0] != s->about.n)
@@ -79,7 +131,10 @@ static gg_status take_labels(gg__store *s, const gg_array *y, const char *images
         label[i] = v >= 0 && v < INT32_MAX ? (int32_t)v : -1;
     }
     snprintf(what, sizeof what, "%.400s: label", labels);
-    const gg_status status = gg__store_labels(s, label, n_classes, NULL, what);
+    gg_status status = schema_classes(&known, &n_known, ctx, o->schema);
+    if (status == GG_OK)
+        status = gg__store_labels(s, label, known ? n_known : o->n_classes, known, what);
+    gg_drop(ctx, known);
     gg_drop(ctx, label);
     return status;
 }
@@ -105,7 +160,7 @@ static gg_status take_idx(gg__store *s, const char *path, const gg_data_options 
     const char *labels = o->labels ? o->labels : guess;
     gg_status status = gg_idx_open(&y, ctx, labels);
     if (status == GG_OK)
-        status = take_labels(s, &y.array, path, labels, o->n_classes);
+        status = take_labels(s, &y.array, path, labels, o);
     gg_idx_free(&y, ctx);
     gg_drop(ctx, guess);
     return status;
@@ -141,6 +196,13 @@ static gg_status with_targets(gg_data **out, gg_context *ctx, const gg_tensor *x
         return gg_fail(ctx, GG_EMISMATCH, "%s: targets \"%s\" of %lld numbers in %d dimensions do not belong to the %lld samples of \"%s\"", path, y->name,
                        (long long)count, y->n_dims, (long long)n, x->name);
     gg_data_arrays a = {.x = array_of(x), .n_classes = o->n_classes};
+    const char **known = NULL;
+    int64_t n_known = 0;
+    GG_TRY(schema_classes(&known, &n_known, ctx, values ? NULL : o->schema));
+    if (known) {
+        a.class_name = known;
+        a.n_classes = n_known;
+    }
     int32_t *label = values ? NULL : gg_new(ctx, int32_t, n);
     float *value = values ? gg_new(ctx, float, count) : NULL;
     gg_status s = label || value ? GG_OK : GG_ENOMEM;
@@ -158,6 +220,7 @@ static gg_status with_targets(gg_data **out, gg_context *ctx, const gg_tensor *x
     a.n_values = value ? count / n : 0;
     if (s == GG_OK && (s = gg_data_create(out, ctx, &a)) != GG_OK)
         gg_fail_prefix(ctx, s, "%s", path);
+    gg_drop(ctx, known);
     gg_drop(ctx, label);
     gg_drop(ctx, value);
     return s;
@@ -254,25 +317,6 @@ static gg_status take_class(images *im, const char *class_name, int32_t label)
     gg_str_free(&folder);
     gg_str_free(&file);
     return s;
-}
-
-/* The classes of a schema, or NULL. Borrowed from it: names is (n,) and dropped by the caller. */
-static gg_status schema_classes(const char ***names, int64_t *n, gg_context *ctx, const json_t *schema)
-{
-    const json_t *list = json_object_get(schema, "classes");
-    *names = NULL;
-    *n = (int64_t)json_array_size(list);
-    if (!*n)
-        return GG_OK;
-    if (!(*names = gg_new(ctx, const char *, *n)))
-        return GG_ENOMEM;
-    for (int64_t k = 0; k < *n; k++)
-        if (!((*names)[k] = json_string_value(json_array_get(list, (size_t)k)))) {
-            gg_drop(ctx, *names);
-            *names = NULL;
-            return gg_fail(ctx, GG_EFORMAT, "a schema's \"classes\" are names");
-        }
-    return GG_OK;
 }
 
 static gg_status take_images(images *im, const gg_data_options *o)

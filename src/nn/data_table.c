@@ -470,8 +470,12 @@ static gg_status expand(table *t)
             return gg_fail(ctx, GG_EINVAL, "%s: column \"%s\" has no value at all", t->path, c->name);
         width += c->is_text ? c->levels.names.n : 1;
     }
+    bool categories = false;
+    for (int64_t i = 0; i < t->n_features; i++)
+        categories = categories || t->by_feature[i]->is_text;
     const char **names = gg_arena_alloc(&s->arena, gg_mul(width, sizeof *names));
-    double *x = s->own = gg_new(ctx, double, gg_mul(t->n_rows, width));
+    double *x = s->own = categories ? gg_new(ctx, double, gg_mul(t->n_rows, width)) : t->cell;
+    t->cell = categories ? t->cell : NULL; /* it is x */
     if (!names || !x)
         return GG_ENOMEM;
     for (int64_t i = 0, at = 0; i < t->n_features; i++) {
@@ -488,7 +492,7 @@ static gg_status expand(table *t)
             status = names[at + k] ? GG_OK : GG_ENOMEM;
             gg_str_free(&name);
         }
-        for (int64_t row = 0; row < t->n_rows && status == GG_OK; row++) {
+        for (int64_t row = 0; row < t->n_rows && categories && status == GG_OK; row++) {
             const double v = t->cell[row * t->n_features + i];
             for (int64_t k = 0; k < n; k++)
                 x[row * width + at + k] = !c->is_text || isnan(v) ? v : now[(int64_t)v] == k;

@@ -335,6 +335,30 @@ static void idx_images_come_with_their_labels(void **state)
     gg_data_free(d);
 }
 
+static void a_schema_names_classes_and_holds_the_shape(void **state)
+{
+    (void)state;
+    uint8_t pixel[72], file[200];
+    json_t *schema = NULL;
+    const char *path = six_images(pixel);
+    gg_data *d = open_data(path, (gg_data_options){0});
+    assert_ok(gg_data_schema(&schema, d));
+    char *text = json_dumps(schema, JSON_COMPACT);
+    assert_string_equal(text, "{\"sample\":[1,3,4],\"classes\":[\"0\",\"1\",\"2\"]}");
+    free(text);
+    gg_data_free(d);
+    json_array_set_new(json_object_get(schema, "classes"), 1, json_string("boot"));
+    d = open_data(path, (gg_data_options){.schema = schema});
+    assert_string_equal(gg_data_describe(d)->class_name[1], "boot");
+    gg_data_free(d);
+    write_bytes("t-images-idx3-ubyte", file, idx(file, 8, 3, (const int[]){6, 4, 3}, pixel, 72));
+    refused(path, (gg_data_options){.schema = schema}, GG_EMISMATCH, "t-images-idx3-ubyte: samples are (1, 4, 3), the model was trained on (1, 3, 4)");
+    json_array_remove(json_object_get(schema, "classes"), 2);
+    six_images(pixel);
+    refused(path, (gg_data_options){.schema = schema}, GG_EINVAL, "label 2 is 2, the classes are 0..1");
+    json_decref(schema);
+}
+
 static void idx_numbers_of_every_type_are_turned(void **state)
 {
     (void)state;
@@ -655,6 +679,8 @@ static gg_status table_job(gg_context *c)
 static gg_status files_job(gg_context *c)
 {
     gg_data *d = NULL;
+    GG_TRY(gg_data_open(&d, c, in_folder("numbers.csv"), NULL));
+    gg_data_free(d);
     GG_TRY(gg_data_open(&d, c, in_folder("t-images-idx3-ubyte"), NULL));
     gg_data_free(d);
     GG_TRY(gg_data_open(&d, c, "tests/golden/data/xy.npz", NULL));
@@ -669,6 +695,7 @@ static void memory_may_run_out_at_any_point(void **state)
     (void)state;
     uint8_t pixel[72];
     write_text_file("memory.csv", "a,g,c,y\n1,p,u,x\n,p,v,z\n3,q,u,x\n4,r,w,z\n5,r,w,x\n6,q,u,z\n");
+    write_text_file("numbers.csv", "a,b,y\n1,2,3\n4,5,6\n");
     six_images(pixel);
     every_allocation_may_fail(table_job);
     every_allocation_may_fail(files_job);
@@ -686,6 +713,7 @@ int main(void)
         cmocka_unit_test(numbers_are_read_to_the_bit),
         cmocka_unit_test(a_schema_fixes_columns_categories_and_classes),
         cmocka_unit_test(idx_images_come_with_their_labels),
+        cmocka_unit_test(a_schema_names_classes_and_holds_the_shape),
         cmocka_unit_test(idx_numbers_of_every_type_are_turned),
         cmocka_unit_test(damaged_idx_is_refused_with_its_place),
         cmocka_unit_test(labels_that_do_not_fit_their_images_are_refused),
