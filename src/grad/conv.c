@@ -1,9 +1,11 @@
 /* Convolution (cross-correlation, as in all nets) in one and two dimensions, transposed convolution, pooling.
  *
  *     y[n, o, p] = sum_{c, k} w[o, c, k] x[n, c, p s + k d - pad]        groups: o and c in blocks
- * As a product: the columns of an image (C k, P), gathered, times w (O, C k). The three products of training are each other's gradients, so
- * there are derivatives of any order:
+ * The three products of training are each other's gradients, so there are derivatives of any order:
  *     CONV(x, w) -> y          CONV_DX(dy, w) -> dx (the transposed convolution)          CONV_DW(x, dy) -> dw
+ * With step 1 an image is copied once, into a border of zeros; row (c, i, j) of its patches is then that image from another place on, and the products
+ * read it there (gg_gemm_shifts): y in lines as wide as the bordered image, of which the ends are dropped; dx the same way from dy and the turned
+ * filter; dw as (C k, O), sums over places. With other steps: the columns of an image (C k, P), gathered, times w (O, C k).
  * Images are the pieces of work. dw is summed in eight fixed parts of the batch, so threads change no bit.
  * Layout: x (N, C, H, W), w (O, C / groups, kh, kw), y (N, O, H', W'). One dimension is H = 1.
  */
@@ -17,17 +19,63 @@ typedef struct sizes {
     int64_t stride[2], pad[2], dilation[2]; /* pad: before; what is behind the end reads as 0 too */
 } sizes;
 
+typedef struct border { /* an image (C, H, W) in (C, height, width), line 0 at `top`, which may be negative: then it is cut */
+    int64_t C, H, W, height, width, top, left;
+} border;
+
+typedef struct plan {
+    sizes s;
+    bool moved;      /* by moving the image about, not by columns */
+    border b;        /* of x, for CONV_DX of dy */
+    int64_t *at;     /* (C k,), for CONV_DX (O k,): where each row of the patches begins */
+    int64_t n_at;
+} plan;
+
 static int64_t columns_rows(const sizes *s) { return s->C / s->groups * s->kh * s->kw; }
 
 /* --- recording ---------------------------------------------------------------------------------------------------------------------- */
+enum { BEYOND = GG_GEMM_COLUMNS }; /* numbers behind the last place that a product may read */
+static int64_t border_size(const border *b, const sizes *s) { return b->C * b->height * b->width + (s->kw - 1) * s->dilation[1] + BEYOND; }
+
+/* Lines of a result of M channels that are made at a time, and the numbers that takes. */
+static int64_t lines_at_once(const plan *p, int64_t M, int64_t lines)
+{
+    const int64_t fit = (1 << 15) / (M * p->b.width + 1);
+    return fit < 1 ? 1 : fit < lines ? fit : lines;
+}
+static int64_t lines_size(const plan *p, int64_t M, int64_t lines) { return M * ((lines_at_once(p, M, lines) * p->b.width + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS * GG_GEMM_COLUMNS); }
+
+static bool plan_moves(gg_var *v, plan *p)
+{
+    const sizes *s = &p->s;
+    const int64_t C = s->C / s->groups, O = s->O / s->groups, reach[2] = {s->dilation[0] * (s->kh - 1), s->dilation[1] * (s->kw - 1)};
+    if (v->op == GG__OP_CONV_DX)
+        p->b = (border){O, s->OH, s->OW, s->H + reach[0], s->W + reach[1], reach[0] - s->pad[0], reach[1] - s->pad[1]};
+    else
+        p->b = (border){C, s->H, s->W, s->OH + reach[0], s->OW + reach[1], s->pad[0], s->pad[1]};
+    p->n_at = p->b.C * s->kh * s->kw;
+    if (!(p->at = gg__graph_alloc(v->g, gg_mul(p->n_at, sizeof *p->at))))
+        return false;
+    int64_t *at = p->at;
+    for (int64_t c = 0; c < p->b.C; c++)
+        for (int64_t i = 0; i < s->kh; i++)
+            for (int64_t j = 0; j < s->kw; j++)
+                *at++ = (c * p->b.height + i * s->dilation[0]) * p->b.width + j * s->dilation[1];
+    const int64_t rest = v->op == GG__OP_CONV ? lines_size(p, O, s->OH) : v->op == GG__OP_CONV_DX ? lines_size(p, C, s->H) : GG_GEMM_COLUMNS * s->OH * s->OW;
+    v->scratch_bytes = gg_mul(border_size(&p->b, s) + rest + BEYOND, width(v));
+    return v->op != GG__OP_CONV_DX || (v->parts = gg__graph_alloc(v->g, gg_mul(s->C * O * s->kh * s->kw, width(v)))); /* the turned filter */
+}
+
 static gg_var *node(gg_graph *g, gg__op op, gg_shape shape, gg_var *a, gg_var *b, const sizes *s)
 {
     gg_var *v = a && b ? gg__node(g, op, shape, a, b) : NULL;
-    if (!v || !(v->plan = gg__graph_alloc(g, sizeof *s)))
+    plan *p = v ? v->plan = gg__graph_alloc(g, sizeof *p) : NULL;
+    if (!p)
         return NULL;
-    memcpy(v->plan, s, sizeof *s);
+    p->s = *s;
+    p->moved = s->stride[0] == 1 && s->stride[1] == 1 && (op != GG__OP_CONV_DW || s->O / s->groups >= 8);
     v->scratch_bytes = gg_gemm_scratch() + gg_mul(columns_rows(s) * s->OH * s->OW, width(v));
-    if (op == GG__OP_CONV_DW && !(v->parts = gg__graph_alloc(g, gg_mul(PARTS * v->n, width(v)))))
+    if ((p->moved && !plan_moves(v, p)) || (op == GG__OP_CONV_DW && !(v->parts = gg__graph_alloc(g, gg_mul(PARTS * v->n, width(v))))))
         return NULL;
     return v;
 }
@@ -150,15 +198,64 @@ static char *image(const gg_var *x, const sizes *s, int64_t n, int64_t group) { 
 static char *result(const gg_var *y, const sizes *s, int64_t n, int64_t group) { return (char *)y->data + (n * s->O + group * (s->O / s->groups)) * s->OH * s->OW * width(y); }
 static char *filter(const gg_var *w, const sizes *s, int64_t group) { return (char *)w->data + group * (s->O / s->groups) * columns_rows(s) * width(w); }
 
+/* --- by moving the image about ------------------------------------------------------------------------------------------------------------------ */
+static const sizes *sizes_of(const gg_var *v) { return &((const plan *)v->plan)->s; }
+
+static void put_in_border(const gg_var *v, const plan *p, char *to, const char *from)
+{
+    const gg__loops *l = v->g->loops;
+    const border *b = &p->b;
+    const int64_t w = width(v), y0 = b->top < 0 ? -b->top : 0, x0 = b->left < 0 ? -b->left : 0;
+    const int64_t y1 = b->height - b->top < b->H ? b->height - b->top : b->H, x1 = b->width - b->left < b->W ? b->width - b->left : b->W;
+    l->fill(to, 0, border_size(b, &p->s));
+    for (int64_t c = 0; c < b->C && y0 < y1 && x0 < x1; c++)
+        l->copy_lines(to + ((c * b->height + b->top + y0) * b->width + b->left + x0) * w, b->width, from + ((c * b->H + y0) * b->W + x0) * w, b->W, y1 - y0, x1 - x0);
+}
+
+/* y: (M, lines, columns) of one image's group = filter (M, n_at) by the patches of x. */
+static void moved_image(const gg_var *v, char *y, const char *filter_, char *x, int64_t M, int64_t lines, int64_t columns, int worker)
+{
+    const gg__loops *l = v->g->loops;
+    const plan *p = v->plan;
+    const int64_t w = width(v), wide = p->b.width, step = lines_at_once(p, M, lines);
+    char *image_ = gg__scratch(v, worker), *out = image_ + (border_size(&p->b, &p->s) + BEYOND - 1) / BEYOND * BEYOND * w;
+    put_in_border(v, p, image_, x);
+    for (int64_t first = 0; first < lines; first += step) {
+        const int64_t n = lines - first < step ? lines - first : step, N = (n * wide + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS * GG_GEMM_COLUMNS;
+        l->gemm_shifts(out, N, filter_, (gg_strides){p->n_at, 1}, image_ + first * wide * w, p->at, M, N, p->n_at);
+        for (int64_t m = 0; m < M; m++)
+            l->copy_lines(y + (m * lines + first) * columns * w, columns, out + m * N * w, wide, n, columns);
+    }
+}
+
+/* The filter as CONV_DX needs it: (C, O / groups, kh, kw), turned by half a circle. */
+static void turn_filter(gg_var *v)
+{
+    const sizes *s = sizes_of(v);
+    const int64_t w = width(v), C = s->C / s->groups, O = s->O / s->groups, k = s->kh * s->kw;
+    char *to = v->parts;
+    for (int64_t c = 0; c < s->C; c++)
+        for (int64_t o = 0; o < O; o++) {
+            const char *from = (const char *)v->in[1]->data + ((c / C * O + o) * C + c % C) * k * w;
+            for (int64_t i = k - 1; i >= 0; i--, to += w)
+                memcpy(to, from + i * w, (size_t)w);
+        }
+}
+
 /* --- kernels ---------------------------------------------------------------------------------------------------------------------------- */
 static void conv_images(gg_var *v, int64_t first, int64_t last, int worker)
 {
-    const sizes *s = v->plan;
+    const sizes *s = sizes_of(v);
+    const bool moved = ((const plan *)v->plan)->moved;
     void *gemm = gg__scratch(v, worker);
     char *col = (char *)gemm + gg_gemm_scratch();
     const int64_t P = s->OH * s->OW, R = columns_rows(s), O = s->O / s->groups;
     for (int64_t n = first; n < last; n++)
         for (int64_t q = 0; q < s->groups; q++) {
+            if (moved) {
+                moved_image(v, result(v, s, n, q), filter(v->in[1], s, q), image(v->in[0], s, n, q), O, s->OH, s->OW, worker);
+                continue;
+            }
             columns(v, s, image(v->in[0], s, n, q), col, false);
             v->g->loops->gemm(result(v, s, n, q), P, filter(v->in[1], s, q), (gg_strides){R, 1}, col, (gg_strides){P, 1}, O, P, R, false, gemm);
         }
@@ -167,12 +264,18 @@ static void conv_images(gg_var *v, int64_t first, int64_t last, int worker)
 /* in: dy, w */
 static void conv_dx_images(gg_var *v, int64_t first, int64_t last, int worker)
 {
-    const sizes *s = v->plan;
+    const sizes *s = sizes_of(v);
+    const bool moved = ((const plan *)v->plan)->moved;
     void *gemm = gg__scratch(v, worker);
     char *col = (char *)gemm + gg_gemm_scratch();
     const int64_t P = s->OH * s->OW, R = columns_rows(s), O = s->O / s->groups;
     for (int64_t n = first; n < last; n++)
         for (int64_t q = 0; q < s->groups; q++) {
+            if (moved) {
+                const int64_t C = s->C / s->groups;
+                moved_image(v, image(v, s, n, q), (const char *)v->parts + q * C * O * s->kh * s->kw * width(v), result(v->in[0], s, n, q), C, s->H, s->W, worker);
+                continue;
+            }
             v->g->loops->gemm(col, P, filter(v->in[1], s, q), (gg_strides){1, R}, result(v->in[0], s, n, q), (gg_strides){P, 1}, R, P, O, false, gemm);
             char *to = image(v, s, n, q);
             v->g->loops->fill(to, 0, s->C / s->groups * s->H * s->W);
@@ -183,7 +286,7 @@ static void conv_dx_images(gg_var *v, int64_t first, int64_t last, int worker)
 /* in: x, dy */
 static void conv_dw_parts(gg_var *v, int64_t first, int64_t last, int worker)
 {
-    const sizes *s = v->plan;
+    const sizes *s = sizes_of(v);
     void *gemm = gg__scratch(v, worker);
     char *col = (char *)gemm + gg_gemm_scratch();
     const int64_t P = s->OH * s->OW, R = columns_rows(s), O = s->O / s->groups, b = v->n * width(v);
@@ -198,48 +301,76 @@ static void conv_dw_parts(gg_var *v, int64_t first, int64_t last, int worker)
     }
 }
 
+/* The same by moving x about: a part is (C k, O) for each group. */
+static void moved_dw_parts(gg_var *v, int64_t first, int64_t last, int worker)
+{
+    const plan *p = v->plan;
+    const sizes *s = &p->s;
+    const int64_t R = columns_rows(s), O = s->O / s->groups, w = width(v), b = v->n * w;
+    char *image_ = gg__scratch(v, worker), *panel = image_ + (border_size(&p->b, s) + BEYOND - 1) / BEYOND * BEYOND * w;
+    for (int64_t part = first; part < last; part++) {
+        char *sum = (char *)v->parts + part * b;
+        memset(sum, 0, (size_t)b);
+        for (int64_t n = s->N * part / PARTS; n < s->N * (part + 1) / PARTS; n++)
+            for (int64_t q = 0; q < s->groups; q++) {
+                put_in_border(v, p, image_, image(v->in[0], s, n, q));
+                v->g->loops->gemm_shifts_over(sum + q * O * R * w, O, image_, p->at, p->b.width, result(v->in[1], s, n, q), s->OH, s->OW, R, O, panel);
+            }
+    }
+}
+
 gg_status gg__run_conv(gg_var *v)
 {
-    const sizes *s = v->plan;
+    const sizes *s = sizes_of(v);
     gg__split(v, s->N, s->OH * s->OW * columns_rows(s) * (s->O / 8 + 1), conv_images);
     return GG_OK;
 }
 
 gg_status gg__run_conv_dx(gg_var *v)
 {
-    const sizes *s = v->plan;
+    const sizes *s = sizes_of(v);
+    if (((const plan *)v->plan)->moved)
+        turn_filter(v);
     gg__split(v, s->N, s->OH * s->OW * columns_rows(s) * (s->O / 8 + 1), conv_dx_images);
     return GG_OK;
 }
 
 gg_status gg__run_conv_dw(gg_var *v)
 {
-    const sizes *s = v->plan;
-    gg__split(v, PARTS, (s->N / PARTS + 1) * s->OH * s->OW * columns_rows(s) * (s->O / 8 + 1), conv_dw_parts);
-    v->g->loops->fill(v->data, 0, v->n);
-    for (int64_t part = 0; part < PARTS; part++)
-        v->g->loops->add_to(v->data, (const char *)v->parts + part * v->n * width(v), v->n);
+    const sizes *s = sizes_of(v);
+    const gg__loops *l = v->g->loops;
+    const bool moved = ((const plan *)v->plan)->moved;
+    const int64_t R = columns_rows(s), O = s->O / s->groups, w = width(v);
+    gg__split(v, PARTS, (s->N / PARTS + 1) * s->OH * s->OW * columns_rows(s) * (s->O / 8 + 1), moved ? moved_dw_parts : conv_dw_parts);
+    char *sum = moved ? v->parts : v->data;
+    if (!moved)
+        l->fill(sum, 0, v->n);
+    for (int64_t part = moved; part < PARTS; part++)
+        l->add_to(sum, (const char *)v->parts + part * v->n * w, v->n);
+    for (int64_t q = 0; q < s->groups && moved; q++)
+        for (int64_t o = 0; o < O; o++)
+            l->copy((char *)v->data + (q * O + o) * R * w, sum + (q * O * R + o) * w, O, R);
     return GG_OK;
 }
 
 /* --- gradients: each product's are the two others --------------------------------------------------------------------------------------------- */
 void gg__gradient_conv(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d)
 {
-    const sizes *s = v->plan;
+    const sizes *s = sizes_of(v);
     d_in[0] = wanted[0] ? node(v->g, GG__OP_CONV_DX, shape_x(s), d, v->in[1], s) : NULL;
     d_in[1] = wanted[1] ? node(v->g, GG__OP_CONV_DW, shape_w(s), v->in[0], d, s) : NULL;
 }
 
 void gg__gradient_conv_dx(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d)
 {
-    const sizes *s = v->plan;
+    const sizes *s = sizes_of(v);
     d_in[0] = wanted[0] ? node(v->g, GG__OP_CONV, shape_y(s), d, v->in[1], s) : NULL;
     d_in[1] = wanted[1] ? node(v->g, GG__OP_CONV_DW, shape_w(s), d, v->in[0], s) : NULL;
 }
 
 void gg__gradient_conv_dw(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d)
 {
-    const sizes *s = v->plan;
+    const sizes *s = sizes_of(v);
     d_in[0] = wanted[0] ? node(v->g, GG__OP_CONV_DX, shape_x(s), v->in[1], d, s) : NULL;
     d_in[1] = wanted[1] ? node(v->g, GG__OP_CONV, shape_y(s), v->in[0], d, s) : NULL;
 }

@@ -341,6 +341,18 @@ static void NAME(gemm_from)(void *C, int64_t ldc, const void *from, int64_t ldf,
 static void NAME(gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last) { NAME(gg_gemm_pack)(to, B, b, N, K, first, last); }
 static void NAME(dots)(void *y, const void *B, int64_t ldb, const void *x, const void *bias, int64_t N, int64_t K) { NAME(gg_dots)(y, B, ldb, x, bias, N, K); }
 
+static void NAME(gemm_shifts)(void *C, int64_t ldc, const void *A, gg_strides a, const void *X, const int64_t *at, int64_t M, int64_t N, int64_t K)
+{
+    NAME(gg_gemm_shifts)(C, ldc, A, a, X, at, M, N, K);
+}
+
+static void NAME(gemm_shifts_over)(void *C, int64_t ldc, const void *X, const int64_t *at, int64_t below, const void *D, int64_t height, int64_t width, int64_t M, int64_t N, void *panel)
+{
+    NAME(gg_gemm_shifts_over)(C, ldc, X, at, below, D, height, width, M, N, panel);
+}
+
+static void NAME(copy_lines)(void *y, int64_t ldy, const void *x, int64_t ldx, int64_t rows, int64_t n) { NAME(gg_copy_lines)(y, ldy, x, ldx, rows, n); }
+
 static bool NAME(all_finite)(const void *px, int64_t n)
 {
     const T *x = px;
@@ -574,7 +586,8 @@ static const gg__loops NAME(loops) = {
     .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
     .lstm_cell = NAME(lstm_cell), .lstm_cell_da = NAME(lstm_cell_da), .lstm_cell_dc = NAME(lstm_cell_dc), .lstm_hidden = NAME(lstm_hidden),
     .lstm_hidden_da = NAME(lstm_hidden_da), .lstm_hidden_dc = NAME(lstm_hidden_dc), .gru_cell = NAME(gru_cell), .gru_cell_dx = NAME(gru_cell_dx), .gru_cell_dy = NAME(gru_cell_dy),
-    .gru_cell_dh = NAME(gru_cell_dh), .gemm_from = NAME(gemm_from), .gemm_pack = NAME(gemm_pack), .dots = NAME(dots), .larger = NAME(larger), .halve = NAME(halve), .halve_grad = NAME(halve_grad),
+    .gru_cell_dh = NAME(gru_cell_dh), .gemm_from = NAME(gemm_from), .gemm_pack = NAME(gemm_pack), .dots = NAME(dots),
+    .gemm_shifts = NAME(gemm_shifts), .gemm_shifts_over = NAME(gemm_shifts_over), .copy_lines = NAME(copy_lines), .larger = NAME(larger), .halve = NAME(halve), .halve_grad = NAME(halve_grad),
     .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),
     .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd), .adam = NAME(adam), .rmsprop = NAME(rmsprop),
     .adagrad = NAME(adagrad), .rprop = NAME(rprop),

@@ -45,6 +45,25 @@ void gg_gemm_from_f64(double *C, int64_t ldc, const double *from, int64_t ldf, c
 void gg_gemm_pack_f64(double *to, const double *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last) { best()->pack_f64(to, B, b, N, K, first, last); }
 void gg_dots_f64(double *y, const double *B, int64_t ldb, const double *x, const double *bias, int64_t N, int64_t K) { best()->dots_f64(y, B, ldb, x, bias, N, K); }
 
+void gg_gemm_shifts_f32(float *C, int64_t ldc, const float *A, gg_strides a, const float *X, const int64_t *at, int64_t M, int64_t N, int64_t K)
+{
+    best()->shifts_f32(C, ldc, A, a, X, at, M, N, K);
+}
+void gg_gemm_shifts_over_f32(float *C, int64_t ldc, const float *X, const int64_t *at, int64_t below, const float *D, int64_t height, int64_t width, int64_t M, int64_t N, float *panel)
+{
+    best()->shifts_over_f32(C, ldc, X, at, below, D, height, width, M, N, panel);
+}
+void gg_copy_lines_f32(float *y, int64_t ldy, const float *x, int64_t ldx, int64_t rows, int64_t n) { best()->copy_lines_f32(y, ldy, x, ldx, rows, n); }
+void gg_gemm_shifts_f64(double *C, int64_t ldc, const double *A, gg_strides a, const double *X, const int64_t *at, int64_t M, int64_t N, int64_t K)
+{
+    best()->shifts_f64(C, ldc, A, a, X, at, M, N, K);
+}
+void gg_gemm_shifts_over_f64(double *C, int64_t ldc, const double *X, const int64_t *at, int64_t below, const double *D, int64_t height, int64_t width, int64_t M, int64_t N, double *panel)
+{
+    best()->shifts_over_f64(C, ldc, X, at, below, D, height, width, M, N, panel);
+}
+void gg_copy_lines_f64(double *y, int64_t ldy, const double *x, int64_t ldx, int64_t rows, int64_t n) { best()->copy_lines_f64(y, ldy, x, ldx, rows, n); }
+
 int64_t gg_gemm_packed(int64_t N, int64_t K) { return (N + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS * GG_GEMM_COLUMNS * K; }
 size_t gg_gemm_scratch(void) { return sizeof(double) * (GG__GEMM_K * GG__GEMM_N + GG__GEMM_K * GG__GEMM_M); }
 

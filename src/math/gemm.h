@@ -36,6 +36,20 @@ void gg_gemm_pack_f64(double *to, const double *B, gg_strides b, int64_t N, int6
 void gg_dots_f32(float *y, const float *B, int64_t ldb, const float *x, const float *bias, int64_t N, int64_t K);
 void gg_dots_f64(double *y, const double *B, int64_t ldb, const double *x, const double *bias, int64_t N, int64_t K);
 
+/* Products with an image moved about, which need no table of its patches. X: the image with its border, lines `below` numbers apart; at: where in it
+ * each move begins.
+ * shifts: C[m, q] = sum_k A[m, k] X[at[k] + q] for q in [0, N), N a multiple of GG_GEMM_COLUMNS; X[at[k] + N - 1] is read.
+ * shifts_over: C[m, n] += sum_{y < height, x < width} X[at[m] + y below + x] D[n, y, x]; D contiguous; panel: GG_GEMM_COLUMNS height width numbers.
+ * Sums over k in blocks of 256, over places in one, in rising order. */
+void gg_gemm_shifts_f32(float *C, int64_t ldc, const float *A, gg_strides a, const float *X, const int64_t *at, int64_t M, int64_t N, int64_t K);
+void gg_gemm_shifts_f64(double *C, int64_t ldc, const double *A, gg_strides a, const double *X, const int64_t *at, int64_t M, int64_t N, int64_t K);
+void gg_gemm_shifts_over_f32(float *C, int64_t ldc, const float *X, const int64_t *at, int64_t below, const float *D, int64_t height, int64_t width, int64_t M, int64_t N, float *panel);
+void gg_gemm_shifts_over_f64(double *C, int64_t ldc, const double *X, const int64_t *at, int64_t below, const double *D, int64_t height, int64_t width, int64_t M, int64_t N,
+                             double *panel);
+/* Rows of n numbers from lines ldx apart to lines ldy apart. */
+void gg_copy_lines_f32(float *y, int64_t ldy, const float *x, int64_t ldx, int64_t rows, int64_t n);
+void gg_copy_lines_f64(double *y, int64_t ldy, const double *x, int64_t ldx, int64_t rows, int64_t n);
+
 /* The twin: sums in double. */
 void gg_naive_gemm_f32(float *C, int64_t ldc, const float *A, gg_strides a, const float *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add);
 #endif

@@ -26,30 +26,16 @@ static inline __attribute__((always_inline)) void NAME(put_part)(T *p, NAME(v) x
 #ifdef PUT_PART
     PUT_PART(p, x, n);
 #else
-    T b[LANES];
-    *(NAME(vu) *)b = (NAME(vu))x;
-    memcpy(p, b, (size_t)n * sizeof *p);
+    for (int64_t i = 0; i < LANES; i++)
+        if (i < n)
+            p[i] = x[i];
 #endif
 }
 
-/* rows x (vectors * LANES) of C, over k in [0, K). last: numbers of the last vector that exist. from: what is added, or NULL. */
-static inline __attribute__((always_inline)) void NAME(tile)(const int rows, const int vectors, int64_t last, T *C, int64_t ldc, const T *from, int64_t ldf, const T *A,
-                                                             gg_strides a, const T *B, int64_t ldb, int64_t K)
+/* What a tile of rows x (vectors * LANES) of C ends with. last: numbers of the last vector that exist. from: what is added, or NULL. */
+static inline __attribute__((always_inline)) void NAME(put_tile)(const int rows, const int vectors, int64_t last, T *C, int64_t ldc, const T *from, int64_t ldf,
+                                                                 NAME(v) sum[GEMM_ROWS][2])
 {
-    NAME(v) sum[GEMM_ROWS][2];
-    for (int r = 0; r < rows; r++)
-        for (int j = 0; j < vectors; j++)
-            sum[r][j] = (NAME(v)){0};
-    for (int64_t k = 0; k < K; k++) {
-        NAME(v) b[2];
-        for (int j = 0; j < vectors; j++)
-            b[j] = (NAME(v)) * (const NAME(vu) *)(B + k * ldb + j * LANES);
-        for (int r = 0; r < rows; r++) {
-            const NAME(v) x = A[r * a.row + k * a.column] - (NAME(v)){0};
-            for (int j = 0; j < vectors; j++)
-                sum[r][j] = VFMA(x, b[j], sum[r][j]);
-        }
-    }
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < vectors; j++) {
             T *c = C + r * ldc + j * LANES;
@@ -66,28 +52,101 @@ static inline __attribute__((always_inline)) void NAME(tile)(const int rows, con
         }
 }
 
-static void NAME(tiles)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *from, int64_t ldf, const T *A, gg_strides a, const T *B, int64_t ldb, int64_t K)
+/* rows x (vectors * LANES) of C, over k in [0, K). at: where row k of B begins, or NULL: at k * ldb. */
+static inline __attribute__((always_inline)) void NAME(tile)(const int rows, const int vectors, int64_t last, T *C, int64_t ldc, const T *from, int64_t ldf, const T *A,
+                                                             gg_strides a, const T *B, int64_t ldb, const int64_t *at, int64_t K)
+{
+    NAME(v) sum[GEMM_ROWS][2];
+    for (int r = 0; r < rows; r++)
+        for (int j = 0; j < vectors; j++)
+            sum[r][j] = (NAME(v)){0};
+    for (int64_t k = 0; k < K; k++) {
+        const T *Bk = B + (at ? at[k] : k * ldb);
+        NAME(v) b[2];
+        for (int j = 0; j < vectors; j++)
+            b[j] = (NAME(v)) * (const NAME(vu) *)(Bk + j * LANES);
+        for (int r = 0; r < rows; r++) {
+            const NAME(v) x = A[r * a.row + k * a.column] - (NAME(v)){0};
+            for (int j = 0; j < vectors; j++)
+                sum[r][j] = VFMA(x, b[j], sum[r][j]);
+        }
+    }
+    NAME(put_tile)(rows, vectors, last, C, ldc, from, ldf, sum);
+}
+
+/* A tile of sums over the places (y, x) of an image: row r of A is X + at[r], moved by `below` a line; B is a panel (height * width, 2 LANES). */
+static inline __attribute__((always_inline)) void NAME(tile_over)(const int rows, const int vectors, int64_t last, T *C, int64_t ldc, const T *X, const int64_t *at, int64_t below,
+                                                                  int64_t height, int64_t width, const T *B)
+{
+    NAME(v) sum[GEMM_ROWS][2];
+    const T *a[GEMM_ROWS];
+    for (int r = 0; r < rows; r++) {
+        a[r] = X + at[r];
+        for (int j = 0; j < vectors; j++)
+            sum[r][j] = (NAME(v)){0};
+    }
+    for (int64_t y = 0; y < height; y++)
+        for (int64_t x = y * below; x < y * below + width; x++, B += 2 * LANES) {
+            NAME(v) b[2];
+            for (int j = 0; j < vectors; j++)
+                b[j] = (NAME(v)) * (const NAME(vu) *)(B + j * LANES);
+            for (int r = 0; r < rows; r++) {
+                const NAME(v) ar = a[r][x] - (NAME(v)){0};
+                for (int j = 0; j < vectors; j++)
+                    sum[r][j] = VFMA(ar, b[j], sum[r][j]);
+            }
+        }
+    NAME(put_tile)(rows, vectors, last, C, ldc, C, ldc, sum);
+}
+
+#if GEMM_ROWS > 6
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#elif GEMM_ROWS > 4
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#else
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4)
+#endif
+/* Tiles of one height rather than a low one at the end, which would wait for its own sums. */
+static inline int64_t NAME(height)(int64_t M)
+{
+    const int64_t tiles = (M + GEMM_ROWS - 1) / GEMM_ROWS;
+    return (M + tiles - 1) / tiles;
+}
+
+static void NAME(tiles)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *from, int64_t ldf, const T *A, gg_strides a, const T *B, int64_t ldb, const int64_t *at, int64_t K)
 {
     const bool two = n > LANES;
     const int64_t last = two ? n - LANES : n;
-#define CASE(r)                                                             \
-    case r:                                                                 \
-        if (two)                                                            \
-            NAME(tile)(r, 2, last, C, ldc, from, ldf, A, a, B, ldb, K);     \
-        else                                                                \
-            NAME(tile)(r, 1, last, C, ldc, from, ldf, A, a, B, ldb, K);     \
+#define CASE(r)                                                                 \
+    case r:                                                                     \
+        if (at)                                                                 \
+            NAME(tile)(r, 2, LANES, C, ldc, from, ldf, A, a, B, 0, at, K);      \
+        else if (two)                                                           \
+            NAME(tile)(r, 2, last, C, ldc, from, ldf, A, a, B, ldb, NULL, K);   \
+        else                                                                    \
+            NAME(tile)(r, 1, last, C, ldc, from, ldf, A, a, B, ldb, NULL, K);   \
         break;
     switch (rows) {
-        CASE(1) CASE(2) CASE(3) CASE(4)
-#if GEMM_ROWS > 4
-        CASE(5) CASE(6)
-#endif
-#if GEMM_ROWS > 6
-        CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
-#endif
+        EACH_HEIGHT(CASE)
     }
 #undef CASE
 }
+
+static void NAME(tiles_over)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *X, const int64_t *at, int64_t below, int64_t height, int64_t width, const T *B)
+{
+#define CASE(r)                                                                             \
+    case r:                                                                                 \
+        if (n > LANES)                                                                      \
+            NAME(tile_over)(r, 2, n - LANES, C, ldc, X, at, below, height, width, B);       \
+        else                                                                                \
+            NAME(tile_over)(r, 1, n, C, ldc, X, at, below, height, width, B);               \
+        break;
+    switch (rows) {
+        EACH_HEIGHT(CASE)
+    }
+#undef CASE
+}
+#undef EACH_HEIGHT
 
 /* n columns of B that lie along memory, `stride` apart, rows [0, k), to (k, 2 LANES) of a panel; n, k <= LANES: log2(LANES) rounds of
  * interleaving the first half of the vectors with the second turn rows into columns. */
@@ -199,17 +258,52 @@ static void NAME(gemm)(T *C, int64_t ldc, const T *from, int64_t ldf, const T *A
                     const bool panel = packed || copy_all || n % LANES;
                     const T *Bj = packed ? packed + k0 * wide + (n0 + j) * nk : panel ? packed_b + j * nk : Bk + j;
                     const int64_t ldb = panel ? 2 * LANES : b.row;
-                    /* tiles of one height rather than a low one at the end, which would wait for its own sums */
-                    const int64_t high = copy_a ? GEMM_ROWS : (nm + (nm + GEMM_ROWS - 1) / GEMM_ROWS - 1) / ((nm + GEMM_ROWS - 1) / GEMM_ROWS);
+                    const int64_t high = copy_a ? GEMM_ROWS : NAME(height)(nm);
                     for (int64_t r = 0; r < nm; r += high) {
                         T *c = C + (m0 + r) * ldc + n0 + j;
                         const T *f = k0 > 0 ? c : from ? from + (m0 + r) * ldf + n0 + j : NULL;
                         NAME(tiles)(nm - r < high ? nm - r : high, n, c, ldc, f, k0 > 0 ? ldc : ldf, copy_a ? packed_a + r * nk : Am + r * a.row,
-                                    copy_a ? (gg_strides){1, GEMM_ROWS} : a, Bj, ldb, nk);
+                                    copy_a ? (gg_strides){1, GEMM_ROWS} : a, Bj, ldb, NULL, nk);
                     }
                 }
             }
         }
+    }
+}
+
+/* C[m, q] = sum over k of A[m, k] X[at[k] + q], q in [0, N), N whole panels */
+static void NAME(shifts)(T *C, int64_t ldc, const T *A, gg_strides a, const T *X, const int64_t *at, int64_t M, int64_t N, int64_t K)
+{
+    const int64_t high = NAME(height)(M);
+    for (int64_t k0 = 0; k0 < K; k0 += GG__GEMM_K)
+        for (int64_t q = 0; q < N; q += 2 * LANES)
+            for (int64_t m = 0; m < M; m += high) {
+                T *c = C + m * ldc + q;
+                NAME(tiles)(M - m < high ? M - m : high, 2 * LANES, c, ldc, k0 ? c : NULL, ldc, A + m * a.row + k0 * a.column, a, X + q, 0, at + k0, K - k0 < GG__GEMM_K ? K - k0 : GG__GEMM_K);
+            }
+}
+
+/* C[m, n] += sum over (y, x) of X[at[m] + y below + x] D[n, (y, x)] */
+static void NAME(shifts_over)(T *C, int64_t ldc, const T *X, const int64_t *at, int64_t below, const T *D, int64_t height, int64_t width, int64_t M, int64_t N, T *panel)
+{
+    const int64_t high = NAME(height)(M), P = height * width;
+    for (int64_t n = 0; n < N; n += 2 * LANES) {
+        const int64_t here = N - n < 2 * LANES ? N - n : 2 * LANES;
+        NAME(pack_b)(panel, D + n * P, (gg_strides){1, P}, here, P);
+        for (int64_t m = 0; m < M; m += high)
+            NAME(tiles_over)(M - m < high ? M - m : high, here, C + m * ldc + n, ldc, X, at + m, below, height, width, panel);
+    }
+}
+
+/* Rows of n numbers from lines `ldx` apart to lines `ldy` apart. */
+static void NAME(copy_lines)(T *y, int64_t ldy, const T *x, int64_t ldx, int64_t rows, int64_t n)
+{
+    const int64_t whole = n / LANES * LANES;
+    for (int64_t r = 0; r < rows; r++, y += ldy, x += ldx) {
+        for (int64_t i = 0; i < whole; i += LANES)
+            *(NAME(vu) *)(y + i) = *(const NAME(vu) *)(x + i);
+        if (whole < n)
+            NAME(put_part)(y + whole, NAME(part)(x + whole, n - whole), n - whole);
     }
 }
 
