@@ -67,9 +67,9 @@ static void say_counts(gg_str *out, const gg_claims *c)
 /* What this run did not compute itself, because one before it did. */
 static void say_kept(gg_str *out, const gg__lab *lab)
 {
-    if (lab->n_kept || lab->n_losses_kept)
-        gg_str_printf(out, " (features of %lld documents and %lld losses found in %s, from a run of this version with the same model and documents)",
-                      (long long)lab->n_kept, (long long)lab->n_losses_kept, lab->work);
+    if (lab->n_kept || lab->n_losses_kept || lab->n_models_kept)
+        gg_str_printf(out, " (features of %lld documents and %lld losses, %lld trained models, found in %s, from a run of this version with the same model and documents)",
+                      (long long)lab->n_kept, (long long)lab->n_losses_kept, (long long)lab->n_models_kept, lab->work);
 }
 
 static gg_status command_line(gg_str *out, int argc, char **argv)
@@ -126,10 +126,11 @@ static gg_status print_json(const gg__lab *lab, double seconds)
     json_t *pool = json_array();
     for (int i = 0; i < lab->pool.n; i++)
         json_array_append_new(pool, json_string(lab->pool.at[i]));
-    json_t *j = json_pack("{ss ss s{ss ss} s{so sI si ss} sI sI sb sf s{sI sI} so si si si}", "system", "nag", "version", gg_version(), "model", "name",
+    json_t *j = json_pack("{ss ss s{ss ss} s{so sI si ss} sI sI sb sf s{sI sI sI} so si si si}", "system", "nag", "version", gg_version(), "model", "name",
                           gg_model_describe(lab->m)->name, "sha256", hash, "pool", "paths", pool, "documents", (json_int_t)lab->n, "domains", lab->n_labels, "label_column",
                           lab->label_column, "seed", (json_int_t)gg_context_seed(lab->ctx), "seeds", (json_int_t)lab->n_seeds, "quick", (int)lab->quick, "seconds",
-                          seconds, "found_in_work", "features", (json_int_t)lab->n_kept, "losses", (json_int_t)lab->n_losses_kept, "parts", gg_claims_json(lab->claims), "held", gg_claims_count(lab->claims, GG_HELD), "not_held",
+                          seconds, "found_in_work", "features", (json_int_t)lab->n_kept, "losses", (json_int_t)lab->n_losses_kept, "models",
+                          (json_int_t)lab->n_models_kept, "parts", gg_claims_json(lab->claims), "held", gg_claims_count(lab->claims, GG_HELD), "not_held",
                           gg_claims_count(lab->claims, GG_NOT_HELD), "not_tried", gg_claims_count(lab->claims, GG_NOT_TRIED));
     const bool written = j && json_dumpf(j, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF && fflush(stdout) == 0;
     json_decref(j);
@@ -204,7 +205,7 @@ int gg_nag_reproduce(int argc, char **argv)
         {NULL, "steps", GG_OPT_INT, &lab.steps, "N", "training steps of utility's language models (150; quick: 60)", NULL, false, 5, 1e6},
         {NULL, "distinct", GG_OPT_TEXT, &lab.distinct, "LIST", "domains that differ in kind, which discrimination also clusters alone", NULL, false, 0, 0},
         {"Output", "report", GG_OPT_TEXT, &lab.report, "DIR", "plots (PNG, SVG) and report.html into this folder", NULL, false, 0, 0},
-        {NULL, "work", GG_OPT_TEXT, &lab.work, "DIR", "keep features and losses there: the same command, stopped or killed, goes on", NULL, false, 0, 0},
+        {NULL, "work", GG_OPT_TEXT, &lab.work, "DIR", "keep features, losses and results of models there: the same command, stopped or killed, goes on", NULL, false, 0, 0},
     };
     gg_command c = {.name = "reproduce nag",
                     .sentence = "Computes the paper's claims anew: claim, the paper's figure, ours, held or not.",

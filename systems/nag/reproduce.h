@@ -59,6 +59,7 @@ typedef struct gg__lab {
     int n_memos;
     gg__lab_memo *memo;
     int64_t n_losses_kept, n_losses_run;
+    int64_t n_models_kept;     /* of utility, from the work folder */
 } gg__lab;
 
 /* --- the parts: each begins its part of the claims and adds its rows -------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  *     WORK/KEY.nag              features of up, K = 20: shorter lists are their beginnings
  *     WORK/KEY.final.npy        mean activity after the last norm, of the same pass
  *     WORK/KEY.losses.json      see reproduce_losses.c
+ *     WORK/KEY.utility.json     see reproduce_utility.c
  * KEY is a hash of golgi's version, the model, the options and every token of the pool, so what is found there is what this run would compute. The
  * files are written whole after every CHUNK documents: a run that was stopped or killed goes on there.
  */

@@ -3,13 +3,18 @@
  * and judged on the part set aside of the target's domain, and of the others.
  *
  * The paper's own experiment (1.2B parameters, 30B tokens, accuracy of benchmarks) is out of reach of two cores; the question is the same.
- * Runs are independent, one thread each: as many side by side as there are threads.
+ * Runs are independent, one thread each: as many side by side as there are threads. With a work folder each is remembered:
+ *
+ *     WORK/KEY.utility.json     {"<seed> <domain> <method> <steps>": [the looks, and the losses on the target's domain, the second's, the others]}
  */
 #include "systems/nag/reproduce.h"
 #include "systems/nag/ngrams.h"
+#include "base/file.h"
 #include <golgi/lm.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { TARGETS = 5, K = 10, LOOKS = 5, CONTEXT = 128 };
 enum { RANDOM, FREQUENCY, CONTRAST, NGRAMS, EMBEDDING, MIXTURE, METHODS };
@@ -36,6 +41,9 @@ typedef struct study {
     int64_t n_trials, n_labels, steps;
     int64_t **chosen, *n_chosen;      /* (n_trials, METHODS) */
     outcome *outcome;                 /* (n_trials, METHODS) */
+    bool *known;                      /* (n_trials, METHODS) */
+    json_t *memo;                     /* the work folder's file; NULL: none */
+    pthread_mutex_t writing;
 } study;
 
 /* --- texts ---------------------------------------------------------------------------------------------------------------------------------- */
@@ -213,6 +221,86 @@ static gg_status choose(study *st, const trial *t, int method, int64_t **out, in
     return s;
 }
 
+/* --- the work folder ----------------------------------------------------------------------------------------------------------------------------------- */
+enum { NUMBERS = LOOKS + 3 };
+
+static void name_of(char name[64], const study *st, int64_t i)
+{
+    const trial *t = &st->trial[i / METHODS];
+    snprintf(name, 64, "%llu %d %d %lld", (unsigned long long)t->seed, t->label, (int)(i % METHODS), (long long)st->steps);
+}
+
+/* A file that is no such list is left alone and overwritten in the end. */
+static gg_status remember(study *st)
+{
+    gg__lab *lab = st->lab;
+    gg_str path;
+    char *text = NULL;
+    size_t n = 0;
+    if (!lab->work)
+        return GG_OK;
+    GG_TRY(gg__lab_work_path(&path, lab, "utility.json"));
+    if (gg_file_exists(path.data) && gg_file_read(&text, &n, lab->ctx, path.data) == GG_OK)
+        st->memo = json_loadb(text, n, 0, NULL);
+    gg_drop(lab->ctx, text);
+    gg_str_free(&path);
+    if (!json_is_object(st->memo)) {
+        json_decref(st->memo);
+        if (!(st->memo = json_object()))
+            return gg_fail(lab->ctx, GG_ENOMEM, "out of memory (the models trained)");
+    }
+    for (int64_t i = 0; i < st->n_trials * METHODS; i++) {
+        char name[64];
+        name_of(name, st, i);
+        const json_t *x = json_object_get(st->memo, name);
+        bool whole = json_array_size(x) == NUMBERS;
+        for (size_t k = 0; whole && k < NUMBERS; k++)
+            whole = json_is_real(json_array_get(x, k));
+        if (!whole)
+            continue;
+        outcome *o = &st->outcome[i];
+        for (size_t k = 0; k < LOOKS; k++)
+            o->look[k] = json_real_value(json_array_get(x, k));
+        o->target = json_real_value(json_array_get(x, LOOKS));
+        o->second = json_real_value(json_array_get(x, LOOKS + 1));
+        o->off = json_real_value(json_array_get(x, LOOKS + 2));
+        st->known[i] = true;
+        lab->n_models_kept++;
+    }
+    return GG_OK;
+}
+
+static gg_status write_memo(const study *st)
+{
+    gg__lab *lab = st->lab;
+    gg_str path;
+    GG_TRY(gg__lab_work_path(&path, lab, "utility.json"));
+    char *text = json_dumps(st->memo, JSON_INDENT(0) | JSON_REAL_PRECISION(17));
+    gg_status s = text ? gg_file_mkdirs(lab->ctx, lab->work) : gg_fail(lab->ctx, GG_ENOMEM, "out of memory (the models trained)");
+    if (s == GG_OK)
+        s = gg_file_write(lab->ctx, path.data, text, strlen(text));
+    free(text);
+    gg_str_free(&path);
+    return s;
+}
+
+static gg_status keep(study *st, int64_t i)
+{
+    const outcome *o = &st->outcome[i];
+    const double rest[3] = {o->target, o->second, o->off};
+    char name[64];
+    if (!st->memo)
+        return GG_OK;
+    name_of(name, st, i);
+    pthread_mutex_lock(&st->writing);
+    json_t *x = json_array();
+    for (int k = 0; k < NUMBERS; k++)
+        json_array_append_new(x, json_real(k < LOOKS ? o->look[k] : rest[k - LOOKS]));
+    const gg_status s = json_array_size(x) == NUMBERS && json_object_set_new(st->memo, name, x) == 0 ? write_memo(st) : gg_fail(st->lab->ctx, GG_ENOMEM, "out of memory (the models trained)");
+    pthread_mutex_unlock(&st->writing);
+    return s;
+}
+
 /* --- training ---------------------------------------------------------------------------------------------------------------------------------------- */
 typedef struct watch {
     outcome *out;
@@ -256,6 +344,10 @@ static gg_status run_one(void *user, int64_t i, int worker)
     int32_t *token = NULL, *val = NULL;
     int64_t n, n_val;
     watch w = {.out = out};
+    if (st->known[i]) {
+        gg_progress_add(lab->progress, 1);
+        return GG_OK;
+    }
     gg_status s = join(&token, &n, st, st->chosen[i], st->n_chosen[i]);
     if (s == GG_OK)
         s = join(&val, &n_val, st, t->aside + t->first[t->label], t->first[t->label + 1] - t->first[t->label]);
@@ -268,6 +360,8 @@ static gg_status run_one(void *user, int64_t i, int worker)
         out->target = r.val_loss;
     if (s == GG_OK && (s = judge(&out->second, st, lm, t, t->second, t->second + 1, -1)) == GG_OK)
         s = judge(&out->off, st, lm, t, 0, lab->n_labels, t->label);
+    if (s == GG_OK)
+        s = keep(st, i);
     gg_lm_free(lm);
     gg_drop(lab->ctx, token);
     gg_drop(lab->ctx, val);
@@ -297,48 +391,59 @@ static void read_seeds(double *value, const study *st, reading f)
 
 static double random_target(const outcome *o) { return o[RANDOM].target; }
 
+static double mean(const double *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i] / (double)n;
+    return sum;
+}
+
 static double spread(const double *x, int64_t n)
 {
-    double mean = 0, square = 0;
+    double m = mean(x, n), square = 0;
     for (int64_t i = 0; i < n; i++)
-        mean += x[i] / (double)n;
-    for (int64_t i = 0; i < n; i++)
-        square += (x[i] - mean) * (x[i] - mean);
+        square += (x[i] - m) * (x[i] - m);
     return n > 1 ? sqrt(square / (double)(n - 1)) : NAN;
 }
 
-static void mean_losses(double target[METHODS], double off[METHODS], const study *st)
+/* Of each method the loss on the target's domain (off: on the others), mean over the domains: value (METHODS, n_seeds). */
+static void read_methods(double *value, const study *st, bool off)
 {
-    for (int m = 0; m < METHODS; m++) {
-        target[m] = off[m] = 0;
-        for (int64_t i = 0; i < st->n_trials; i++) {
-            target[m] += st->outcome[i * METHODS + m].target / (double)st->n_trials;
-            off[m] += st->outcome[i * METHODS + m].off / (double)st->n_trials;
+    const int64_t S = st->lab->n_seeds;
+    for (int m = 0; m < METHODS; m++)
+        for (int64_t seed = 0; seed < S; seed++) {
+            value[m * S + seed] = 0;
+            for (int64_t l = 0; l < st->n_labels; l++) {
+                const outcome *o = &st->outcome[(seed * st->n_labels + l) * METHODS + m];
+                value[m * S + seed] += (off ? o->off : o->target) / (double)st->n_labels;
+            }
         }
-    }
 }
 
 static gg_status tell(study *st)
 {
     gg__lab *lab = st->lab;
     const int64_t S = lab->n_seeds;
-    char about[200], note[320];
-    double target[METHODS], off[METHODS], *value = gg_arena_alloc(&lab->arena, gg_mul(S, (int64_t)sizeof *value)), *chance = gg_arena_alloc(&lab->arena, gg_mul(S, (int64_t)sizeof *chance));
-    if (!value || !chance)
+    char about[200], note[480];
+    double *value = gg_arena_alloc(&lab->arena, gg_mul(S, (int64_t)sizeof *value)), *chance = gg_arena_alloc(&lab->arena, gg_mul(S, (int64_t)sizeof *chance));
+    double *target = gg_arena_alloc(&lab->arena, gg_mul(METHODS * S, (int64_t)sizeof *target)), *off = gg_arena_alloc(&lab->arena, gg_mul(METHODS * S, (int64_t)sizeof *off));
+    if (!value || !chance || !target || !off)
         return GG_ENOMEM;
-    mean_losses(target, off, st);
+    read_methods(target, st, false);
+    read_methods(off, st, true);
     snprintf(about, sizeof about, "language models of 1 million parameters, %lld steps on a fifth of the tokens chosen for %d targets; loss in nats a byte on documents set aside, %lld domains",
              (long long)st->steps, TARGETS, (long long)st->n_labels);
     GG_TRY(gg_claims_part(lab->claims, "utility", about));
-    size_t at = (size_t)snprintf(note, sizeof note, "mean loss on the target's domain (elsewhere):");
-    for (int m = 0; m < METHODS; m++)
-        at += (size_t)snprintf(note + at, sizeof note - at, "%s %s %.3f (%.3f)", m ? "," : "", method_name[m], target[m], off[m]);
+    size_t at = (size_t)snprintf(note, sizeof note, "mean loss on the target's domain (elsewhere)%s:", S > 1 ? ", +- over seeds" : "");
+    for (int m = 0; m < METHODS && at < sizeof note; m++) {
+        const double *x = target + m * S, *y = off + m * S;
+        at += S > 1 ? (size_t)snprintf(note + at, sizeof note - at, "%s %s %.3f +- %.3f (%.3f +- %.3f)", m ? "," : "", method_name[m], mean(x, S), spread(x, S), mean(y, S), spread(y, S))
+                    : (size_t)snprintf(note + at, sizeof note - at, "%s %s %.3f (%.3f)", m ? "," : "", method_name[m], mean(x, S), mean(y, S));
+    }
     read_seeds(value, st, gain_frequency);
     read_seeds(chance, st, random_target);
-    double in_sd = 0;
-    for (int64_t i = 0; i < S; i++)
-        in_sd += value[i] / (double)S;
-    in_sd /= spread(chance, S);
+    const double in_sd = mean(value, S) / spread(chance, S);
     GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "a model trained on NAG's choice knows the target's domain better than one trained on a random choice: loss gained",
                                                   .paper = "4.9 points of accuracy (49.8 against 44.9)", .unit = "nats a byte", .over = "seeds", .relation = GG_MORE_THAN, .bound = 0, .note = note},
                          value, S));
@@ -364,6 +469,24 @@ static gg_status tell(study *st)
                                                   .relation = GG_MORE_THAN, .bound = 0, .note = "the price of choosing for one domain"}, value, S);
 }
 
+static gg_status draw_price(study *st)
+{
+    gg__lab *lab = st->lab;
+    const int64_t S = lab->n_seeds;
+    const char *path = gg__lab_figure_path(lab, "utility-price");
+    double *x = gg_arena_alloc(&lab->arena, gg_mul(METHODS * S, (int64_t)sizeof *x)), *y = gg_arena_alloc(&lab->arena, gg_mul(METHODS * S, (int64_t)sizeof *y));
+    gg_plot_series series[METHODS];
+    if (!path || !x || !y)
+        return path ? GG_ENOMEM : GG_OK;
+    read_methods(x, st, false);
+    read_methods(y, st, true);
+    for (int m = 0; m < METHODS; m++)
+        series[m] = (gg_plot_series){.name = method_name[m], .x = x + m * S, .y = y + m * S, .n = S};
+    return gg__lab_figure_add(lab, gg_plot_curves(lab->ctx, path, "What is gained on the target's domain and lost elsewhere", series, METHODS,
+                                                  &(gg_plot_axis){.label = "loss on the target's domain (nats a byte)"}, &(gg_plot_axis){.label = "loss on the other domains (nats a byte)"}),
+                              path, "The same models, one point a seed, mean over domains: further left is better on the target's domain, further down elsewhere.");
+}
+
 static gg_status draw(study *st)
 {
     gg__lab *lab = st->lab;
@@ -380,9 +503,28 @@ static gg_status draw(study *st)
     }
     for (int m = 0; m < METHODS; m++)
         series[m] = (gg_plot_series){.name = method_name[m], .x = x, .y = y[m], .n = LOOKS, .line = true};
-    return gg__lab_figure_add(lab, gg_plot_curves(lab->ctx, path, "Loss on the target's domain, by what was trained on", series, METHODS, &(gg_plot_axis){.label = "training steps"},
+    GG_TRY(gg__lab_figure_add(lab, gg_plot_curves(lab->ctx, path, "Loss on the target's domain, by what was trained on", series, METHODS, &(gg_plot_axis){.label = "training steps"},
                                                   &(gg_plot_axis){.label = "loss on documents set aside (nats a byte)"}),
-                              path, "Small language models trained on a fifth of the pool's tokens, chosen by each method; mean over domains and seeds.");
+                              path, "Small language models trained on a fifth of the pool's tokens, chosen by each method; mean over domains and seeds."));
+    return draw_price(st);
+}
+
+static gg_status run(study *st)
+{
+    gg__lab *lab = st->lab;
+    const int64_t runs = st->n_trials * METHODS;
+    GG_TRY(read_texts(st));
+    for (int64_t i = 0; i < st->n_trials; i++) {
+        GG_TRY(make_trial(&st->trial[i], st, gg_context_seed(lab->ctx) + (uint64_t)(i / st->n_labels), (int)(i % st->n_labels)));
+        for (int m = 0; m < METHODS; m++)
+            GG_TRY(choose(st, &st->trial[i], m, &st->chosen[i * METHODS + m], &st->n_chosen[i * METHODS + m]));
+    }
+    GG_TRY(remember(st));
+    GG_TRY(gg__lab_progress(lab, "utility", "models", runs));
+    GG_TRY(gg_parallel(lab->ctx, runs, run_one, st));
+    GG_TRY(gg__lab_progress(lab, NULL, NULL, 0));
+    GG_TRY(tell(st));
+    return draw(st);
 }
 
 gg_status gg__nag_lab_utility(gg__lab *lab)
@@ -400,17 +542,12 @@ gg_status gg__nag_lab_utility(gg__lab *lab)
     st.chosen = gg_arena_alloc(&lab->arena, gg_mul(runs, (int64_t)sizeof *st.chosen));
     st.n_chosen = gg_arena_alloc(&lab->arena, gg_mul(runs, (int64_t)sizeof *st.n_chosen));
     st.outcome = gg_arena_alloc(&lab->arena, gg_mul(runs, (int64_t)sizeof *st.outcome));
-    if (!st.text || !st.n_text || !st.trial || !st.chosen || !st.n_chosen || !st.outcome)
+    st.known = gg_arena_alloc(&lab->arena, gg_mul(runs, (int64_t)sizeof *st.known));
+    if (!st.known || !st.text || !st.n_text || !st.trial || !st.chosen || !st.n_chosen || !st.outcome)
         return GG_ENOMEM;
-    GG_TRY(read_texts(&st));
-    for (int64_t i = 0; i < st.n_trials; i++) {
-        GG_TRY(make_trial(&st.trial[i], &st, gg_context_seed(lab->ctx) + (uint64_t)(i / st.n_labels), (int)(i % st.n_labels)));
-        for (int m = 0; m < METHODS; m++)
-            GG_TRY(choose(&st, &st.trial[i], m, &st.chosen[i * METHODS + m], &st.n_chosen[i * METHODS + m]));
-    }
-    GG_TRY(gg__lab_progress(lab, "utility", "models", runs));
-    GG_TRY(gg_parallel(lab->ctx, runs, run_one, &st));
-    GG_TRY(gg__lab_progress(lab, NULL, NULL, 0));
-    GG_TRY(tell(&st));
-    return draw(&st);
+    pthread_mutex_init(&st.writing, NULL);
+    const gg_status s = run(&st);
+    pthread_mutex_destroy(&st.writing);
+    json_decref(st.memo);
+    return s;
 }

@@ -11,7 +11,7 @@
 enum { N = 48 };
 static char *D;
 static struct said s;
-static json_int_t n_found; /* documents whose features came from the work folder */
+static json_int_t n_found, n_models; /* documents whose features, and models whose results, came from the work folder */
 
 /* Two domains of unlike words; the column `toss` is a label that has nothing to do with the text. */
 static int prepare(void **state)
@@ -54,6 +54,7 @@ static json_t *reproduce(const char *words)
         fail_msg("%d: %s\n%s", e.line, e.text, s.out);
     json_object_del(j, "seconds");
     n_found = json_integer_value(json_object_get(json_object_get(j, "found_in_work"), "features"));
+    n_models = json_integer_value(json_object_get(json_object_get(j, "found_in_work"), "models"));
     json_object_del(j, "found_in_work");
     return j;
 }
@@ -147,12 +148,17 @@ static void models_trained_on_the_choice_know_the_domain_better(void **state)
 #if defined(__SANITIZE_ADDRESS__)
     skip(); /* products are instrumented number by number: minutes */
 #else
-    json_t *j = reproduce("--part utility --seeds 1 --steps 20");
+    json_t *j = reproduce("--part utility --seeds 1 --steps 20 --work $D/utility");
     const json_t *gain = claim(j, "utility", "a model trained on NAG's choice"), *spread = claim(j, "utility", "that gain in standard deviations");
     assert_true(mean(gain) > 0.02);
     assert_string_equal(verdict(gain), "held");
     assert_string_equal(verdict(spread), "not tried"); /* one seed has none */
     assert_true(mean(claim(j, "utility", "elsewhere such a model is worse")) > 0.02);
+    assert_int_equal(n_models, 0);
+    json_t *again = reproduce("--part utility --seeds 1 --steps 20 --work $D/utility"); /* nothing is trained again, and nothing changes */
+    assert_int_equal(n_models, 12);
+    assert_true(json_equal(j, again));
+    json_decref(again);
     json_decref(j);
 #endif
 }
