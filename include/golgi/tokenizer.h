@@ -48,7 +48,7 @@ enum {
 /* GG_ENOENT no tokenizer there, GG_EUNSUPPORTED an unknown kind or pre-tokenizer (its name is in the message), GG_EFORMAT. */
 GG_API gg_status gg_tokenizer_open(gg_tokenizer **out, gg_context *ctx, const gg_tensors *model);
 GG_API gg_status gg_tokenizer_open_json(gg_tokenizer **out, gg_context *ctx, const char *path); /* a tokenizer.json */
-/* By path alone: a GGUF file, with or without weights and of whatever family, a model's folder, or a tokenizer.json. */
+/* By path alone: a GGUF file, with or without weights and of whatever family, a model's folder, or a tokenizer.json (any .json). */
 GG_API gg_status gg_tokenizer_open_path(gg_tokenizer **out, gg_context *ctx, const char *path);
 GG_API void gg_tokenizer_free(gg_tokenizer *t);
 GG_API const char *gg_tokenizer_kind(const gg_tokenizer *t); /* "bpe smollm", "spm", "unigram", "wordpiece" */
@@ -78,6 +78,8 @@ GG_API gg_status gg_bpe_trainer_add(gg_bpe_trainer *t, const char *text, size_t 
 /* Merges until n_vocab tokens (or no pair occurs min_count times) and writes a tokenizer.json that Hugging Face's library reads too; special has id 0.
  * Once only. *n_tokens: how many there are. */
 GG_API gg_status gg_bpe_trainer_write(gg_bpe_trainer *t, int64_t *n_tokens, const char *path, int64_t n_vocab, int64_t min_count, const char *special);
+/* Instead: each character of the texts is one token, and so are its beginnings where it has several bytes. Bytes that are not in the texts vanish. */
+GG_API gg_status gg_bpe_trainer_write_characters(gg_bpe_trainer *t, int64_t *n_tokens, const char *path, const char *special);
 
 #ifdef __cplusplus
 }

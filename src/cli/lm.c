@@ -26,13 +26,14 @@ static gg_status each_text(gg_context *ctx, gg_texts paths, const gg_documents_o
 
 static gg_status to_trainer(void *user, const char *text, size_t n) { return gg_bpe_trainer_add(user, text, n); }
 
-static gg_status train_vocabulary(int64_t *n_tokens, gg_context *ctx, gg_texts input, const gg_documents_options *o, int64_t vocab, int64_t min_count, const char *output)
+static gg_status train_vocabulary(int64_t *n_tokens, gg_context *ctx, gg_texts input, const gg_documents_options *o, int64_t vocab, int64_t min_count, bool characters,
+                                  const char *output)
 {
     gg_bpe_trainer *t = NULL;
     GG_TRY(gg_bpe_trainer_create(&t, ctx));
-    gg_status s = vocab > 257 ? each_text(ctx, input, o, to_trainer, t) : GG_OK; /* the bytes alone need no text */
+    gg_status s = vocab > 257 || characters ? each_text(ctx, input, o, to_trainer, t) : GG_OK; /* the bytes alone need no text */
     if (s == GG_OK)
-        s = gg_bpe_trainer_write(t, n_tokens, output, vocab, min_count, "<|endoftext|>");
+        s = characters ? gg_bpe_trainer_write_characters(t, n_tokens, output, "<|endoftext|>") : gg_bpe_trainer_write(t, n_tokens, output, vocab, min_count, "<|endoftext|>");
     gg_bpe_trainer_free(t);
     return s;
 }
@@ -82,11 +83,12 @@ static int tokenizer_train(int argc, char **argv)
     gg_texts input = {0};
     const char *output = NULL, *text = NULL, *id = NULL;
     int64_t vocab = 2048, min_count = 2, n = 0;
-    bool strict = false;
+    bool strict = false, characters = false;
     const gg_option options[] = {
         GG_CLI_DOCUMENTS(input, text, id, strict, true),
         {"Method", "vocab", GG_OPT_INT, &vocab, "N", "tokens, the 256 bytes and <|endoftext|> among them", NULL, false, 257, 1 << 24},
         {NULL, "min-count", GG_OPT_INT, &min_count, "N", "merge only pairs that occur so often", NULL, false, 1, 1e15},
+        {NULL, "characters", GG_OPT_FLAG, &characters, NULL, "instead: each character of the texts is a token", NULL, false, 0, 0},
         {"Output", "output", GG_OPT_TEXT, &output, "T.json", "the vocabulary, as a tokenizer.json", NULL, true, 0, 0},
     };
     gg_command c = {.name = "tokenizer train",
@@ -99,11 +101,12 @@ static int tokenizer_train(int argc, char **argv)
         return s == GG_END ? 0 : 2;
     gg_context *ctx = NULL;
     if ((s = gg_command_context(&ctx, &c)) == GG_OK &&
-        (s = train_vocabulary(&n, ctx, input, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict}, vocab, min_count, output)) == GG_OK) {
+        (s = train_vocabulary(&n, ctx, input, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict}, vocab, min_count, characters,
+                              output)) == GG_OK) {
         if (c.json)
             printf("{\"output\": \"%s\", \"n_tokens\": %lld}\n", output, (long long)n);
         else if (!c.quiet)
-            fprintf(stderr, "%lld tokens -> %s%s\n", (long long)n, output, n < vocab ? " (no other pair is frequent enough)" : "");
+            fprintf(stderr, "%lld tokens -> %s%s\n", (long long)n, output, n < vocab && !characters ? " (no other pair is frequent enough)" : "");
     }
     return gg_command_close(&c, ctx, s);
 }
@@ -119,8 +122,9 @@ typedef struct words {
     gg_texts input, validation;
     const char *text, *id, *arch, *tokenizer, *output, *gguf;
     int64_t layers, width, heads, kv_heads, d_ff, context, batch, steps, eval_every, vocab;
-    double lr, dropout, val_fraction, weight_decay;
-    bool strict, untied;
+    double lr, lr_end, warmup, beta2, clip, dropout, val_fraction, weight_decay;
+    const char *schedule;
+    bool strict, untied, characters;
 } words;
 
 typedef struct watch {
@@ -153,7 +157,7 @@ static gg_status open_tokenizer(gg_tokenizer **t, gg_str *path, gg_context *ctx,
     if (path->failed)
         return GG_ENOMEM;
     if (!w->tokenizer)
-        GG_TRY(train_vocabulary(&n, ctx, w->input, o, w->vocab, 2, path->data));
+        GG_TRY(train_vocabulary(&n, ctx, w->input, o, w->vocab, 2, w->characters, path->data));
     return gg_tokenizer_open_path(t, ctx, path->data);
 }
 
@@ -206,8 +210,9 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
         s = gg_command_progress(&watch_.progress, c, ctx, "lm train", "steps", w->steps);
     if (s == GG_OK)
         s = gg_lm_train(&r, lm, in.all.id, n_train, n_val > 1 ? (w->validation.n ? val.all.id : in.all.id + n_train) : NULL, n_val,
-                        &(gg_lm_train_options){.batch = w->batch, .steps = w->steps, .optim = {.kind = GG_OPTIM_ADAMW, .lr = w->lr, .beta2 = 0.99, .weight_decay = w->weight_decay, .clip_norm = 1},
-                                               .schedule = {.kind = GG_SCHEDULE_COSINE, .lr = w->lr, .lr_min = w->lr / 10, .warmup = w->steps / 20, .steps = w->steps},
+                        &(gg_lm_train_options){.batch = w->batch, .steps = w->steps, .optim = {.kind = GG_OPTIM_ADAMW, .lr = w->lr, .beta2 = w->beta2, .weight_decay = w->weight_decay, .clip_norm = w->clip},
+                                               .schedule = {.kind = strcmp(w->schedule, "cosine") == 0 ? GG_SCHEDULE_COSINE : GG_SCHEDULE_CONSTANT, .lr = w->lr, .lr_min = w->lr * w->lr_end,
+                                                            .warmup = (int64_t)(w->warmup * (double)w->steps), .steps = w->steps},
                                                .seed = (uint64_t)c->seed, .n_threads = gg_context_threads(ctx), .eval_every = w->eval_every, .checkpoint = checkpoint.data, .look = look,
                                                .user = &watch_});
     gg_progress_free(watch_.progress);
@@ -240,13 +245,15 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
 
 static int lm_train(int argc, char **argv)
 {
-    words w = {.arch = "llama", .layers = 4, .width = 128, .heads = 4, .context = 64, .batch = 12, .steps = 2000, .eval_every = 250, .vocab = 257, .lr = 1e-3, .val_fraction = 0.1, .weight_decay = 0.1};
+    words w = {.arch = "llama", .layers = 4, .width = 128, .heads = 4, .context = 64, .batch = 12, .steps = 2000, .eval_every = 250, .vocab = 257, .lr = 1e-3, .lr_end = 0.1, .warmup = 0.05, .beta2 = 0.99, .clip = 1, .schedule = "cosine",
+               .val_fraction = 0.1, .weight_decay = 0.1};
     const gg_option options[] = {
         GG_CLI_DOCUMENTS(w.input, w.text, w.id, w.strict, true),
         {NULL, "validation", GG_OPT_TEXTS, &w.validation, "POOL", "documents to look at while training", NULL, false, 0, 0},
         {NULL, "val-fraction", GG_OPT_DOUBLE, &w.val_fraction, "R", "without --validation: the last part of the tokens, kept aside", NULL, false, 0, 0.9},
         {NULL, "tokenizer", GG_OPT_TEXT, &w.tokenizer, "T", "a tokenizer.json, GGUF or model folder (else one is learned from the input)", NULL, false, 0, 0},
         {NULL, "vocab", GG_OPT_INT, &w.vocab, "N", "tokens of the vocabulary that is learned; 257: the bytes", NULL, false, 257, 1 << 20},
+        {NULL, "characters", GG_OPT_FLAG, &w.characters, NULL, "instead: each character of the input is a token", NULL, false, 0, 0},
         {"Model", "arch", GG_OPT_CHOICE, &w.arch, "A", "the family", "llama|gpt2", false, 0, 0},
         {NULL, "layers", GG_OPT_INT, &w.layers, "L", "blocks", NULL, false, 1, 1000},
         {NULL, "width", GG_OPT_INT, &w.width, "D", "d_model", NULL, false, 1, 1e6},
@@ -256,9 +263,14 @@ static int lm_train(int argc, char **argv)
         {NULL, "context", GG_OPT_INT, &w.context, "T", "tokens that the model sees", NULL, false, 1, 1e6},
         {NULL, "dropout", GG_OPT_DOUBLE, &w.dropout, "P", "probability", NULL, false, 0, 0.99},
         {NULL, "untied", GG_OPT_FLAG, &w.untied, NULL, "a head of its own instead of the embedding", NULL, false, 0, 0},
-        {"Method", "steps", GG_OPT_INT, &w.steps, "N", "optimiser steps (AdamW, beta 0.9 0.99, norm clipped at 1, cosine to a tenth after 5 % of warm-up)", NULL, false, 1, 1e12},
+        {"Method", "steps", GG_OPT_INT, &w.steps, "N", "optimiser steps (AdamW)", NULL, false, 1, 1e12},
         {NULL, "batch", GG_OPT_INT, &w.batch, "B", "windows a step", NULL, false, 1, 1e6},
         {NULL, "lr", GG_OPT_DOUBLE, &w.lr, "X", "learning rate at its peak", NULL, false, 0, 0},
+        {NULL, "schedule", GG_OPT_CHOICE, &w.schedule, "S", "of the learning rate, after its rise", "cosine|constant", false, 0, 0},
+        {NULL, "warmup", GG_OPT_DOUBLE, &w.warmup, "R", "part of the steps in which it rises", NULL, false, 0, 1},
+        {NULL, "lr-end", GG_OPT_DOUBLE, &w.lr_end, "R", "where the cosine ends, as a part of the peak", NULL, false, 0, 1},
+        {NULL, "beta2", GG_OPT_DOUBLE, &w.beta2, "X", "AdamW's second beta", NULL, false, 0.1, 0.99999},
+        {NULL, "clip", GG_OPT_DOUBLE, &w.clip, "X", "largest norm of all gradients together; 0: any", NULL, false, 0, 0},
         {NULL, "weight-decay", GG_OPT_DOUBLE, &w.weight_decay, "X", "of matrices, decoupled", NULL, false, 0, 0},
         {NULL, "eval-every", GG_OPT_INT, &w.eval_every, "N", "steps between looks at the validation tokens", NULL, false, 0, 1e12},
         {"Output", "output", GG_OPT_TEXT, &w.output, "DIR", "the model as a Hugging Face folder, train.csv, checkpoint.safetensors", NULL, true, 0, 0},

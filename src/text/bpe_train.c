@@ -341,6 +341,22 @@ static json_t *document(const char *special, json_t *vocab, json_t *merges)
                      "vocab", vocab, "merges", merges);
 }
 
+/* Takes vocab and merges. so_far: what went wrong before, if anything did. */
+static gg_status write_document(gg_context *ctx, const char *path, const char *special, json_t *vocab, json_t *merges, gg_status so_far)
+{
+    if (so_far != GG_OK) {
+        json_decref(vocab);
+        json_decref(merges);
+        return so_far == GG_ENOMEM ? gg_fail(ctx, so_far, "out of memory while writing %s", path) : so_far;
+    }
+    json_t *all = document(special, vocab, merges);
+    char *out = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
+    const gg_status s = out ? gg_file_write(ctx, path, out, strlen(out)) : gg_fail(ctx, GG_ENOMEM, "out of memory while writing %s", path);
+    free(out);
+    json_decref(all);
+    return s;
+}
+
 gg_status gg_bpe_trainer_write(gg_bpe_trainer *t, int64_t *n_tokens, const char *path, int64_t n_vocab, int64_t min_count, const char *special)
 {
     gg_context *ctx = t->ctx;
@@ -380,20 +396,82 @@ gg_status gg_bpe_trainer_write(gg_bpe_trainer *t, int64_t *n_tokens, const char 
             s = gg_fail(ctx, GG_EINTR, "stopped after %lld of %lld tokens", (long long)n, (long long)n_vocab);
     }
     s = s == GG_END ? GG_OK : s;
-    json_t *all = s == GG_OK ? document(special, vocab, merges) : NULL; /* takes both */
-    if (!all) {
-        if (s != GG_OK) {
-            json_decref(vocab);
-            json_decref(merges);
-        }
-        s = s == GG_OK ? gg_fail(ctx, GG_ENOMEM, "out of memory while writing %s", path) : s;
-    }
-    char *out = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
-    if (s == GG_OK)
-        s = out ? gg_file_write(ctx, path, out, strlen(out)) : gg_fail(ctx, GG_ENOMEM, "out of memory while writing %s", path);
-    free(out);
-    json_decref(all);
+    s = write_document(ctx, path, special, vocab, merges, s);
     gg_drop(ctx, text);
+    *n_tokens = n;
+    return s;
+}
+
+/* --- characters ----------------------------------------------------------------------------------------------------------------------------- */
+/* The letters that stand for n bytes of a character, as one text. */
+static const char *letters(gg_bpe_trainer *t, const char *bytes, int n)
+{
+    char out[16] = {0};
+    size_t len = 0;
+    for (int i = 0; i < n; i++)
+        len += (size_t)gg__utf8_put(out + len, gg__byte_char((uint8_t)bytes[i]));
+    return gg_arena_strndup(&t->arena, out, len);
+}
+
+static gg_status add_token(json_t *vocab, const char *text, int64_t *n)
+{
+    if (!text || (!json_object_get(vocab, text) && json_object_set_new(vocab, text, json_integer(*n)) != 0))
+        return GG_ENOMEM;
+    *n = (int64_t)json_object_size(vocab);
+    return GG_OK;
+}
+
+/* A character of several bytes: its beginnings of two, three, four bytes, each the merge of the one before and a byte. */
+static gg_status add_character(gg_bpe_trainer *t, json_t *vocab, json_t *merges, const char *bytes, int64_t *n)
+{
+    const int len = gg__utf8_len((unsigned char)bytes[0]);
+    for (int i = 2; i <= len; i++) {
+        const char *left = letters(t, bytes, i - 1), *right = letters(t, bytes + i - 1, 1), *both = letters(t, bytes, i);
+        if (!left || !right || !both)
+            return GG_ENOMEM;
+        if (json_object_get(vocab, both))
+            continue;
+        GG_TRY(add_token(vocab, both, n));
+        if (json_array_append_new(merges, json_pack("[s, s]", left, right)) != 0)
+            return GG_ENOMEM;
+    }
+    return GG_OK;
+}
+
+gg_status gg_bpe_trainer_write_characters(gg_bpe_trainer *t, int64_t *n_tokens, const char *path, const char *special)
+{
+    enum { POINTS = 0x110000 };
+    gg_context *ctx = t->ctx;
+    uint8_t *seen = gg_new(ctx, uint8_t, POINTS);
+    bool byte_seen[256] = {false};
+    uint8_t order[256];
+    json_t *vocab = json_object(), *merges = json_array();
+    gg_status s = seen && vocab && merges ? GG_OK : GG_ENOMEM;
+    int64_t n = 0;
+    for (int32_t w = 0; w < t->n_words && s == GG_OK; w++)
+        for (size_t i = 0; i < t->word[w].n_text;) {
+            int len;
+            seen[gg__utf8_get(t->word[w].text + i, &len)] = 1;
+            for (int k = 0; k < len; k++)
+                byte_seen[(uint8_t)t->word[w].text[i + (size_t)k]] = true;
+            i += (size_t)len;
+        }
+    if (s == GG_OK)
+        s = add_token(vocab, special, &n);
+    for (int i = 0; i < 256; i++)
+        order[i] = (uint8_t)i;
+    qsort(order, 256, 1, by_char);
+    for (int i = 0; i < 256 && s == GG_OK; i++)
+        if (byte_seen[order[i]])
+            s = add_token(vocab, letters(t, (const char *)&order[i], 1), &n);
+    for (int32_t c = 0x80; c < POINTS && s == GG_OK; c++)
+        if (seen[c]) {
+            char bytes[4];
+            gg__utf8_put(bytes, c);
+            s = add_character(t, vocab, merges, bytes, &n);
+        }
+    s = write_document(ctx, path, special, vocab, merges, s);
+    gg_drop(ctx, seen);
     *n_tokens = n;
     return s;
 }

@@ -155,9 +155,9 @@ gg_status gg_tokenizer_open(gg_tokenizer **out, gg_context *ctx, const gg_tensor
 
 gg_status gg_tokenizer_open_path(gg_tokenizer **out, gg_context *ctx, const char *path)
 {
-    static const char name[] = "tokenizer.json";
-    const size_t n = strlen(path), k = sizeof name - 1;
-    if (n >= k && !strcmp(path + n - k, name))
+    static const char name[] = "tokenizer.json", index[] = ".index.json"; /* the latter is of sharded weights */
+    const size_t n = strlen(path), k = sizeof index - 1;
+    if (n > 5 && !strcmp(path + n - 5, ".json") && !(n >= k && !strcmp(path + n - k, index)))
         return gg_tokenizer_open_json(out, ctx, path);
     gg_str inside = {.ctx = ctx};
     gg_str_printf(&inside, "%s%s%s", path, n && path[n - 1] == '/' ? "" : "/", name);

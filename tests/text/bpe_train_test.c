@@ -106,12 +106,49 @@ static void it_ends_when_nothing_is_frequent_enough(void **state)
     gg_bpe_trainer_free(t);
 }
 
+static void characters_are_one_token_each(void **state)
+{
+    (void)state;
+    static const char text[] = "h\xc3\xa9llo, \xe6\xbc\xa2\xe5\xad\x97 \xf0\x9f\x98\x80\xf0\x9f\x98\x81 'tis\n\n\xc3\xa8 \xe6\xbc\xaa  x", other[] = "\xc3\xaah!\xe6\xbc\xabx";
+    gg_bpe_trainer *b = NULL;
+    gg_tokenizer *t = NULL;
+    gg_token_list ids = {.ctx = ctx};
+    int64_t n = 0, n_characters = 0;
+    char *back = NULL;
+    size_t n_back;
+    for (const char *p = text; *p; p++)
+        n_characters += ((unsigned char)*p & 0xc0) != 0x80;
+    assert_ok(gg_bpe_trainer_create(&b, ctx));
+    assert_ok(gg_bpe_trainer_add(b, text, sizeof text - 1));
+    assert_ok(gg_bpe_trainer_write_characters(b, &n, path, "<|endoftext|>"));
+    gg_bpe_trainer_free(b);
+    assert_ok(gg_tokenizer_open_json(&t, ctx, path));
+    assert_int_equal(gg_tokenizer_size(t), n);
+    /* the end; 11 of one byte; of the others 15 bytes, 7 characters, and the beginnings e6bc e5ad f09f f09f98 */
+    assert_int_equal(n, 1 + 11 + 15 + 7 + 4);
+    assert_ok(gg_tokenizer_encode(t, &ids, text, sizeof text - 1, 0, 0));
+    assert_int_equal(ids.n, n_characters);
+    assert_ok(gg_tokenizer_decode(t, &back, &n_back, ids.id, ids.n, false));
+    assert_int_equal(n_back, sizeof text - 1);
+    assert_memory_equal(back, text, n_back);
+    gg_tokenizer_text_free(ctx, back);
+    assert_ok(gg_tokenizer_encode(t, &ids, other, sizeof other - 1, 0, 0)); /* of strangers nothing is left but bytes that others have too */
+    assert_ok(gg_tokenizer_decode(t, &back, &n_back, ids.id, ids.n, false));
+    assert_non_null(memchr(back, 'h', n_back));
+    assert_null(memchr(back, '!', n_back));
+    assert_int_equal(back[n_back - 1], 'x');
+    gg_tokenizer_text_free(ctx, back);
+    gg_token_list_free(&ids);
+    gg_tokenizer_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merges_are_those_of_hugging_face),
         cmocka_unit_test(the_vocabulary_is_read_back_and_gives_the_same_ids),
         cmocka_unit_test(it_ends_when_nothing_is_frequent_enough),
+        cmocka_unit_test(characters_are_one_token_each),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
