@@ -74,6 +74,7 @@ typedef struct gg_lm_train_options {
     int64_t checkpoint_every;
     gg_status (*look)(void *user, const gg_lm_step *s); /* after every step; may be NULL. Anything but GG_OK ends the run */
     void *user;
+    struct gg_ranks *ranks;  /* processes of an MPI job (golgi lm train --mpi): each takes a part of every batch, rank 0 looks and writes; NULL: alone */
 } gg_lm_train_options;
 typedef struct gg_lm_result {
     double loss, val_loss, best_val; /* the last ones; NaN without validation tokens */

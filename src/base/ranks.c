@@ -1,16 +1,18 @@
-/* Work shared between the processes of an MPI job. Owns: MPI_Init, MPI_Finalize and every message in between.
+/* Work shared between the processes of an MPI job, and what they do together. Owns: MPI_Init, MPI_Finalize and every message in between.
  *
  *     worker -> 0   letter: the index just done (-1: none yet), its status, its facts, its message
  *     0 -> worker   the next index, or -1: no more
  * One exchange an index, so an index should be minutes of work. Messages are bytes of one struct: all ranks run this program on one kind of machine.
  * Traps: MPI_Recv, MPI_Barrier and MPI_Finalize of Open MPI wait by spinning, which on a busy machine takes a processor from those who work: so
- * ranks look, and sleep in between. A rank that fails before sharing must still come to share, or rank 0 would wait for it: hence `before`.
+ * ranks look, and sleep in between: at once where minutes are waited for, after some looks where a sum is. A rank that fails before sharing must still come to share, or rank 0 would wait for it: hence `before`.
  */
 #include "base/ranks.h"
 #include "base/memory.h"
 
 #ifdef GG_HAVE_MPI
+#include <limits.h>
 #include <mpi.h>
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -27,8 +29,8 @@ struct gg_ranks {
 };
 
 bool gg_ranks_built(void) { return true; }
-int gg_ranks_self(const gg_ranks *r) { return r->self; }
-int gg_ranks_count(const gg_ranks *r) { return r->count; }
+int gg_ranks_self(const gg_ranks *r) { return r ? r->self : 0; }
+int gg_ranks_count(const gg_ranks *r) { return r ? r->count : 1; }
 
 static gg_status check(gg_context *ctx, int code, const char *doing)
 {
@@ -167,6 +169,63 @@ gg_status gg_ranks_share(gg_ranks *r, gg_status before, int64_t n, const gg_rank
     return before;
 }
 
+/* --- together --------------------------------------------------------------------------------------------------------------------------- */
+enum { LOOKS = 5000, SHORT_NAP_MICROSECONDS = 100, AT_ONCE = 1 << 26 /* elements of one message */ };
+
+static gg_status finish(gg_ranks *r, int begun, MPI_Request *q, const char *doing)
+{
+    int there = 0;
+    GG_TRY(check(r->ctx, begun, doing));
+    for (int64_t i = 0; !there; i++) {
+        GG_TRY(check(r->ctx, MPI_Test(q, &there, MPI_STATUS_IGNORE), doing));
+        if (!there && i < LOOKS)
+            sched_yield();
+        else if (!there)
+            usleep(SHORT_NAP_MICROSECONDS);
+    }
+    return GG_OK;
+}
+
+static gg_status sum(gg_ranks *r, void *x, int64_t n, MPI_Datatype type, size_t size)
+{
+    for (int64_t at = 0; gg_ranks_count(r) > 1 && at < n; at += AT_ONCE) {
+        MPI_Request q;
+        const int begun = MPI_Iallreduce(MPI_IN_PLACE, (char *)x + (size_t)at * size, (int)(n - at < AT_ONCE ? n - at : AT_ONCE), type, MPI_SUM, MPI_COMM_WORLD, &q);
+        GG_TRY(finish(r, begun, &q, "sum over the ranks"));
+    }
+    return GG_OK;
+}
+
+gg_status gg_ranks_sum(gg_ranks *r, double *x, int64_t n) { return sum(r, x, n, MPI_DOUBLE, sizeof *x); }
+gg_status gg_ranks_sum_f32(gg_ranks *r, float *x, int64_t n) { return sum(r, x, n, MPI_FLOAT, sizeof *x); }
+
+static gg_status spread_from(gg_ranks *r, int rank, void *data, int64_t n)
+{
+    for (int64_t at = 0; gg_ranks_count(r) > 1 && at < n; at += AT_ONCE) {
+        MPI_Request q;
+        const int begun = MPI_Ibcast((char *)data + at, (int)(n - at < AT_ONCE ? n - at : AT_ONCE), MPI_BYTE, rank, MPI_COMM_WORLD, &q);
+        GG_TRY(finish(r, begun, &q, "send to all ranks"));
+    }
+    return GG_OK;
+}
+
+gg_status gg_ranks_spread(gg_ranks *r, void *data, int64_t n_bytes) { return spread_from(r, 0, data, n_bytes); }
+
+gg_status gg_ranks_agree(gg_ranks *r, gg_status mine)
+{
+    letter l = {0};
+    MPI_Request q;
+    if (gg_ranks_count(r) == 1)
+        return mine;
+    int first = mine == GG_OK ? INT_MAX : r->self;
+    note(&l, r->ctx, -1, mine);
+    GG_TRY(finish(r, MPI_Iallreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD, &q), &q, "hear from all ranks"));
+    if (first == INT_MAX)
+        return GG_OK;
+    GG_TRY(spread_from(r, first, &l, sizeof l));
+    return first == 0 ? gg_fail(r->ctx, (gg_status)l.status, "%s", l.message) : gg_fail(r->ctx, (gg_status)l.status, "rank %d: %s", first, l.message);
+}
+
 #else
 
 struct gg_ranks {
@@ -189,5 +248,10 @@ gg_status gg_ranks_share(gg_ranks *r, gg_status before, int64_t n, const gg_rank
     (void)r, (void)before, (void)n, (void)work;
     return GG_EUNSUPPORTED;
 }
+
+gg_status gg_ranks_agree(gg_ranks *r, gg_status mine) { return (void)r, mine; }
+gg_status gg_ranks_sum(gg_ranks *r, double *x, int64_t n) { return (void)r, (void)x, (void)n, GG_OK; }
+gg_status gg_ranks_sum_f32(gg_ranks *r, float *x, int64_t n) { return (void)r, (void)x, (void)n, GG_OK; }
+gg_status gg_ranks_spread(gg_ranks *r, void *data, int64_t n_bytes) { return (void)r, (void)data, (void)n_bytes, GG_OK; }
 
 #endif

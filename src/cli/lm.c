@@ -3,6 +3,7 @@
 #include "cli/verbs.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include <golgi/lm.h>
 #include <math.h>
 #include <stdio.h>
@@ -124,7 +125,7 @@ typedef struct words {
     int64_t layers, width, heads, kv_heads, d_ff, context, batch, steps, eval_every, vocab;
     double lr, lr_end, warmup, beta2, clip, dropout, val_fraction, weight_decay;
     const char *schedule;
-    bool strict, untied, characters;
+    bool strict, untied, characters, mpi;
 } words;
 
 typedef struct watch {
@@ -147,18 +148,77 @@ static gg_status look(void *user, const gg_lm_step *s)
     return st;
 }
 
-static gg_status open_tokenizer(gg_tokenizer **t, gg_str *path, gg_context *ctx, const words *w, const gg_documents_options *o)
+typedef struct job {
+    gg_context *ctx;
+    gg_command *c;
+    const words *w;
+    gg_ranks *ranks;                /* of an MPI job; NULL: alone */
+    gg_documents_options columns;
+    gg_str path, checkpoint, log;   /* of the tokenizer, and in the folder */
+    gg_tokenizer *t;
+    corpus in, val;
+    int64_t n_train, n_val;
+    gg_lm *lm;
+    watch watch;
+    gg_lm_result r;
+} job;
+
+static bool writes(const job *j) { return gg_ranks_self(j->ranks) == 0; }
+
+/* The folder, and the vocabulary that is learned: by rank 0. */
+static gg_status learn(job *j)
 {
+    const words *w = j->w;
+    gg_str config = {.ctx = j->ctx};
     int64_t n = 0;
-    if (w->tokenizer)
-        gg_str_puts(path, w->tokenizer);
-    else
-        gg_str_printf(path, "%s/tokenizer.json", w->output);
-    if (path->failed)
-        return GG_ENOMEM;
-    if (!w->tokenizer)
-        GG_TRY(train_vocabulary(&n, ctx, w->input, o, w->vocab, 2, w->characters, path->data));
-    return gg_tokenizer_open_path(t, ctx, path->data);
+    gg_str_printf(&j->checkpoint, "%s/checkpoint.safetensors", w->output);
+    gg_str_printf(&j->log, "%s/train.csv", w->output);
+    gg_str_printf(&j->path, w->tokenizer ? "%s" : "%s/tokenizer.json", w->tokenizer ? w->tokenizer : w->output);
+    gg_str_printf(&config, "%s/tokenizer_config.json", w->output); /* of an earlier vocabulary */
+    gg_status s = j->checkpoint.failed || j->log.failed || j->path.failed || config.failed ? GG_ENOMEM : GG_OK;
+    if (s == GG_OK && writes(j) && (s = gg_file_mkdirs(j->ctx, w->output)) == GG_OK && !w->tokenizer && (s = gg_file_remove(j->ctx, config.data)) == GG_OK)
+        s = train_vocabulary(&n, j->ctx, w->input, &j->columns, w->vocab, 2, w->characters, j->path.data);
+    gg_str_free(&config);
+    return s;
+}
+
+/* What every rank has: tokens and a model. */
+static gg_status make_ready(job *j)
+{
+    const words *w = j->w;
+    GG_TRY(gg_tokenizer_open_path(&j->t, j->ctx, j->path.data));
+    GG_TRY(read_corpus(&j->in, j->ctx, j->t, w->input, &j->columns));
+    if (w->validation.n)
+        GG_TRY(read_corpus(&j->val, j->ctx, j->t, w->validation, &j->columns));
+    j->n_val = w->validation.n ? j->val.all.n : (int64_t)(w->val_fraction * (double)j->in.all.n);
+    j->n_train = w->validation.n ? j->in.all.n : j->in.all.n - j->n_val;
+    return gg_lm_create(&j->lm, j->ctx, &(gg_lm_options){.kind = strcmp(w->arch, "gpt2") == 0 ? GG_LM_GPT2 : GG_LM_LLAMA, .n_layers = w->layers, .d_model = w->width, .n_heads = w->heads,
+                                                         .n_kv_heads = w->kv_heads, .d_ff = w->d_ff, .n_vocab = gg_tokenizer_size(j->t), .n_ctx = w->context, .dropout = w->dropout,
+                                                         .untied = w->untied},
+                        (uint64_t)j->c->seed);
+}
+
+static gg_status begin(job *j)
+{
+    if (!writes(j))
+        return GG_OK;
+    if (!j->c->quiet && !j->c->json)
+        fprintf(stderr, "%lld parameters, %lld tokens to train on, %lld to look at\n", (long long)gg_lm_size(j->lm), (long long)j->n_train, (long long)j->n_val);
+    GG_TRY(gg_rows_writer_open(&j->watch.log, j->ctx, j->log.data));
+    return gg_command_progress(&j->watch.progress, j->c, j->ctx, "lm train", "steps", j->w->steps);
+}
+
+static gg_status run(job *j)
+{
+    const words *w = j->w;
+    const int32_t *val = j->n_val <= 1 ? NULL : w->validation.n ? j->val.all.id : j->in.all.id + j->n_train;
+    return gg_lm_train(&j->r, j->lm, j->in.all.id, j->n_train, val, j->n_val,
+                       &(gg_lm_train_options){.batch = w->batch, .steps = w->steps,
+                                              .optim = {.kind = GG_OPTIM_ADAMW, .lr = w->lr, .beta2 = w->beta2, .weight_decay = w->weight_decay, .clip_norm = w->clip},
+                                              .schedule = {.kind = strcmp(w->schedule, "cosine") == 0 ? GG_SCHEDULE_COSINE : GG_SCHEDULE_CONSTANT, .lr = w->lr,
+                                                           .lr_min = w->lr * w->lr_end, .warmup = (int64_t)(w->warmup * (double)w->steps), .steps = w->steps},
+                                              .seed = (uint64_t)j->c->seed, .n_threads = gg_context_threads(j->ctx), .eval_every = w->eval_every, .checkpoint = j->checkpoint.data,
+                                              .look = look, .user = &j->watch, .ranks = j->ranks});
 }
 
 /* The saved folder as DIR/model.gguf. */
@@ -183,70 +243,64 @@ static bool find_json(gg_str *path)
     return !path->failed && path->len > 5 && strcmp(path->data + path->len - 5, ".json") == 0 && gg_file_exists(path->data);
 }
 
+static gg_status save(job *j)
+{
+    const words *w = j->w;
+    if (!writes(j))
+        return GG_OK;
+    gg_rows_writer *log = j->watch.log;
+    j->watch.log = NULL;
+    GG_TRY(gg_rows_writer_commit(log));
+    const bool is_json = find_json(&j->path);
+    GG_TRY(gg_lm_save(j->lm, w->output, w->tokenizer && is_json ? j->path.data : NULL));
+    if (w->tokenizer && !is_json)
+        gg_log(j->ctx, GG_LOG_WARNING, "the folder has no tokenizer.json: give --tokenizer a tokenizer.json to have it copied");
+    return w->gguf ? convert(j->ctx, w) : GG_OK;
+}
+
+static void tell(const job *j)
+{
+    const gg_lm_result *r = &j->r;
+    if (j->c->json)
+        printf("{\"output\": \"%s\", \"parameters\": %lld, \"train_tokens\": %lld, \"loss\": %.9g, \"val_loss\": %.9g, \"seconds\": %.2f, \"from_step\": %lld, \"ranks\": %d}\n", j->w->output,
+               (long long)gg_lm_size(j->lm), (long long)j->n_train, r->loss, isnan(r->val_loss) ? -1 : r->val_loss, r->seconds, (long long)r->from_step, gg_ranks_count(j->ranks));
+    else if (!j->c->quiet)
+        fprintf(stderr, "loss %.4f, validation %.4f nats a token (perplexity %.1f); %.1f s, %.0f tokens/s -> %s\n", r->loss, r->val_loss, exp(r->val_loss), r->seconds,
+                (double)r->n_tokens / fmax(r->seconds, 1e-9), j->w->output);
+}
+
 static gg_status train(gg_context *ctx, gg_command *c, const words *w)
 {
-    const gg_documents_options columns = {.text_column = w->text, .id_column = w->id, .strict = w->strict};
-    gg_str path = {.ctx = ctx}, checkpoint = {.ctx = ctx}, log = {.ctx = ctx};
-    gg_tokenizer *t = NULL;
-    corpus in = {.ctx = ctx}, val = {.ctx = ctx};
-    gg_lm *lm = NULL;
-    watch watch_ = {.ctx = ctx};
-    gg_lm_result r;
-    gg_status s = gg_file_mkdirs(ctx, w->output);
-    gg_str_printf(&checkpoint, "%s/checkpoint.safetensors", w->output);
-    gg_str_printf(&log, "%s/train.csv", w->output);
-    if (s == GG_OK)
-        s = checkpoint.failed || log.failed ? GG_ENOMEM : open_tokenizer(&t, &path, ctx, w, &columns);
-    if (s == GG_OK && (s = read_corpus(&in, ctx, t, w->input, &columns)) == GG_OK && w->validation.n)
-        s = read_corpus(&val, ctx, t, w->validation, &columns);
-    const int64_t n_val = w->validation.n ? val.all.n : (int64_t)(w->val_fraction * (double)in.all.n), n_train = w->validation.n ? in.all.n : in.all.n - n_val;
-    if (s == GG_OK)
-        s = gg_lm_create(&lm, ctx, &(gg_lm_options){.kind = strcmp(w->arch, "gpt2") == 0 ? GG_LM_GPT2 : GG_LM_LLAMA, .n_layers = w->layers, .d_model = w->width, .n_heads = w->heads,
-                                                    .n_kv_heads = w->kv_heads, .d_ff = w->d_ff, .n_vocab = gg_tokenizer_size(t), .n_ctx = w->context, .dropout = w->dropout, .untied = w->untied},
-                         (uint64_t)c->seed);
-    if (s == GG_OK && !c->quiet && !c->json)
-        fprintf(stderr, "%lld parameters, %lld tokens to train on, %lld to look at\n", (long long)gg_lm_size(lm), (long long)n_train, (long long)n_val);
-    if (s == GG_OK && (s = gg_rows_writer_open(&watch_.log, ctx, log.data)) == GG_OK)
-        s = gg_command_progress(&watch_.progress, c, ctx, "lm train", "steps", w->steps);
-    if (s == GG_OK)
-        s = gg_lm_train(&r, lm, in.all.id, n_train, n_val > 1 ? (w->validation.n ? val.all.id : in.all.id + n_train) : NULL, n_val,
-                        &(gg_lm_train_options){.batch = w->batch, .steps = w->steps, .optim = {.kind = GG_OPTIM_ADAMW, .lr = w->lr, .beta2 = w->beta2, .weight_decay = w->weight_decay, .clip_norm = w->clip},
-                                               .schedule = {.kind = strcmp(w->schedule, "cosine") == 0 ? GG_SCHEDULE_COSINE : GG_SCHEDULE_CONSTANT, .lr = w->lr, .lr_min = w->lr * w->lr_end,
-                                                            .warmup = (int64_t)(w->warmup * (double)w->steps), .steps = w->steps},
-                                               .seed = (uint64_t)c->seed, .n_threads = gg_context_threads(ctx), .eval_every = w->eval_every, .checkpoint = checkpoint.data, .look = look,
-                                               .user = &watch_});
-    gg_progress_free(watch_.progress);
-    if (s == GG_OK)
-        s = gg_rows_writer_commit(watch_.log);
-    else if (watch_.log)
-        gg_rows_writer_discard(watch_.log);
-    const bool is_json = s == GG_OK && find_json(&path);
-    if (s == GG_OK)
-        s = gg_lm_save(lm, w->output, w->tokenizer && is_json ? path.data : NULL);
-    if (s == GG_OK && w->tokenizer && !is_json)
-        gg_log(ctx, GG_LOG_WARNING, "the folder has no tokenizer.json: give --tokenizer a tokenizer.json to have it copied");
-    if (s == GG_OK && w->gguf)
-        s = convert(ctx, w);
-    if (s == GG_OK && c->json)
-        printf("{\"output\": \"%s\", \"parameters\": %lld, \"train_tokens\": %lld, \"loss\": %.6f, \"val_loss\": %s%.6f, \"seconds\": %.2f, \"from_step\": %lld}\n", w->output,
-               (long long)gg_lm_size(lm), (long long)n_train, r.loss, "", isnan(r.val_loss) ? -1 : r.val_loss, r.seconds, (long long)r.from_step);
-    else if (s == GG_OK && !c->quiet)
-        fprintf(stderr, "loss %.4f, validation %.4f nats a token (perplexity %.1f); %.1f s, %.0f tokens/s -> %s\n", r.loss, r.val_loss, exp(r.val_loss), r.seconds,
-                (double)r.n_tokens / fmax(r.seconds, 1e-9), w->output);
-    gg_lm_free(lm);
-    gg_token_list_free(&in.all);
-    gg_token_list_free(&val.all);
-    gg_tokenizer_free(t);
-    gg_str_free(&path);
-    gg_str_free(&checkpoint);
-    gg_str_free(&log);
+    job j = {.ctx = ctx, .c = c, .w = w, .columns = {.text_column = w->text, .id_column = w->id, .strict = w->strict}, .path = {.ctx = ctx}, .checkpoint = {.ctx = ctx},
+             .log = {.ctx = ctx}, .in = {.ctx = ctx}, .val = {.ctx = ctx}, .watch = {.ctx = ctx}};
+    gg_status s = w->mpi ? gg_ranks_open(&j.ranks, ctx) : GG_OK;
+    if (s != GG_OK)
+        return s;
+    gg_status (*const stages[])(job *) = {learn, make_ready, begin, run, save};
+    for (size_t i = 0; i < sizeof stages / sizeof *stages && s == GG_OK; i++)
+        s = gg_ranks_agree(j.ranks, stages[i](&j)); /* a rank that fails must not be waited for */
+    gg_progress_free(j.watch.progress);
+    if (s == GG_OK && writes(&j))
+        tell(&j);
+    if (j.watch.log)
+        gg_rows_writer_discard(j.watch.log);
+    if (s != GG_OK && !writes(&j))
+        s = GG_OK; /* rank 0 says it */
+    gg_ranks_close(j.ranks);
+    gg_lm_free(j.lm);
+    gg_token_list_free(&j.in.all);
+    gg_token_list_free(&j.val.all);
+    gg_tokenizer_free(j.t);
+    gg_str_free(&j.path);
+    gg_str_free(&j.checkpoint);
+    gg_str_free(&j.log);
     return s;
 }
 
 static int lm_train(int argc, char **argv)
 {
-    words w = {.arch = "llama", .layers = 4, .width = 128, .heads = 4, .context = 64, .batch = 12, .steps = 2000, .eval_every = 250, .vocab = 257, .lr = 1e-3, .lr_end = 0.1, .warmup = 0.05, .beta2 = 0.99, .clip = 1, .schedule = "cosine",
-               .val_fraction = 0.1, .weight_decay = 0.1};
+    words w = {.arch = "llama", .layers = 4, .width = 128, .heads = 4, .context = 64, .batch = 12, .steps = 2000, .eval_every = 250, .vocab = 257, .lr = 1e-3, .lr_end = 0.1,
+               .warmup = 0.05, .beta2 = 0.99, .clip = 1, .schedule = "cosine", .val_fraction = 0.1, .weight_decay = 0.1};
     const gg_option options[] = {
         GG_CLI_DOCUMENTS(w.input, w.text, w.id, w.strict, true),
         {NULL, "validation", GG_OPT_TEXTS, &w.validation, "POOL", "documents to look at while training", NULL, false, 0, 0},
@@ -275,6 +329,7 @@ static int lm_train(int argc, char **argv)
         {NULL, "eval-every", GG_OPT_INT, &w.eval_every, "N", "steps between looks at the validation tokens", NULL, false, 0, 1e12},
         {"Output", "output", GG_OPT_TEXT, &w.output, "DIR", "the model as a Hugging Face folder, train.csv, checkpoint.safetensors", NULL, true, 0, 0},
         {NULL, "gguf", GG_OPT_CHOICE, &w.gguf, "T", "also model.gguf in this number format, for llama.cpp", GG_CLI_GGUF_FORMATS, false, 0, 0},
+        {"Scale", "mpi", GG_OPT_FLAG, &w.mpi, NULL, "under mpirun: each rank takes a part of every batch", NULL, false, 0, 0},
     };
     gg_command c = {.name = "lm train",
                     .sentence = "Trains a small language model on texts and saves it as a Hugging Face folder, which every verb with --model takes.",

@@ -89,8 +89,12 @@ struct gg_graph {
     int n_steps;
     uint64_t n_runs, seed;
     int64_t n_draws;      /* dropouts recorded: each draws its own numbers */
+    int64_t part_first, part_n; /* this graph runs rows part_first .. of a larger batch, part_n of them; 0, 0: a whole one */
     bool training;
 };
+
+/* The batch of this graph is a part of a larger one: dropout draws what the whole would draw there. */
+void gg__graph_set_part(gg_graph *g, int64_t first, int64_t n);
 
 /* What an operation is. kernel NULL: nothing is computed. gradient: d_in[i] = what flows to input i when d
  * flows to v, only where wanted[i]; NULL entries mean none; a NULL function: no gradient at all. */

@@ -235,6 +235,12 @@ void gg_graph_set_training(gg_graph *g, bool training, uint64_t seed)
             gg_graph_set_training(gg__scan_body(g->node[k]), training, seed + (uint64_t)k + 1);
 }
 
+void gg__graph_set_part(gg_graph *g, int64_t first, int64_t n)
+{
+    g->part_first = first;
+    g->part_n = n;
+}
+
 void *gg_var_data(gg_var *v) { return v->data; }
 
 double gg_var_item(const gg_var *v)

@@ -1,6 +1,7 @@
 /* Small language models: what they are, how they begin, how they are judged. lm_train.c trains them, lm_save.c writes them. */
 #include "nn/lm.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "base/work.h"
 #include <math.h>
 #include <stdio.h>
@@ -127,14 +128,13 @@ static gg_status make_judge(gg_lm *lm, int n_threads)
     return s;
 }
 
-gg_status gg_lm_loss(double *out, gg_lm *lm, const int32_t *token, int64_t n, int n_threads)
+/* The sum over the tokens, of this rank's share of the windows. */
+static gg_status sum_losses(double *sum, gg_lm *lm, const int32_t *token, int64_t n, int n_threads, const gg_ranks *ranks)
 {
-    if (n < 2)
-        return gg_fail(lm->ctx, GG_EINVAL, "the loss of %lld tokens: at least two are needed", (long long)n);
-    GG_TRY(make_judge(lm, n_threads));
     const int64_t T = lm->o.n_ctx;
-    double sum = 0;
-    for (int64_t first = 0; first < n - 1; first += WINDOWS * T) {
+    *sum = 0;
+    GG_TRY(make_judge(lm, n_threads));
+    for (int64_t first = gg_ranks_self(ranks) * WINDOWS * T; first < n - 1; first += gg_ranks_count(ranks) * WINDOWS * T) {
         int32_t *x = gg_var_data(lm->judge_x), *t = gg_var_data(lm->judge_t);
         for (int64_t i = 0; i < WINDOWS * T; i++) { /* behind the end: any token, and no target */
             x[i] = first + i < n ? token[first + i] : 0;
@@ -143,8 +143,20 @@ gg_status gg_lm_loss(double *out, gg_lm *lm, const int32_t *token, int64_t n, in
         GG_TRY(gg_graph_run(lm->judge));
         const float *l = gg_var_data(lm->judge_loss);
         for (int64_t i = 0; i < WINDOWS * T; i++)
-            sum += (double)l[i];
+            *sum += (double)l[i];
     }
+    return GG_OK;
+}
+
+gg_status gg__lm_loss(double *out, gg_lm *lm, const int32_t *token, int64_t n, int n_threads, gg_ranks *ranks)
+{
+    double sum;
+    if (n < 2)
+        return gg_fail(lm->ctx, GG_EINVAL, "the loss of %lld tokens: at least two are needed", (long long)n);
+    GG_TRY(gg_ranks_agree(ranks, sum_losses(&sum, lm, token, n, n_threads, ranks)));
+    GG_TRY(gg_ranks_sum(ranks, &sum, 1));
     *out = sum / (double)(n - 1);
     return GG_OK;
 }
+
+gg_status gg_lm_loss(double *out, gg_lm *lm, const int32_t *token, int64_t n, int n_threads) { return gg__lm_loss(out, lm, token, n, n_threads, NULL); }

@@ -3,6 +3,8 @@
 #define GG_NN_LM_H
 #include <golgi/lm.h>
 
+struct gg_ranks;
+
 struct gg_lm {
     gg_context *ctx;
     gg_lm_options o;
@@ -10,4 +12,7 @@ struct gg_lm {
     gg_graph *judge; /* of gg_lm_loss; made when first asked for */
     gg_var *judge_x, *judge_t, *judge_loss;
 };
+
+/* gg_lm_loss, its windows shared among the ranks (NULL: none); every rank gets the sum. */
+gg_status gg__lm_loss(double *out, gg_lm *lm, const int32_t *token, int64_t n, int n_threads, struct gg_ranks *ranks);
 #endif

@@ -159,16 +159,19 @@ static gg_status save_tokenizer(gg_tokenizer **t, gg_lm *lm, const char *folder,
 {
     gg_str path = {.ctx = lm->ctx}, beside = {.ctx = lm->ctx};
     const char *slash = json ? strrchr(json, '/') : NULL;
+    bool there = false;
     gg_status s = place(&path, folder, "tokenizer.json");
     if (s == GG_OK && json && (s = copy_file(lm->ctx, json, path.data)) == GG_OK) {
         gg_str_printf(&beside, "%.*stokenizer_config.json", slash ? (int)(slash - json) + 1 : 0, json);
         s = beside.failed ? GG_ENOMEM : place(&path, folder, "tokenizer_config.json");
-        if (s == GG_OK && gg_file_exists(beside.data))
+        there = s == GG_OK && gg_file_exists(beside.data);
+        if (there)
             s = copy_file(lm->ctx, beside.data, path.data);
-    }
+    } else if (s == GG_OK && (s = place(&path, folder, "tokenizer_config.json")) == GG_OK)
+        there = gg_file_exists(path.data);
     if (s == GG_OK && (s = place(&path, folder, "tokenizer.json")) == GG_OK && gg_file_exists(path.data)) {
         s = gg_tokenizer_open_path(t, lm->ctx, path.data);
-        if (s == GG_OK && (s = place(&path, folder, "tokenizer_config.json")) == GG_OK && !gg_file_exists(path.data))
+        if (s == GG_OK && (s = place(&path, folder, "tokenizer_config.json")) == GG_OK && !there)
             s = write_json(lm->ctx, path.data, tokenizer_config_of(&lm->o, *t));
     }
     gg_str_free(&path);

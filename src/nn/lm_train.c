@@ -2,8 +2,12 @@
  *
  * The windows of step s are a function of (seed, s) alone, so nothing but parameters, the optimiser's state and the number of the step is needed to go
  * on: a run that was killed ends with the same bits as one that was not.
+ *
+ * Ranks draw the same windows and each runs its part of them; gradients and losses are summed, and all make the same step. Rank 0 alone reads and writes
+ * files and shows the steps. What can go wrong on one rank is carried to the next sum, where all learn of it: nobody waits for a rank that gave up.
  */
 #include "nn/lm.h"
+#include "nn/parallel.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/work.h"
@@ -21,6 +25,9 @@ typedef struct run {
     gg_var *x, *t, *loss;
     const int32_t *token, *val;
     int64_t n, n_val;
+    gg_part part;      /* of the batch's windows, this rank's */
+    bool stopped;      /* some rank was asked to */
+    gg_status so_far;  /* what went wrong on this rank since all last agreed */
     char options[512]; /* what a checkpoint must have been made with */
 } run;
 
@@ -47,6 +54,8 @@ static gg_status check(run *r)
         return gg_fail(ctx, GG_EINVAL, "%lld tokens to train on: more than one window of %lld is needed", (long long)r->n, (long long)r->o.context);
     if (r->o.steps < 1)
         return gg_fail(ctx, GG_EINVAL, "%lld steps of training", (long long)r->o.steps);
+    if (r->o.batch < gg_ranks_count(r->o.ranks))
+        return gg_fail(ctx, GG_EINVAL, "%lld windows a step for %d ranks: each needs one at least", (long long)r->o.batch, gg_ranks_count(r->o.ranks));
     for (int64_t i = 0; i < r->n + r->n_val; i++) {
         const int32_t id = i < r->n ? r->token[i] : r->val[i - r->n];
         if (id < 0 || id >= r->lm->o.n_vocab)
@@ -58,7 +67,7 @@ static gg_status check(run *r)
 static gg_status prepare(run *r)
 {
     gg_context *ctx = r->lm->ctx;
-    const int64_t B = r->o.batch, T = r->o.context;
+    const int64_t B = r->part.n, T = r->o.context;
     GG_TRY(gg_graph_create(&r->g, ctx, &(gg_graph_options){.n_threads = r->o.n_threads}));
     r->x = gg_graph_index(r->g, "tokens", GG_SHAPE(B, T));
     r->t = gg_graph_index(r->g, "targets", GG_SHAPE(B, T));
@@ -66,18 +75,21 @@ static gg_status prepare(run *r)
     gg_graph_backward(r->loss);
     GG_TRY(gg_graph_plan(r->g, &r->loss, 1));
     gg_graph_set_training(r->g, true, r->o.seed);
+    gg__graph_set_part(r->g, r->part.first, r->part.n);
     return gg_optim_create(&r->optim, ctx, r->lm->params, &r->o.optim);
 }
 
 static void draw_windows(run *r, int64_t step)
 {
-    const int64_t B = r->o.batch, T = r->o.context;
+    const int64_t T = r->o.context, first = r->part.first, n = r->part.n;
     gg_random random = gg_random_of(r->o.seed, (uint64_t)step);
     int32_t *x = gg_var_data(r->x), *t = gg_var_data(r->t);
-    for (int64_t b = 0; b < B; b++) {
+    for (int64_t b = 0; b < r->o.batch; b++) { /* those of the other ranks too, so that all draw alike */
         const int64_t at = gg_random_below(&random, r->n - T);
-        memcpy(x + b * T, r->token + at, (size_t)T * sizeof *x);
-        memcpy(t + b * T, r->token + at + 1, (size_t)T * sizeof *t);
+        if (b < first || b >= first + n)
+            continue;
+        memcpy(x + (b - first) * T, r->token + at, (size_t)T * sizeof *x);
+        memcpy(t + (b - first) * T, r->token + at + 1, (size_t)T * sizeof *t);
     }
 }
 
@@ -161,10 +173,34 @@ static gg_status read_checkpoint(run *r, int64_t *step, gg_lm_result *result)
     return s;
 }
 
+/* --- ranks ------------------------------------------------------------------------------------------------------------------------------------- */
+/* All see the same texts and options, and begin with what rank 0 has: its weights, or its checkpoint. */
+static gg_status begin_together(run *r, gg_lm_result *out)
+{
+    gg_ranks *ranks = r->o.ranks;
+    char of_0[sizeof r->options];
+    int64_t step = out->from_step;
+    if (gg_ranks_count(ranks) == 1)
+        return GG_OK;
+    memcpy(of_0, r->options, sizeof of_0);
+    GG_TRY(gg_ranks_spread(ranks, of_0, sizeof of_0));
+    GG_TRY(gg_ranks_agree(ranks, strcmp(of_0, r->options) == 0 ? GG_OK : gg_fail(r->lm->ctx, GG_EMISMATCH, "other texts or options than rank 0\n  there  %s\n  here   %s", of_0, r->options)));
+    GG_TRY(gg_params_spread(r->lm->params, ranks));
+    GG_TRY(gg_ranks_spread(ranks, &step, sizeof step));
+    GG_TRY(gg_ranks_spread(ranks, &out->best_val, sizeof out->best_val));
+    GG_TRY(gg_ranks_spread(ranks, &out->best_step, sizeof out->best_step));
+    for (int k = 0; k < gg_optim_blocks(r->optim); k++)
+        GG_TRY(gg_ranks_spread(ranks, gg_optim_block(r->optim, k), gg_params_extent(r->lm->params) * 4));
+    out->from_step = step;
+    gg_optim_set_steps(r->optim, step);
+    r->g->n_runs = (uint64_t)step;
+    return GG_OK;
+}
+
 /* --- the loop ---------------------------------------------------------------------------------------------------------------------------------- */
 static gg_status look_at_validation(run *r, gg_lm_result *out, int64_t step)
 {
-    GG_TRY(gg_lm_loss(&out->val_loss, r->lm, r->val, r->n_val, r->o.n_threads));
+    GG_TRY(gg__lm_loss(&out->val_loss, r->lm, r->val, r->n_val, r->o.n_threads, r->o.ranks));
     if (!(out->val_loss >= out->best_val)) {
         out->best_val = out->val_loss;
         out->best_step = step;
@@ -172,46 +208,86 @@ static gg_status look_at_validation(run *r, gg_lm_result *out, int64_t step)
     return GG_OK;
 }
 
+/* Loss and gradients of this rank's part. */
+static gg_status forth_and_back(double *loss, run *r, int64_t step)
+{
+    draw_windows(r, step);
+    GG_TRY(gg_graph_run(r->g));
+    *loss = gg_var_item(r->loss);
+    if (isfinite(*loss))
+        return GG_OK;
+    const gg_status s = gg_graph_run_checked(r->g);
+    return s == GG_ENAN ? gg_fail_prefix(r->lm->ctx, s, "step %lld, loss %g", (long long)step, *loss) : s;
+}
+
+static gg_status one_step(run *r, gg_lm_result *out, int64_t step)
+{
+    const double share = (double)r->part.n / (double)r->o.batch;
+    double loss = NAN;
+    if (r->so_far == GG_OK)
+        r->so_far = forth_and_back(&loss, r, step);
+    double facts[3] = {r->so_far == GG_OK ? loss * share : 0, r->so_far != GG_OK, gg_context_stopped(r->lm->ctx)};
+    GG_TRY(gg_ranks_sum(r->o.ranks, facts, 3));
+    if (facts[1] > 0)
+        return gg_ranks_agree(r->o.ranks, r->so_far);
+    out->loss = facts[0];
+    r->stopped = facts[2] > 0;
+    GG_TRY(gg_params_sum_gradients(r->lm->params, r->o.ranks, share));
+    gg_optim_set_lr(r->optim, gg_schedule_at(&r->o.schedule, step));
+    return gg_optim_step(r->optim);
+}
+
+/* Rank 0's: the checkpoint, and who watches. */
+static gg_status tell(run *r, gg_lm_result *out, int64_t step, bool looked)
+{
+    const bool last = step == r->o.steps;
+    if (gg_ranks_self(r->o.ranks) > 0)
+        return GG_OK;
+    if (r->o.checkpoint && (last || r->stopped || step % r->o.checkpoint_every == 0))
+        GG_TRY(write_checkpoint(r, step, out));
+    return r->o.look ? r->o.look(r->o.user, &(gg_lm_step){step, r->o.steps, out->loss, looked ? out->val_loss : NAN, gg_optim_lr(r->optim), out->seconds}) : GG_OK;
+}
+
 static gg_status loop(run *r, gg_lm_result *out, int64_t from)
 {
     const double start = gg_time();
-    for (int64_t step = from; step < r->o.steps; step++) {
-        draw_windows(r, step);
-        gg_optim_set_lr(r->optim, gg_schedule_at(&r->o.schedule, step));
-        GG_TRY(gg_graph_run(r->g));
-        out->loss = gg_var_item(r->loss);
-        if (!isfinite(out->loss)) {
-            const gg_status s = gg_graph_run_checked(r->g);
-            return s == GG_ENAN ? gg_fail_prefix(r->lm->ctx, s, "step %lld, loss %g", (long long)step, out->loss) : s;
-        }
-        GG_TRY(gg_optim_step(r->optim));
-        const bool last = step == r->o.steps - 1, looks = r->val && (last || (r->o.eval_every > 0 && (step + 1) % r->o.eval_every == 0));
+    const bool alone = gg_ranks_count(r->o.ranks) == 1;
+    for (int64_t step = from + 1; step <= r->o.steps; step++) {
+        GG_TRY(one_step(r, out, step - 1));
+        const bool last = step == r->o.steps, looks = r->val && (last || (r->o.eval_every > 0 && step % r->o.eval_every == 0));
         if (looks)
-            GG_TRY(look_at_validation(r, out, step + 1));
+            GG_TRY(look_at_validation(r, out, step));
         out->seconds = gg_time() - start;
-        out->n_tokens = (step + 1 - from) * r->o.batch * r->o.context;
-        const bool stopped = gg_context_stopped(r->lm->ctx);
-        if (r->o.checkpoint && (last || stopped || (step + 1) % r->o.checkpoint_every == 0))
-            GG_TRY(write_checkpoint(r, step + 1, out));
-        if (r->o.look)
-            GG_TRY(r->o.look(r->o.user, &(gg_lm_step){step + 1, r->o.steps, out->loss, looks ? out->val_loss : NAN, gg_optim_lr(r->optim), out->seconds}));
-        if (stopped && !last)
-            return gg_fail(r->lm->ctx, GG_EINTR, "stopped after step %lld of %lld%s", (long long)step + 1, (long long)r->o.steps, r->o.checkpoint ? "; the same command goes on from there" : "");
+        out->n_tokens = (step - from) * r->o.batch * r->o.context;
+        r->stopped = alone ? gg_context_stopped(r->lm->ctx) : r->stopped;
+        r->so_far = tell(r, out, step, looks);
+        if (alone)
+            GG_TRY(r->so_far);
+        if (r->stopped && !last) {
+            GG_TRY(gg_ranks_agree(r->o.ranks, r->so_far));
+            return gg_fail(r->lm->ctx, GG_EINTR, "stopped after step %lld of %lld%s", (long long)step, (long long)r->o.steps, r->o.checkpoint ? "; the same command goes on from there" : "");
+        }
     }
-    return GG_OK;
+    GG_TRY(gg_ranks_agree(r->o.ranks, r->so_far));
+    return alone ? GG_OK : gg_params_check_same(r->lm->params, r->lm->ctx, r->o.ranks);
 }
 
 gg_status gg_lm_train(gg_lm_result *out, gg_lm *lm, const int32_t *token, int64_t n, const int32_t *val, int64_t n_val, const gg_lm_train_options *options)
 {
     run r = {.lm = lm, .o = with_defaults(lm, options), .token = token, .n = n, .val = val, .n_val = val ? n_val : 0};
     *out = (gg_lm_result){.loss = NAN, .val_loss = NAN, .best_val = NAN};
-    GG_TRY(check(&r));
-    gg_status s = prepare(&r);
-    if (s == GG_OK && r.o.checkpoint) {
+    r.part = gg_part_of(r.o.ranks, r.o.batch);
+    gg_status s = check(&r);
+    if (s == GG_OK)
+        s = prepare(&r);
+    if (s == GG_OK) {
         describe_options(&r);
-        if (gg_file_exists(r.o.checkpoint))
+        if (r.o.checkpoint && gg_ranks_self(r.o.ranks) == 0 && gg_file_exists(r.o.checkpoint))
             s = read_checkpoint(&r, &out->from_step, out);
     }
+    s = gg_ranks_agree(r.o.ranks, s);
+    if (s == GG_OK)
+        s = begin_together(&r, out);
     if (s == GG_OK)
         s = loop(&r, out, out->from_step);
     if (s == GG_OK && r.val && isnan(out->val_loss)) /* the checkpoint was already at the end */

@@ -21,8 +21,8 @@ bad=
 while read -r verb; do
     page=$tmp/golgi-${verb// /-}.1
     # shellcheck disable=SC2086
-    in_help=$("$GOLGI" help $verb | grep -o '^  --[a-z-]*' | tr -d ' ' | sort -u)
-    in_page=$(sed -n 's/\\-/-/g; s/^\\fB\(--[a-z-]*\)\\fR.*/\1/p' "$page" | sort -u)
+    in_help=$("$GOLGI" help $verb | grep -o '^  --[a-z0-9-]*' | tr -d ' ' | sort -u)
+    in_page=$(sed -n 's/\\-/-/g; s/^\\fB\(--[a-z0-9-]*\)\\fR.*/\1/p' "$page" | sort -u)
     [ "$in_help" = "$in_page" ] || bad+="$verb: $(diff <(echo "$in_help") <(echo "$in_page")) "
     grep -q '^\.SH NAME' "$page" && grep -q '^\.SH SYNOPSIS' "$page" && grep -q '^\.SH EXIT STATUS' "$page" || bad+="$verb: sections are missing "
 done < <("$GOLGI" help --verbs)

@@ -1,6 +1,7 @@
 /* Language models trained here: a planted grammar is learned down to its entropy and shuffled text is not; the same bits with any threads and after a
  * kill; saved folders give the same logits through the decoder engine. */
 #include "grad/support.h"
+#include "grad/graph.h"
 #include <golgi/lm.h>
 #include <golgi/model.h>
 #include <stdio.h>
@@ -184,6 +185,33 @@ static void a_saved_folder_gives_the_same_logits_and_so_does_its_gguf(void **sta
     }
 }
 
+/* Rows of 15 numbers, so that a part does not begin where a draw of four does. */
+static void a_part_of_a_batch_drops_what_the_whole_drops(void **state)
+{
+    (void)state;
+    float whole[2][7 * 15];
+    for (int part = 0; part < 4; part++) { /* 0: all seven rows; else rows 0 1 2, 3 4, 5 6 */
+        const int64_t first = part == 0 ? 0 : (int64_t[]){0, 3, 5}[part - 1], n = part == 0 ? 7 : part == 1 ? 3 : 2;
+        gg_graph *g = NULL;
+        assert_ok(gg_graph_create(&g, ctx, NULL));
+        gg_var *x = gg_graph_input(g, "x", GG_SHAPE(n, 3, 5)), *y = gg_var_dropout(x, 0.5);
+        assert_ok(gg_graph_plan(g, &y, 1));
+        gg_graph_set_training(g, true, 7);
+        if (part > 0)
+            gg__graph_set_part(g, first, n);
+        for (int64_t i = 0; i < n * 15; i++)
+            ((float *)gg_var_data(x))[i] = 1;
+        for (int run = 0; run < 2; run++) {
+            assert_ok(gg_graph_run(g));
+            if (part == 0)
+                memcpy(whole[run], gg_var_data(y), sizeof whole[run]);
+            assert_memory_equal(gg_var_data(y), whole[run] + first * 15, sizeof(float) * (size_t)n * 15);
+        }
+        gg_graph_free(g);
+    }
+    assert_memory_not_equal(whole[0], whole[1], sizeof whole[0]);
+}
+
 static void mistakes_are_told(void **state)
 {
     (void)state;
@@ -217,6 +245,7 @@ int main(void)
         cmocka_unit_test(the_grammar_is_learned_to_its_entropy_and_noise_is_not),
         cmocka_unit_test(threads_and_interruptions_change_no_bit),
         cmocka_unit_test(a_saved_folder_gives_the_same_logits_and_so_does_its_gguf),
+        cmocka_unit_test(a_part_of_a_batch_drops_what_the_whole_drops),
         cmocka_unit_test(mistakes_are_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -28,7 +28,7 @@ for f in "${files[@]}"; do
             continue
         fi
         for w in "${word[@]}"; do
-            [[ $w =~ ^\'?(--[a-z-]+) ]] || continue
+            [[ $w =~ ^\'?(--[a-z0-9-]+) ]] || continue
             grep -q -e "  ${BASH_REMATCH[1]} " <<< "$help " || wrong+="$f: \"$line\": golgi $verb has no ${BASH_REMATCH[1]}"$'\n'
         done
     done < <(commands "$f")
