@@ -78,6 +78,7 @@ typedef struct gg_data_description {
 typedef struct gg_data_arrays {
     gg_array x;
     bool borrow;                   /* x stays where it is and outlives the data; else copied, as all else is */
+    bool missing;                  /* NaN is a number that is missing, which a scaler fills with the mean; else refused */
     int64_t tokens;                /* size of the vocabulary; 0: x are numbers */
     const int32_t *label;          /* (n,) in [0, n_classes), or NULL */
     int64_t n_classes;             /* 0: the largest label + 1 */
@@ -92,13 +93,13 @@ GG_API void gg_data_free(gg_data *d);
 typedef struct gg_data_options {
     gg_target_kind target;      /* what the target is taken for */
     const json_t *schema;       /* of the data a model was trained on: the same columns, categories and classes in the same order, samples of one shape */
+    bool missing_mean;          /* missing numbers (NaN; of tables "", NA, null, ?) are filled by the scaler with the mean; else an error with the place */
     /* tables */
     const char *target_column;  /* a name, or a number from 1, from the end when negative ("-1"); NULL: the last; with GG_TARGET_NONE nobody looks */
     const char *group_column;   /* samples of one group are never split; no feature. NULL: none */
     const char *const *ignore;  /* (n_ignore,) columns that are no features (ids) */
     int n_ignore;
     bool no_header;             /* the first line is a sample; columns are called "1", "2", ... */
-    bool missing_mean;          /* missing values ("", NA, NaN, null, ?) are filled by the scaler with the mean; else an error with the line */
     /* images */
     const char *labels;         /* IDX: the file of labels; NULL: the images' path with "labels" for "images" and idx1 for idx3 */
     /* arrays */

@@ -99,7 +99,7 @@ double gg__data_number(const void *x, gg_dtype t, int64_t at)
     return v;
 }
 
-gg_status gg__store_check(const gg__store *s, const char *what)
+gg_status gg__store_check(gg__store *s, bool may_miss, const char *what)
 {
     const gg_dtype t = s->about.dtype;
     if (t != GG_F32 && t != GG_F64 && t != GG_F16)
@@ -107,8 +107,9 @@ gg_status gg__store_check(const gg__store *s, const char *what)
     for (int64_t i = 0; i < s->about.n; i++)
         for (int64_t j = 0; j < s->width; j++) {
             const double v = gg__data_number(s->x, t, i * s->row + j);
-            if (!isfinite(v) && !(isnan(v) && s->about.missing))
+            if (!isfinite(v) && !(isnan(v) && may_miss))
                 return gg_fail(s->ctx, GG_ENAN, "%s %lld, feature %lld is not a finite number", what, (long long)i, (long long)j);
+            s->about.missing = s->about.missing || isnan(v);
         }
     return GG_OK;
 }
@@ -272,7 +273,7 @@ static gg_status take_arrays(gg__store *s, const gg_data_arrays *a)
         s->about.tokens = true;
         s->about.n_vocab = a->tokens;
     }
-    GG_TRY(gg__store_check(s, "sample"));
+    GG_TRY(gg__store_check(s, a->missing, "sample"));
     if (a->label)
         GG_TRY(gg__store_labels(s, a->label, a->n_classes, a->class_name, "label"));
     if (a->value)

@@ -47,8 +47,8 @@ void gg__store_drop(gg__store *s); /* one user less */
 gg_status gg__store_classes(gg__store *s, int64_t n_classes, const char *const *name);
 /* (n,) labels from any integers: checks them, and counts classes when n_classes is 0. Copies. what: for messages, "labels.idx: label". */
 gg_status gg__store_labels(gg__store *s, const int32_t *label, int64_t n_classes, const char *const *name, const char *what);
-/* Every number is finite, or NaN where about.missing says that some are missing. what: "x.npy: sample". */
-gg_status gg__store_check(const gg__store *s, const char *what);
+/* Every number is finite; or NaN, which with may_miss sets about.missing. what: "x.npy: sample". */
+gg_status gg__store_check(gg__store *s, bool may_miss, const char *what);
 /* A view of all of s. Takes s over, and drops it when so_far is a failure. */
 gg_status gg__data_whole(gg_data **out, gg__store *s, gg_status so_far);
 

@@ -149,7 +149,7 @@ static gg_status take_idx(gg__store *s, const char *path, const gg_data_options 
     if (x.array.n_dims < 2)
         return gg_fail(ctx, GG_EMISMATCH, "%s: one number a sample: these are labels, name the file of the images", path);
     snprintf(what, sizeof what, "%.400s: sample", path);
-    GG_TRY(gg__store_check(s, what));
+    GG_TRY(gg__store_check(s, o->missing_mean, what));
     if (o->target == GG_TARGET_NONE)
         return GG_OK;
     if (o->target != GG_TARGET_AUTO && o->target != GG_TARGET_CLASS)
@@ -195,7 +195,7 @@ static gg_status with_targets(gg_data **out, gg_context *ctx, const gg_tensor *x
     if (!gg__data_takes(y->dtype) || y->n_dims < 1 || y->n_dims > 2 || (y->n_dims == 2 && !values) || y->shape[0] != n || n < 1)
         return gg_fail(ctx, GG_EMISMATCH, "%s: targets \"%s\" of %lld numbers in %d dimensions do not belong to the %lld samples of \"%s\"", path, y->name,
                        (long long)count, y->n_dims, (long long)n, x->name);
-    gg_data_arrays a = {.x = array_of(x), .n_classes = o->n_classes};
+    gg_data_arrays a = {.x = array_of(x), .missing = o->missing_mean, .n_classes = o->n_classes};
     const char **known = NULL;
     int64_t n_known = 0;
     GG_TRY(schema_classes(&known, &n_known, ctx, values ? NULL : o->schema));
@@ -245,7 +245,7 @@ gg_status gg__data_numpy(gg_data **out, gg_context *ctx, const char *path, const
         s = with_targets(out, ctx, x, y, path, o);
     } else if (s == GG_OK) {
         const gg_array a = array_of(x);
-        if ((s = gg_data_create(out, ctx, &(gg_data_arrays){.x = a})) != GG_OK)
+        if ((s = gg_data_create(out, ctx, &(gg_data_arrays){.x = a, .missing = o->missing_mean})) != GG_OK)
             gg_fail_prefix(ctx, s, "%s", path);
     }
     gg_tensors_free(t);

@@ -105,7 +105,8 @@ gg_status gg_scaler_fit(gg_scaler **out, const gg_data *d, gg_scale_kind kind)
         return gg_fail(ctx, GG_EMISMATCH, "tokens are not scaled");
     if (kind == GG_SCALE_CHANNEL && d->about.sample.n < 2)
         return gg_fail(ctx, GG_EMISMATCH, "samples of %d dimensions have no channels: (channels, ...) is wanted", d->about.sample.n);
-    const bool whole = (kind == GG_SCALE_NONE || kind == GG_SCALE_UNIT) && !store->about.missing; /* one factor for all, and nobody need look */
+    /* Bytes are never missing: one factor for all, and nobody need look. Others may be missing when the model predicts, if not here. */
+    const bool whole = (kind == GG_SCALE_NONE || kind == GG_SCALE_UNIT) && store->about.dtype == GG_U8;
     const int64_t n = whole ? 1 : kind == GG_SCALE_CHANNEL ? d->about.sample.d[0] : store->width;
     gg_scaler *s;
     GG_TRY(scaler_create(&s, ctx, kind, n, store->width / n));

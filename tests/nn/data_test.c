@@ -548,6 +548,30 @@ static void a_scaler_comes_back_from_json_to_the_bit(void **state)
     gg_data_free(d);
 }
 
+static void a_missing_number_becomes_the_mean_of_its_feature(void **state)
+{
+    (void)state;
+    const float some[] = {1, NAN, 3, 10, 5, 20};
+    gg_data *d = NULL;
+    gg_scaler *s = NULL;
+    float out[6];
+    const gg_array a = gg_array_rows((void *)(uintptr_t)some, GG_F32, 3, 2);
+    assert_int_equal(gg_data_create(&d, ctx, &(gg_data_arrays){.x = a}), GG_ENAN);
+    assert_ok(gg_data_create(&d, ctx, &(gg_data_arrays){.x = a, .missing = true}));
+    assert_true(gg_data_describe(d)->missing);
+    assert_int_equal(gg_data_read(out, d, NULL, 3, NULL), GG_EMISMATCH);
+    for (gg_scale_kind kind = GG_SCALE_NONE; kind < GG_SCALES; kind++) {
+        static const float want[GG_SCALES] = {15, 0, 0, 0.5f, (float)(15 * (1 / 255.0))};
+        if (kind == GG_SCALE_CHANNEL)
+            continue;
+        assert_ok(gg_scaler_fit(&s, d, kind));
+        assert_ok(gg_data_read(out, d, NULL, 3, s));
+        assert_true(out[1] == want[kind] && (kind != GG_SCALE_NONE || out[3] == 10));
+        gg_scaler_free(s);
+    }
+    gg_data_free(d);
+}
+
 static void damaged_scalers_are_refused(void **state)
 {
     (void)state;
@@ -636,6 +660,7 @@ int main(void)
         cmocka_unit_test(batches_in_order_are_in_order_and_of_the_view),
         cmocka_unit_test(the_scaler_knows_the_training_part_only),
         cmocka_unit_test(a_scaler_comes_back_from_json_to_the_bit),
+        cmocka_unit_test(a_missing_number_becomes_the_mean_of_its_feature),
         cmocka_unit_test(damaged_scalers_are_refused),
         cmocka_unit_test(channels_of_bytes_are_scaled_as_their_formula_says),
     };
