@@ -19,7 +19,7 @@ typedef void (*gg__loop2)(void *y, const void *a, int64_t sa, const void *b, int
 /* One step of an optimiser: values w, gradients g, state a, b, c (as many as it has), numbers of the step in p. */
 typedef void (*gg__update)(void *w, const void *g, void *a, void *b, void *c, int64_t n, const double *p);
 
-typedef void (*gg__cell)(void *y, const void *a, const void *b, const void *c, const void *d, int64_t n);
+typedef void (*gg__cell)(void *y, const void *a, const void *b, const void *c, const void *d, const void *e, int64_t n);
 
 typedef struct gg__loops {
 #define GG_X(code, name) gg__loop1 name;
@@ -59,7 +59,7 @@ typedef struct gg__loops {
     void (*attention_ds)(void *dp, const void *p, int64_t n, const void *d, const void *o, int64_t width, double scale); /* dp = scale p (dp - d . o) */
     void (*rotate)(void *y, const void *x, const double *c, const double *s, double sign, int64_t half, int64_t n);
     /* a row of cell.c, n numbers of state; arguments in the order of the operation's inputs */
-    gg__cell lstm_cell, lstm_cell_da, lstm_cell_dc, lstm_hidden, lstm_hidden_da, lstm_hidden_dc, gru_cell, gru_cell_dx, gru_cell_dy, gru_cell_dh;
+    gg__cell lstm_gates, lstm_gates_da, lstm_cell, lstm_cell_ds, lstm_cell_dc, lstm_hidden, lstm_hidden_ds, lstm_hidden_dt, lstm_da, gru_cell, gru_cell_dx, gru_cell_dy, gru_cell_dh;
     /* of pool.c, over outputs i: where x[i stride] is larger (or NaN), best = it and, unless index is NULL, index = at + i stride */
     void (*larger)(void *best, int32_t *index, const void *x, int64_t stride, int64_t at, int64_t n);
     /* n windows of 2 x 2 side by side, rows of x `below` numbers apart: y the largest of each; dx = d at the place of the first largest, else 0 */

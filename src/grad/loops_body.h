@@ -452,30 +452,41 @@ static void NAME(rotate)(void *py, const void *px, const double *c, const double
 #define SIG(x) v_sigmoid(x)
 #define TANH(x) v_tanh(x)
 #endif
-#define CELL(name, ...)                                                                                                   \
-    static void NAME(name)(void *py, const void *pa, const void *pb, const void *pc, const void *pd, int64_t n)           \
-    {                                                                                                                     \
-        T *y = py;                                                                                                        \
-        const T *a = pa, *b = pb, *c = pc, *d = pd;                                                                       \
-        (void)b, (void)c, (void)d;                                                                                        \
-        for (int64_t j = 0; j < n; j += LANES_) {                                                                         \
-            const int64_t m = n < LANES_ ? n : LANES_;                                                                    \
-            (void)m;                                                                                                      \
-            if (j + LANES_ > n && n > LANES_)                                                                             \
-                j = n - LANES_;                                                                                           \
-            __VA_ARGS__                                                                                                   \
-        }                                                                                                                 \
+#define CELL(name, ...)                                                                                                         \
+    static void NAME(name)(void *py, const void *pa, const void *pb, const void *pc, const void *pd, const void *pe, int64_t n) \
+    {                                                                                                                           \
+        T *y = py;                                                                                                              \
+        const T *a = pa, *b = pb, *c = pc, *d = pd, *e = pe;                                                                    \
+        (void)a, (void)b, (void)c, (void)d, (void)e;                                                                            \
+        for (int64_t j = 0; j < n; j += LANES_) {                                                                               \
+            const int64_t m = n < LANES_ ? n : LANES_;                                                                          \
+            (void)m;                                                                                                            \
+            if (j + LANES_ > n && n > LANES_)                                                                                   \
+                j = n - LANES_;                                                                                                 \
+            __VA_ARGS__                                                                                                         \
+        }                                                                                                                       \
     }
-/* a: gates, b: c */
-CELL(lstm_cell, PUT(y, SIG(AT(a + n)) * AT(b) + SIG(AT(a)) * TANH(AT(a + 2 * n)));)
-/* a: gates, b: c, c: d */
-CELL(lstm_cell_da, const V_ i = SIG(AT(a)), f = SIG(AT(a + n)), g = TANH(AT(a + 2 * n)), u = AT(c); PUT(y, u * g * (i * (1 - i))); PUT(y + n, u * AT(b) * (f * (1 - f)));
-     PUT(y + 2 * n, u * i * (1 - g * g)); PUT(y + 3 * n, u * 0);)
-/* a: gates, b: d */
-CELL(lstm_cell_dc, PUT(y, AT(b) * SIG(AT(a + n)));)
-CELL(lstm_hidden, PUT(y, SIG(AT(a + 3 * n)) * TANH(AT(b)));)
-CELL(lstm_hidden_da, const V_ o = SIG(AT(a + 3 * n)), u = AT(c), none = u * 0; PUT(y, none); PUT(y + n, none); PUT(y + 2 * n, none); PUT(y + 3 * n, u * TANH(AT(b)) * (o * (1 - o)));)
-CELL(lstm_hidden_dc, const V_ t = TANH(AT(b)); PUT(y, AT(c) * SIG(AT(a + 3 * n)) * (1 - t * t));)
+CELL(lstm_gates, PUT(y, SIG(AT(a))); PUT(y + n, SIG(AT(a + n))); PUT(y + 2 * n, TANH(AT(a + 2 * n))); PUT(y + 3 * n, SIG(AT(a + 3 * n)));)
+#define GATE_SLOPE(s, d) ((d) * ((s) * (1 - (s))))
+/* a: s, b: ds */
+CELL(lstm_gates_da, const V_ i = AT(a), f = AT(a + n), g = AT(a + 2 * n), o = AT(a + 3 * n); PUT(y, GATE_SLOPE(i, AT(b))); PUT(y + n, GATE_SLOPE(f, AT(b + n)));
+     PUT(y + 2 * n, AT(b + 2 * n) * (1 - g * g)); PUT(y + 3 * n, GATE_SLOPE(o, AT(b + 3 * n)));)
+/* a: s, b: c */
+CELL(lstm_cell, PUT(y, AT(a + n) * AT(b) + AT(a) * AT(a + 2 * n));)
+/* a: s, b: c, c: d */
+CELL(lstm_cell_ds, const V_ u = AT(c); PUT(y, u * AT(a + 2 * n)); PUT(y + n, u * AT(b)); PUT(y + 2 * n, u * AT(a)); PUT(y + 3 * n, u * 0);)
+/* a: s, b: d */
+CELL(lstm_cell_dc, PUT(y, AT(b) * AT(a + n));)
+/* a: s, b: t */
+CELL(lstm_hidden, PUT(y, AT(a + 3 * n) * AT(b));)
+/* a: s, b: t, c: d */
+CELL(lstm_hidden_ds, const V_ u = AT(c), none = u * 0; PUT(y, none); PUT(y + n, none); PUT(y + 2 * n, none); PUT(y + 3 * n, u * AT(b));)
+/* a: s, b: d */
+CELL(lstm_hidden_dt, PUT(y, AT(b) * AT(a + 3 * n));)
+/* a: s, b: c, c: d of c', d: t, e: d of h: the gates' slopes of both */
+CELL(lstm_da, const V_ i = AT(a), f = AT(a + n), g = AT(a + 2 * n), o = AT(a + 3 * n), u = AT(c), v = AT(e) * AT(d); PUT(y, GATE_SLOPE(i, u * g)); PUT(y + n, GATE_SLOPE(f, u * AT(b)));
+     PUT(y + 2 * n, u * i * (1 - g * g)); PUT(y + 3 * n, GATE_SLOPE(o, v));)
+#undef GATE_SLOPE
 /* a: x, b: y, c: h, d: d */
 CELL(gru_cell, const V_ r = SIG(AT(a) + AT(b)), z = SIG(AT(a + n) + AT(b + n)), t = TANH(AT(a + 2 * n) + r * AT(b + 2 * n)); PUT(y, t + z * (AT(c) - t));)
 #define GRU_BACK(last)                                                                                                                                        \
@@ -584,8 +595,9 @@ static const gg__loops NAME(loops) = {
     .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to), .max_to = NAME(max_to), .add_strided = NAME(add_strided),
     .argmax = NAME(argmax), .softmax = NAME(softmax), .softmax_grad = NAME(softmax_grad), .log_softmax = NAME(log_softmax),
     .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
-    .lstm_cell = NAME(lstm_cell), .lstm_cell_da = NAME(lstm_cell_da), .lstm_cell_dc = NAME(lstm_cell_dc), .lstm_hidden = NAME(lstm_hidden),
-    .lstm_hidden_da = NAME(lstm_hidden_da), .lstm_hidden_dc = NAME(lstm_hidden_dc), .gru_cell = NAME(gru_cell), .gru_cell_dx = NAME(gru_cell_dx), .gru_cell_dy = NAME(gru_cell_dy),
+    .lstm_gates = NAME(lstm_gates), .lstm_gates_da = NAME(lstm_gates_da), .lstm_cell = NAME(lstm_cell), .lstm_cell_ds = NAME(lstm_cell_ds), .lstm_cell_dc = NAME(lstm_cell_dc),
+    .lstm_hidden = NAME(lstm_hidden), .lstm_hidden_ds = NAME(lstm_hidden_ds), .lstm_hidden_dt = NAME(lstm_hidden_dt), .lstm_da = NAME(lstm_da),
+    .gru_cell = NAME(gru_cell), .gru_cell_dx = NAME(gru_cell_dx), .gru_cell_dy = NAME(gru_cell_dy),
     .gru_cell_dh = NAME(gru_cell_dh), .gemm_from = NAME(gemm_from), .gemm_pack = NAME(gemm_pack), .dots = NAME(dots),
     .gemm_shifts = NAME(gemm_shifts), .gemm_shifts_over = NAME(gemm_shifts_over), .copy_lines = NAME(copy_lines), .larger = NAME(larger), .halve = NAME(halve), .halve_grad = NAME(halve_grad),
     .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),

@@ -51,12 +51,15 @@ const gg__operation *gg__operation_of(gg__op op)
         [GG__OP_MAX_POOL_PICK] = {"max_pool_pick", false, gg__run_pool, gg__gradient_max_pool_pick, NULL},
         [GG__OP_AVG_POOL] = {"avg_pool", false, gg__run_pool, gg__gradient_avg_pool, NULL},
         [GG__OP_AVG_POOL_GRAD] = {"avg_pool_grad", false, gg__run_pool, gg__gradient_avg_pool_grad, NULL},
+        [GG__OP_LSTM_GATES] = {"lstm_gates", false, gg__run_cell, gg__gradient_lstm_gates, NULL},
+        [GG__OP_LSTM_GATES_DA] = {"lstm_gates_da", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
         [GG__OP_LSTM_CELL] = {"lstm_cell", false, gg__run_cell, gg__gradient_lstm_cell, NULL},
-        [GG__OP_LSTM_CELL_DA] = {"lstm_cell_da", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
+        [GG__OP_LSTM_CELL_DS] = {"lstm_cell_ds", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
         [GG__OP_LSTM_CELL_DC] = {"lstm_cell_dc", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
         [GG__OP_LSTM_HIDDEN] = {"lstm_hidden", false, gg__run_cell, gg__gradient_lstm_hidden, NULL},
-        [GG__OP_LSTM_HIDDEN_DA] = {"lstm_hidden_da", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
-        [GG__OP_LSTM_HIDDEN_DC] = {"lstm_hidden_dc", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
+        [GG__OP_LSTM_HIDDEN_DS] = {"lstm_hidden_ds", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
+        [GG__OP_LSTM_HIDDEN_DT] = {"lstm_hidden_dt", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
+        [GG__OP_LSTM_DA] = {"lstm_da", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
         [GG__OP_GRU_CELL] = {"gru_cell", false, gg__run_cell, gg__gradient_gru_cell, NULL},
         [GG__OP_GRU_CELL_DX] = {"gru_cell_dx", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
         [GG__OP_GRU_CELL_DY] = {"gru_cell_dy", false, gg__run_cell, gg__gradient_composite, gg__composite_cell},
@@ -93,7 +96,7 @@ gg__range gg__rows_of(gg__op op)
 #undef GG_X
     case GG__OP_WHERE: return gg__rows_where;
     case GG__OP_MATMUL: return gg__rows_matmul;
-    default: return op >= GG__OP_LSTM_CELL && op <= GG__OP_GRU_CELL_DH ? gg__rows_cell : NULL;
+    default: return op >= GG__OP_LSTM_GATES && op <= GG__OP_GRU_CELL_DH ? gg__rows_cell : NULL;
     }
 }
 

@@ -307,34 +307,45 @@ static void NAME(copy_lines)(T *y, int64_t ldy, const T *x, int64_t ldx, int64_t
     }
 }
 
-/* y[n] = B[n, .] . x + bias[n] for (N, K) with row stride ldb: a vector of sums for each of LANES rows, added across by interleaving their halves, which
- * leaves row n in lane n. Rows behind the last are the last again. */
-static void NAME(dots)(T *y, const T *B, int64_t ldb, const T *x, const T *bias, int64_t N, int64_t K)
+/* y[n] = B[n, .] . x + bias[n] for up to LANES rows of B: a vector of sums for each, added across by interleaving their halves, which leaves row n in
+ * lane n. Rows behind the last are the last again. */
+static inline __attribute__((always_inline)) void NAME(dots_of)(T *y, const T *B, int64_t ldb, const T *x, const T *bias, int64_t rows, int64_t K)
 {
     const int64_t whole = K / LANES * LANES;
-    const NAME(v) rest = NAME(part)(x + whole, K - whole);
-    for (int64_t n = 0; n < N; n += LANES) {
-        const int64_t rows = N - n < LANES ? N - n : LANES;
-        const T *row[LANES];
-        NAME(v) sum[LANES];
-        for (int r = 0; r < LANES; r++) {
-            row[r] = B + (n + (r < rows ? r : rows - 1)) * ldb;
-            sum[r] = (NAME(v)){0};
-        }
-        for (int64_t k = 0; k < whole; k += LANES) {
-            const NAME(v) xk = (NAME(v)) * (const NAME(vu) *)(x + k);
-            for (int r = 0; r < LANES; r++)
-                sum[r] = VFMA((NAME(v)) * (const NAME(vu) *)(row[r] + k), xk, sum[r]);
-        }
-        for (int r = 0; r < LANES && whole < K; r++)
-            sum[r] = VFMA(NAME(part)(row[r] + whole, K - whole), rest, sum[r]);
-        for (int half = LANES / 2; half; half /= 2)
-            for (int r = 0; r < half; r++)
-                sum[r] = LOW(sum[r], sum[r + half]) + HIGH(sum[r], sum[r + half]);
-        if (bias)
-            sum[0] += NAME(part)(bias + n, rows);
-        NAME(put_part)(y + n, sum[0], rows);
+    const T *row[LANES];
+    NAME(v) sum[LANES];
+    for (int r = 0; r < LANES; r++) {
+        row[r] = B + (r < rows ? r : rows - 1) * ldb;
+        sum[r] = (NAME(v)){0};
     }
+    for (int64_t k = 0; k < whole; k += LANES) {
+        const NAME(v) xk = (NAME(v)) * (const NAME(vu) *)(x + k);
+        for (int r = 0; r < LANES; r++)
+            sum[r] = VFMA((NAME(v)) * (const NAME(vu) *)(row[r] + k), xk, sum[r]);
+    }
+    if (whole < K) {
+        const NAME(v) xk = NAME(part)(x + whole, K - whole);
+        for (int r = 0; r < LANES; r++)
+            sum[r] = VFMA(NAME(part)(row[r] + whole, K - whole), xk, sum[r]);
+    }
+#define HALVE(half)                                   \
+    for (int r = 0; r < (half) && (half) < LANES; r++) \
+        sum[r] = LOW(sum[r], sum[r + (half) % LANES]) + HIGH(sum[r], sum[r + (half) % LANES]);
+    HALVE(8) HALVE(4) HALVE(2) HALVE(1) /* written out, so that the sums stay in registers */
+#undef HALVE
+    if (rows == LANES)
+        *(NAME(vu) *)y = (NAME(vu))(bias ? sum[0] + (NAME(v)) * (const NAME(vu) *)bias : sum[0]);
+    else
+        NAME(put_part)(y, bias ? sum[0] + NAME(part)(bias, rows) : sum[0], rows);
+}
+
+static void NAME(dots)(T *y, const T *B, int64_t ldb, const T *x, const T *bias, int64_t N, int64_t K)
+{
+    int64_t n = 0;
+    for (; n + LANES <= N; n += LANES)
+        NAME(dots_of)(y + n, B + n * ldb, ldb, x, bias ? bias + n : NULL, LANES, K);
+    if (n < N)
+        NAME(dots_of)(y + n, B + n * ldb, ldb, x, bias ? bias + n : NULL, N - n, K);
 }
 #undef T
 #undef LANES
