@@ -102,7 +102,7 @@ int gg_cli_eval(int argc, char **argv)
     return gg_command_close(&c, ctx, s);
 }
 
-/* --- golgi predict ----------------------------------------------------------------------------------------------------------------------------------------- */
+/* --- golgi predict ------------------------------------------------------------ */
 static bool ends_with(const char *s, const char *end)
 {
     const size_t n = strlen(s), k = strlen(end);

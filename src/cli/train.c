@@ -314,7 +314,7 @@ static void print_points(FILE *to, const json_t *r)
             (long long)json_integer_value(json_object_get(r, "done_before")));
 }
 
-/* --- the verb ----------------------------------------------------------------------------------------------------------------------------------------------- */
+/* --- the verb ------------------------------------------------------------ */
 typedef struct words {
     const char *config, *output;
     gg_texts set, grid;

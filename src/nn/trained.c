@@ -237,9 +237,13 @@ gg_status gg_trained_data(gg_data **out, gg_trained *m, const char *path, bool t
         same = is->sample.d[i] == in->sample.d[i];
     if (same && (!targets || is->target == m->target))
         return GG_OK;
-    s = same ? gg_fail(m->ctx, GG_EMISMATCH, "%s: its targets are no %s, which the model was trained on", path,
-                       m->target == GG_TARGET_CLASS ? "classes" : "values")
-             : gg_fail(m->ctx, GG_EMISMATCH, "%s: a sample has another shape than those that the model was trained on", path);
+    if (!same)
+        s = gg_fail(m->ctx, GG_EMISMATCH, "%s: a sample has another shape than those that the model was trained on", path);
+    else if (is->target == GG_TARGET_NONE)
+        s = gg_fail(m->ctx, GG_ENOENT, "%s has no targets to judge by%s%s%s", path, d->target ? ": the model learned column \"" : "", d->target ? d->target : "",
+                    d->target ? "\"" : "");
+    else
+        s = gg_fail(m->ctx, GG_EMISMATCH, "%s: its targets are no %s, which the model was trained on", path, m->target == GG_TARGET_CLASS ? "classes" : "values");
     gg_data_free(*out);
     *out = NULL;
     return s;

@@ -174,6 +174,29 @@ put("text", "special", bytes([9 * 2 + 1, 40, 0, 0]) + b"a<|end|>b [CLS] x [SEP]<
 
 put("config", "tiny-llama.json", open(os.path.join(here, "../../golden/tiny/llama/config.json")).read())
 
+# --- configurations of training: every key and every layer
+layers = ["flatten", "relu", {"activation": "leaky_relu", "slope": 0.1}, {"activation": "elu", "alpha": 2}, {"layer": "linear", "n": 6, "bias": False, "name": "out"},
+          {"layer": "dropout", "p": 0.1}, {"layer": "layer_norm", "eps": 1e-6}, {"layer": "residual", "model": [{"layer": "linear", "out_features": 6}, "gelu"]}]
+images = [{"layer": "conv2d", "n": 4, "kernel": [3, 3], "stride": 1, "padding": "same", "dilation": 1, "groups": 1}, {"layer": "batch_norm", "momentum": 0.2},
+          {"layer": "group_norm", "groups": 2}, {"layer": "max_pool2d", "kernel": 2, "stride": 2, "padding": 0}, {"layer": "avg_pool2d", "kernel": 2, "count_include_pad": False},
+          {"layer": "conv_transpose2d", "n": 2, "kernel": 2, "stride": 2, "output_padding": 0}, {"layer": "adaptive_avg_pool2d", "n": [2, 1]}, "global_max_pool",
+          {"layer": "unflatten", "shape": [2, -1]}, {"layer": "mean", "axis": 1}]
+times = ["transpose", {"layer": "conv1d", "n": 4, "kernel": 3, "causal": True}, {"layer": "max_pool1d", "kernel": 2}, "transpose", {"layer": "gru", "n": 4, "output": "sequence"},
+         {"layer": "positional_embedding"}, {"layer": "block", "heads": 2, "d_ff": 8, "causal": True, "window": 3, "rope_base": 100, "rms": True, "dropout": 0.1},
+         {"layer": "rnn", "n": 3, "nonlinearity": "relu", "truncate": 2, "output": "sequence"}, {"layer": "lstm", "hidden_size": 3}]
+ids = [{"layer": "embedding", "n": 4, "rows": 9}, {"layer": "max", "dim": 1}, {"layer": "linear", "n": 2}]
+data = {"train": "a.csv", "validation": 0.1, "test": "b.csv", "stratify": True, "grouped": False, "ordered": False, "seed": 1, "target": -1, "group": "g", "task": "class",
+        "ignore": ["id"], "header": True, "missing": "mean", "scale": "standard", "scale_target": False, "classes": 3, "length": 8, "stride": 4}
+stop = {"metric": "val_loss", "mode": "min", "patience": 3, "min_delta": 0.1}
+for name, model, loss, optimizer, schedule in [
+        ("layers", layers, {"name": "cross_entropy", "label_smoothing": 0.1, "weight": [1, 2, 3]}, {"name": "adam", "lr": 0.1, "betas": [0.9, 0.99], "eps": 1e-7}, "constant"),
+        ("images", images, "cross_entropy", {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+         {"name": "one_cycle", "rise": 0.2, "warmup": 1}),
+        ("times", times, {"name": "huber", "delta": 2}, {"name": "rprop", "etas": [0.5, 1.1], "step_sizes": [1e-5, 1]}, {"name": "plateau", "patience": 2, "threshold": 0.01}),
+        ("ids", ids, {"name": "cross_entropy", "weight": "balanced"}, {"name": "rmsprop", "alpha": 0.9, "centered": True}, {"name": "step", "step_size": 2, "gamma": 0.5})]:
+    put("train", name + ".json", json.dumps({"data": data, "model": model, "loss": loss, "optimizer": optimizer, "schedule": schedule,
+        "training": {"epochs": 3, "batch_size": 8, "seed": 2, "shuffle": True, "drop_last": False, "clip_grad_norm": 1, "clip_grad_value": 2, "early_stopping": stop}}, indent=1))
+
 # --- what nets learn from: IDX, tables, images
 def idx(kind, shape, data):
     return bytes([0, 0, kind, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + data

@@ -97,6 +97,11 @@
 #define LLVMFuzzerTestOneInput text_input
 #include "fuzz/text_fuzz.c"
 #undef LLVMFuzzerTestOneInput
+#define fuzz_one train_one
+#define LLVMFuzzerTestOneInput train_input
+#include "fuzz/train_fuzz.c"
+#undef fuzz_one
+#undef LLVMFuzzerTestOneInput
 #define fuzz_one tokenizer_one
 #define LLVMFuzzerTestOneInput tokenizer_input
 #include "fuzz/tokenizer_fuzz.c"
@@ -126,6 +131,7 @@ static const struct {
     {"table", table_input},
     {"text", text_input},
     {"tokenizer", tokenizer_input},
+    {"train", train_input},
 };
 
 static int replay_file(int (*input)(const uint8_t *data, size_t n), const char *path)
