@@ -20,8 +20,8 @@ struct layer {
     char name[NAME];
     int64_t n, heads, kv_heads, d_ff, window, rows, groups, truncate;
     int64_t kernel[2], stride[2], padding[2], dilation[2];
-    bool same, bias, causal, count_padding, relu, rms;
-    int padding_word, output, nonlinearity;
+    bool same, bias, causal, count_padding, rms, norm_first;
+    int output, nonlinearity, gelu;
     int64_t output_padding[2];
     double p, eps, momentum, slope, alpha, rope_base;
     int64_t axis;
@@ -240,6 +240,16 @@ LAYER(block)
                                            .eps = l->eps});
 }
 
+LAYER(transformer_encoder_layer)
+{
+    (void)net;
+    if (!need_axes(x, 3, "transformer_encoder_layer", "(N, T, D)"))
+        return NULL;
+    return gg_nn_transformer_encoder_layer(nn, l->name, x,
+                                           &(gg_transformer_options){.n_heads = l->heads, .d_ff = l->d_ff ? l->d_ff : 2048, .causal = l->causal,
+                                                                     .norm_first = l->norm_first, .gelu = l->gelu == 1, .dropout = l->p, .eps = l->eps});
+}
+
 static gg_var *record_list(const gg_nn *nn, layer *list, int n, gg_var *x, const gg_net *net);
 LAYER(residual)
 {
@@ -309,6 +319,14 @@ static const gg__key block_keys[] = {WHAT,
                                      K_FLAG("rms", NULL, rms),
                                      K_NUMBER("dropout", NULL, p, 0, 1, GG__KEY_BELOW),
                                      K_NUMBER("eps", NULL, eps, 0, 1, GG__KEY_ABOVE)};
+static const gg__key encoder_keys[] = {WHAT,
+                                       K_INT("heads", "nhead", heads, 1, 65536, GG__KEY_REQUIRED),
+                                       K_INT("d_ff", "dim_feedforward", d_ff, 1, MOST_N, 0),
+                                       K_FLAG("causal", NULL, causal),
+                                       K_FLAG("norm_first", NULL, norm_first),
+                                       K_WORD("inner", NULL, gelu, "relu|gelu"),
+                                       K_NUMBER("dropout", NULL, p, 0, 1, GG__KEY_BELOW),
+                                       K_NUMBER("eps", "layer_norm_eps", eps, 0, 1, GG__KEY_ABOVE)};
 static const gg__key residual_keys[] = {WHAT, K_ANY("model", NULL, GG__KEY_REQUIRED)};
 static const gg__key leaky_keys[] = {WHAT, K_NUMBER("slope", "negative_slope", slope, 0, INFINITY, GG__KEY_BELOW)};
 static const gg__key elu_keys[] = {WHAT, K_NUMBER("alpha", NULL, alpha, 0, INFINITY, GG__KEY_BELOW)};
@@ -393,6 +411,7 @@ static const kind kinds[] = {
     {"lstm", KEYS(gated_keys), record_lstm, NULL, false},
     {"gru", KEYS(gated_keys), record_gru, NULL, false},
     {"block", KEYS(block_keys), record_block, NULL, false},
+    {"transformer_encoder_layer", KEYS(encoder_keys), record_transformer_encoder_layer, NULL, false},
     {"residual", KEYS(residual_keys), record_residual, read_inner, false},
     {"relu", KEYS(plain_keys), record_relu, NULL, true},
     {"leaky_relu", KEYS(leaky_keys), record_leaky_relu, NULL, true},

@@ -84,19 +84,26 @@ static gg_status tell_nan(gg__training *t, gg__stage *st, double loss)
     return s == GG_ENAN ? gg_fail_prefix(t->ctx, s, "step %lld of training (epoch %lld): the loss is %g", step, epoch, loss) : s;
 }
 
+/* The loss of the batch that was filled in, and its gradients. An optimiser may ask several times a step: each time dropout draws the same. */
+static gg_status evaluate(void *user, double *loss)
+{
+    gg__training *t = user;
+    t->now->g->n_runs = (uint64_t)t->step;
+    GG_TRY(gg_graph_run(t->now->g));
+    *loss = gg_var_item(t->now->loss);
+    return isfinite(*loss) ? GG_OK : tell_nan(t, t->now, *loss);
+}
+
 static gg_status one_step(gg__training *t, const gg_batch *b)
 {
-    gg__stage *st = b->n == t->whole.batch ? &t->whole : &t->rest;
-    GG_TRY(gg__stage_fill(st, t->data, b->index, b->n, &t->o));
+    double loss = NAN;
+    t->now = b->n == t->whole.batch ? &t->whole : &t->rest;
+    GG_TRY(gg__stage_fill(t->now, t->data, b->index, b->n, &t->o));
     gg_optim_set_lr(t->optim, gg_schedule_at(&t->schedule, t->step));
-    st->g->n_runs = (uint64_t)t->step; /* dropout draws by it */
-    GG_TRY(gg_graph_run(st->g));
-    const double loss = gg_var_item(st->loss);
-    if (!isfinite(loss))
-        return tell_nan(t, st, loss);
-    const gg_status s = gg_optim_step(t->optim);
+    const gg_status s = gg_optim_step_with(t->optim, evaluate, t, &loss);
     if (s != GG_OK)
-        return gg_fail_prefix(t->ctx, s, "step %lld of training (epoch %lld), loss %g", (long long)t->step + 1, (long long)t->epoch + 1, loss);
+        return isfinite(loss) ? gg_fail_prefix(t->ctx, s, "step %lld of training (epoch %lld), loss %g", (long long)t->step + 1, (long long)t->epoch + 1, loss)
+                              : s;
     t->step++;
     t->in_epoch++;
     t->loss_sum += loss * (double)b->n;

@@ -35,6 +35,7 @@ typedef struct gg__training {
     const gg_data *data, *val;
     gg_train_options o;       /* defaults filled in */
     gg__stage whole, rest;    /* full batches; the incomplete last one */
+    gg__stage *now;           /* of these the one of this step */
     gg__judge *judge;
     gg_optim *optim;
     gg_batches *batches;

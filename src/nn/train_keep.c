@@ -109,29 +109,68 @@ static uint64_t fingerprint(gg__training *t)
     return sum;
 }
 
+static json_t *loss_json(const gg__training *t)
+{
+    const gg_loss *l = &t->o.loss;
+    json_t *weight = json_array();
+    for (int64_t i = 0; weight && l->class_weight && i < gg_data_describe(t->data)->n_classes; i++)
+        json_array_append_new(weight, json_real(l->class_weight[i]));
+    return json_pack("{s:s, s:f, s:f, s:o}", "name", gg_loss_name(l->kind), "label_smoothing", l->label_smoothing, "delta", l->delta, "weight", weight);
+}
+
+static json_t *optim_json(const gg_optim_options *p)
+{
+    const struct {
+        const char *name;
+        double value;
+    } list[] = {{"lr", p->lr},
+                {"momentum", p->momentum},
+                {"dampening", p->dampening},
+                {"nesterov", p->nesterov},
+                {"beta1", p->beta1},
+                {"beta2", p->beta2},
+                {"alpha", p->alpha},
+                {"centered", p->centered},
+                {"eps", p->eps},
+                {"weight_decay", p->weight_decay},
+                {"lr_decay", p->lr_decay},
+                {"eta_minus", p->eta_minus},
+                {"eta_plus", p->eta_plus},
+                {"step_min", p->step_min},
+                {"step_max", p->step_max},
+                {"max_iter", (double)p->max_iter},
+                {"max_eval", (double)p->max_eval},
+                {"history", p->history},
+                {"strong_wolfe", p->strong_wolfe},
+                {"tolerance_grad", p->tolerance_grad},
+                {"tolerance_change", p->tolerance_change},
+                {"clip_norm", p->clip_norm},
+                {"clip_value", p->clip_value}};
+    json_t *j = json_pack("{s:s}", "name", gg_optim_name(p->kind));
+    for (size_t i = 0; j && i < sizeof list / sizeof *list; i++)
+        json_object_set_new(j, list[i].name, json_real(list[i].value));
+    return j;
+}
+
+static json_t *schedule_json(const gg_schedule *s)
+{
+    return json_pack("{s:s, s:f, s:f, s:I, s:I, s:f, s:f, s:I, s:f}", "name", gg_schedule_name(s->kind), "lr", s->lr, "lr_min", s->lr_min, "warmup",
+                     (json_int_t)s->warmup, "steps", (json_int_t)s->steps, "gamma", s->gamma, "rise", s->rise, "patience", (json_int_t)s->patience, "threshold",
+                     s->threshold);
+}
+
+/* All that decides the bits, but for how long it goes on. */
 static json_t *made_with(gg__training *t)
 {
-    const gg_optim_options *p = &t->o.optim;
-    const gg_schedule *s = &t->o.schedule;
-    const gg_loss *l = &t->o.loss;
+    const gg_train_options *o = &t->o;
     char data[32];
     snprintf(data, sizeof data, "%016llx", (unsigned long long)fingerprint(t));
-    json_t *j = t->o.made_with ? json_deep_copy(t->o.made_with) : json_object(), *weight = json_array();
-    for (int64_t i = 0; l->class_weight && i < gg_data_describe(t->data)->n_classes; i++)
-        json_array_append_new(weight, json_real(l->class_weight[i]));
-    json_t *options =
-        json_pack("{s:{s:s, s:f, s:f, s:o}, s:{s:s, s:f, s:f, s:f, s:b, s:f, s:f, s:f, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:{s:s, s:f, s:f, "
-                  "s:I, s:I, s:f, s:f, s:I, s:f},"
-                  " s:{s:I, s:I, s:b, s:b, s:s, s:b, s:f, s:I}, s:s}",
-                  "loss", "name", gg_loss_name(l->kind), "label_smoothing", l->label_smoothing, "delta", l->delta, "class_weight", weight, "optimizer", "name",
-                  gg_optim_name(p->kind), "lr", p->lr, "momentum", p->momentum, "dampening", p->dampening, "nesterov", (int)p->nesterov, "beta1", p->beta1,
-                  "beta2", p->beta2, "alpha", p->alpha, "centered", (int)p->centered, "eps", p->eps, "weight_decay", p->weight_decay, "lr_decay", p->lr_decay,
-                  "eta_minus", p->eta_minus, "eta_plus", p->eta_plus, "step_min", p->step_min, "step_max", p->step_max, "clip_norm", p->clip_norm, "clip_value",
-                  p->clip_value, "schedule", "name", gg_schedule_name(s->kind), "lr", s->lr, "lr_min", s->lr_min, "warmup", (json_int_t)s->warmup, "steps",
-                  (json_int_t)s->steps, "gamma", s->gamma, "rise", s->rise, "patience", (json_int_t)s->patience, "threshold", s->threshold, "training",
-                  "batch_size", (json_int_t)t->o.batch_size, "seed", (json_int_t)t->o.seed, "drop_last", (int)t->o.drop_last, "ordered", (int)t->o.ordered,
-                  "metric", gg_metric_name(t->o.metric), "largest", (int)t->o.largest, "min_delta", t->o.min_delta, "validation_samples",
-                  (json_int_t)(t->val ? gg_data_describe(t->val)->n : 0), "samples", data);
+    json_t *j = o->made_with ? json_deep_copy(o->made_with) : json_object();
+    json_t *training = json_pack("{s:I, s:I, s:b, s:b, s:s, s:b, s:f, s:I}", "batch_size", (json_int_t)o->batch_size, "seed", (json_int_t)o->seed, "drop_last",
+                                 (int)o->drop_last, "ordered", (int)o->ordered, "metric", gg_metric_name(o->metric), "largest", (int)o->largest, "min_delta",
+                                 o->min_delta, "validation_samples", (json_int_t)(t->val ? gg_data_describe(t->val)->n : 0));
+    json_t *options = json_pack("{s:o, s:o, s:o, s:o, s:s}", "loss", loss_json(t), "optimizer", optim_json(&o->optim), "schedule", schedule_json(&o->schedule),
+                                "training", training, "samples", data);
     if (j && options && json_object_update(j, options) == 0) {
         json_decref(options);
         return j;

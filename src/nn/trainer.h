@@ -33,6 +33,7 @@ typedef struct gg__plan_config {
     int64_t n_weight;
     bool balanced;           /* weights by how rare a class is */
     double warmup, step_size; /* epochs */
+    int64_t history;          /* of lbfgs */
     bool has_metric;
 } gg__plan_config;
 /* Loss, optimizer, schedule and training. */

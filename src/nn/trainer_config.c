@@ -146,6 +146,7 @@ enum {
     RMSPROP = 1 << GG_OPTIM_RMSPROP,
     ADAGRAD = 1 << GG_OPTIM_ADAGRAD,
     RPROP = 1 << GG_OPTIM_RPROP,
+    LBFGS = 1 << GG_OPTIM_LBFGS,
     ALL = -1
 };
 #define ABOVE0 0, INFINITY, NULL, GG__KEY_ABOVE | GG__KEY_BELOW
@@ -155,7 +156,7 @@ static const struct {
     gg__key key;
     int kinds;
 } optim_keys[] = {
-    {{"name", NULL, GG__KEY_WORD, P(o.optim.kind), 0, 0, "sgd|adam|adamw|rmsprop|adagrad|rprop", GG__KEY_REQUIRED}, ALL},
+    {{"name", NULL, GG__KEY_WORD, P(o.optim.kind), 0, 0, "sgd|adam|adamw|rmsprop|adagrad|rprop|lbfgs", GG__KEY_REQUIRED}, ALL},
     {{"lr", NULL, GG__KEY_NUMBER, P(o.optim.lr), ABOVE0}, ALL},
     {{"momentum", NULL, GG__KEY_NUMBER, P(o.optim.momentum), UNDER1}, SGD | RMSPROP},
     {{"dampening", NULL, GG__KEY_NUMBER, P(o.optim.dampening), 0, 1, NULL, 0}, SGD},
@@ -168,6 +169,12 @@ static const struct {
     {{"lr_decay", NULL, GG__KEY_NUMBER, P(o.optim.lr_decay), FROM0}, ADAGRAD},
     {{"etas", NULL, GG__KEY_ANY, 0, 0, 0, NULL, 0}, RPROP},
     {{"step_sizes", NULL, GG__KEY_ANY, 0, 0, 0, NULL, 0}, RPROP},
+    {{"max_iter", NULL, GG__KEY_INT, P(o.optim.max_iter), 1, 1e6, NULL, 0}, LBFGS},
+    {{"max_eval", NULL, GG__KEY_INT, P(o.optim.max_eval), 1, 1e6, NULL, 0}, LBFGS},
+    {{"history", "history_size", GG__KEY_INT, P(history), 1, 1000, NULL, 0}, LBFGS},
+    {{"strong_wolfe", NULL, GG__KEY_FLAG, P(o.optim.strong_wolfe), 0, 0, NULL, 0}, LBFGS},
+    {{"tolerance_grad", NULL, GG__KEY_NUMBER, P(o.optim.tolerance_grad), ABOVE0}, LBFGS},
+    {{"tolerance_change", NULL, GG__KEY_NUMBER, P(o.optim.tolerance_change), ABOVE0}, LBFGS},
 };
 enum { N_OPTIM_KEYS = sizeof optim_keys / sizeof *optim_keys };
 
@@ -211,6 +218,7 @@ static gg_status read_optim_object(gg__plan_config *p, const gg__place *at)
         if (optim_keys[i].kinds >> o->kind & 1)
             keys[n++] = optim_keys[i].key;
     GG_TRY(gg__place_object(p, at, gg_optim_name(o->kind), keys, n));
+    o->history = (int)p->history;
     GG_TRY(read_two(&o->beta1, &o->beta2, at, "betas", 0, 1));
     GG_TRY(read_two(&o->eta_minus, &o->eta_plus, at, "etas", 0, INFINITY));
     GG_TRY(read_two(&o->step_min, &o->step_max, at, "step_sizes", 0, INFINITY));
@@ -377,7 +385,7 @@ gg_status gg__plan_config_read(gg__plan_config *p, const gg__place *root)
     GG_TRY(read_named(p, root, "training", true, read_training));
     if (p->o.optim.lr == 0) { /* the schedule needs it: torch's defaults */
         const bool large = p->o.optim.kind == GG_OPTIM_RMSPROP || p->o.optim.kind == GG_OPTIM_ADAGRAD || p->o.optim.kind == GG_OPTIM_RPROP;
-        p->o.optim.lr = large ? 1e-2 : 1e-3;
+        p->o.optim.lr = p->o.optim.kind == GG_OPTIM_LBFGS ? 1 : large ? 1e-2 : 1e-3;
     }
     return GG_OK;
 }

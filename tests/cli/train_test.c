@@ -102,7 +102,8 @@ static void a_table_is_learned_end_to_end(void **state)
     assert_int_equal((int)number_at(j, "epochs", NULL), 60);
     assert_int_equal(json_array_size(json_object_get(j, "confusion")), 3);
     json_decref(j);
-    static const char *const files[] = {"best.safetensors", "last.safetensors", "state.json", "model.json", "metrics.json", "log.csv", "log.jsonl", "report.html"};
+    static const char *const files[] = {"best.safetensors", "last.safetensors", "state.json", "model.json",
+                                        "metrics.json",     "log.csv",          "log.jsonl",  "report.html"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char name[64];
         snprintf(name, sizeof name, "one/%s", files[i]);
@@ -111,7 +112,9 @@ static void a_table_is_learned_end_to_end(void **state)
     run_line(&s, D, "wc -l < $D/one/log.csv; wc -l < $D/one/log.jsonl; head -1 $D/one/log.csv");
     says(&s, "61\n60\nepoch,step,train_loss,val_loss,val_accuracy", "logs");
     /* Once more: nothing is done, the same is said. */
-    run_line(&s, D, "cp $D/one/metrics.json $D/before.json && touch -d 2001-01-01 $D/one/last.safetensors && $G train $D/config.json --output $D/one && find $D/one -name last.safetensors ! -newermt 2002-01-01");
+    run_line(&s, D,
+             "cp $D/one/metrics.json $D/before.json && touch -d 2001-01-01 $D/one/last.safetensors && $G train $D/config.json --output $D/one && find $D/one "
+             "-name last.safetensors ! -newermt 2002-01-01");
     says(&s, "one/last.safetensors", "a finished run");
     says(&s, "best epoch", "a finished run");
     assert_true(same_file("one/metrics.json", "before.json"));
@@ -155,10 +158,14 @@ static void others_are_judged_and_told(void **state)
     /* Predictions: those of eval; without the target, with columns elsewhere, in other formats. */
     write_table("bare.csv", false, "");
     run_line(&s, D, "awk -F, -v OFS=, '{ print $4, $1, $3, \"x\", $2 }' $D/bare.csv | sed '1s/x/unused/' > $D/turned.csv");
-    run_line(&s, D, "$G predict --model $D/judged --input $D/table.csv --output $D/p.csv && $G predict --model $D/judged --input $D/bare.csv --output $D/q.csv && cmp $D/p.csv $D/q.csv");
+    run_line(&s, D,
+             "$G predict --model $D/judged --input $D/table.csv --output $D/p.csv && $G predict --model $D/judged --input $D/bare.csv --output $D/q.csv && cmp "
+             "$D/p.csv $D/q.csv");
     assert_int_equal(s.code, 0);
     says(&s, "240 samples -> ", "predict");
-    run_line(&s, D, "cut -d, -f5 $D/table.csv > $D/truth; cut -d, -f2 $D/p.csv | paste -d' ' - $D/truth | awk 'NR > 1 { n++; hit += $1 == $2 } END { printf \"%.6f %d\", hit / n, n }'");
+    run_line(&s, D,
+             "cut -d, -f5 $D/table.csv > $D/truth; cut -d, -f2 $D/p.csv | paste -d' ' - $D/truth | awk 'NR > 1 { n++; hit += $1 == $2 } END { printf \"%.6f "
+             "%d\", hit / n, n }'");
     double hits = 0;
     int n = 0;
     assert_int_equal(sscanf(s.out, "%lf %d", &hits, &n), 2);
@@ -178,9 +185,11 @@ static void values_are_learned_and_told_in_their_units(void **state)
     (void)state;
     struct said s;
     run_line(&s, D, "awk -F, -v OFS=, 'NR == 1 { print \"a,b,noise,y\"; next } { print $1, $2, $4, 1000 + 300 * $1 - 100 * $2 }' $D/table.csv > $D/values.csv");
-    put_text(D, "values.json", "{\"data\": {\"train\": \"values.csv\", \"target\": \"y\", \"scale_target\": true, \"test\": 0.2, \"validation\": 0.2},\n"
-                               "\"model\": [{\"layer\": \"linear\", \"n\": 8}, \"tanh\", {\"layer\": \"linear\", \"n\": 1}], \"loss\": \"mse\",\n"
-                               "\"optimizer\": {\"name\": \"adam\", \"lr\": 0.02}, \"training\": {\"epochs\": 80, \"early_stopping\": {\"metric\": \"val_r2\", \"mode\": \"max\"}}}");
+    put_text(
+        D, "values.json",
+        "{\"data\": {\"train\": \"values.csv\", \"target\": \"y\", \"scale_target\": true, \"test\": 0.2, \"validation\": 0.2},\n"
+        "\"model\": [{\"layer\": \"linear\", \"n\": 8}, \"tanh\", {\"layer\": \"linear\", \"n\": 1}], \"loss\": \"mse\",\n"
+        "\"optimizer\": {\"name\": \"adam\", \"lr\": 0.02}, \"training\": {\"epochs\": 80, \"early_stopping\": {\"metric\": \"val_r2\", \"mode\": \"max\"}}}");
     run(&s, D, "train $D/values.json --output $D/values --json");
     json_t *j = json_of(&s);
     assert_true(number_at(j, "test", "r2") > 0.97 && number_at(j, "test", "mae") < 30);
@@ -213,7 +222,9 @@ static void seeds_and_grids_run_side_by_side(void **state)
     run(&s, D, "train $D/config.json --output $D/alone --set training.epochs=5 model.0.n=8 training.seed=5 --quiet");
     assert_int_equal(s.code, 0);
     assert_true(same_file("alone/best.safetensors", "many/training.epochs=5,model.0.n=8/seed-5/best.safetensors"));
-    run_line(&s, D, "rm -r $D/many/training.epochs=3,model.0.n=4/seed-6; $G train $D/config.json --output $D/many --seeds 3 --jobs 1 --grid training.epochs=3,5 model.0.n=4,8");
+    run_line(&s, D,
+             "rm -r $D/many/training.epochs=3,model.0.n=4/seed-6; $G train $D/config.json --output $D/many --seeds 3 --jobs 1 --grid training.epochs=3,5 "
+             "model.0.n=4,8");
     says(&s, "12 runs, 11 done before", "the second time");
     says(&s, "training.epochs=5,model.0.n=8  3 seeds", "the second time");
     run(&s, D, "train $D/config.json --output $D/bad --seeds 2 --grid model.0.n=4,0");
@@ -350,10 +361,12 @@ static void mistakes_in_data_and_models_are_told(void **state)
         {"write='0.1,0.2,red,1,ant'; cut -d, -f1-4 $D/more.csv > $D/bare2.csv; $G eval --model $D/base --data $D/bare2.csv", "kind"},
         {"write=; $G eval --model $D/nowhere --data $D/table.csv", "--model is the folder that golgi train wrote"},
         {"write=; mkdir -p $D/odd; echo '{}' > $D/odd/model.json; $G eval --model $D/odd --data $D/table.csv", "odd/model.json is no model of golgi train"},
-        {"write=; $G eval --model $D/base --parameters $D/wide/best.safetensors --data $D/table.csv", "0.weight is F32 (24, 5) there, the model needs F32 (16, 5)"},
+        {"write=; $G eval --model $D/base --parameters $D/wide/best.safetensors --data $D/table.csv",
+         "0.weight is F32 (24, 5) there, the model needs F32 (16, 5)"},
         {"write=; $G train $D/config.json --output $D/base --set training.epochs=2 optimizer.lr=0.5", "/optimizer/lr: 0.02 there, 0.5 now"},
         {"write=; $G train $D/config.json --output $D/base --set training.epochs=2 model.0.n=20", "/model/0/n: 16 there, 20 now"},
-        {"write='0.1,0.2,red,1,ant'; cp $D/config.json $D/base.json; cp $D/more.csv $D/table2.csv; $G train $D/base.json --output $D/base --set training.epochs=2 data.train=table2.csv",
+        {"write='0.1,0.2,red,1,ant'; cp $D/config.json $D/base.json; cp $D/more.csv $D/table2.csv; $G train $D/base.json --output $D/base --set "
+         "training.epochs=2 data.train=table2.csv",
          "/data/train: \\\"table.csv\\\" there"},
     };
     run(&s, D, "train $D/config.json --output $D/base --set training.epochs=2 --quiet");
@@ -363,8 +376,8 @@ static void mistakes_in_data_and_models_are_told(void **state)
     run_line(&s, D, "sed 's/table.csv/more.csv/' $D/config.json > $D/more.json");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char line[1024];
-        snprintf(line, sizeof line, "rm -rf $D/x; %.*s; cp $D/table.csv $D/more.csv; [ -z \"$write\" ] || echo \"$write\" >> $D/more.csv; %s", (int)(strchr(cases[i].line, ';') - cases[i].line),
-                 cases[i].line, strchr(cases[i].line, ';') + 1);
+        snprintf(line, sizeof line, "rm -rf $D/x; %.*s; cp $D/table.csv $D/more.csv; [ -z \"$write\" ] || echo \"$write\" >> $D/more.csv; %s",
+                 (int)(strchr(cases[i].line, ';') - cases[i].line), cases[i].line, strchr(cases[i].line, ';') + 1);
         run_line(&s, D, line);
         if (s.code != 1)
             fail_msg("%s: exit %d, %.300s %.300s", cases[i].line, s.code, s.err, s.out);

@@ -23,7 +23,8 @@ static double largest_number(const json_t *j)
 static void fuzz_one(gg_context *ctx, const char *path)
 {
     static const char *const set[] = {"training.epochs=3", "model.0.n=8"};
-    static const gg_net_input inputs[] = {{.sample = {.n = 1, .d = {6}}}, {.sample = {.n = 3, .d = {1, 8, 8}}}, {.sample = {.n = 2, .d = {5, 4}}}, {.sample = {.n = 1, .d = {5}}, .n_vocab = 9}};
+    static const gg_net_input inputs[] = {
+        {.sample = {.n = 1, .d = {6}}}, {.sample = {.n = 3, .d = {1, 8, 8}}}, {.sample = {.n = 2, .d = {5, 4}}}, {.sample = {.n = 1, .d = {5}}, .n_vocab = 9}};
     gg__config c;
     gg__data_config data;
     gg__plan_config plan;

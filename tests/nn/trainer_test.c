@@ -257,6 +257,43 @@ static void kills_change_no_bit(void **state)
     finish(&s);
 }
 
+/* L-BFGS asks for the loss several times a step, and its history is part of a checkpoint. */
+static void lbfgs_learns_and_goes_on(void **state)
+{
+    (void)state;
+    float *whole = NULL;
+    size_t bytes = 0;
+    for (int way = 0; way < 2; way++) {
+        gg_train_result r;
+        setting s = begin(label, NULL, mlp);
+        s.o.optim = (gg_optim_options){.kind = GG_OPTIM_LBFGS, .max_iter = 5, .history = 6, .strong_wolfe = true};
+        s.o.batch_size = 360;
+        s.o.epochs = way ? 4 : 12;
+        s.o.folder = way ? at("lbfgs") : NULL;
+        assert_ok(gg_train(&r, s.net, s.part[0], NULL, &s.o));
+        if (way) {
+            finish(&s);
+            s = begin(label, NULL, mlp);
+            s.o.optim = (gg_optim_options){.kind = GG_OPTIM_LBFGS, .max_iter = 5, .history = 6, .strong_wolfe = true};
+            s.o.batch_size = 360;
+            s.o.epochs = 12;
+            s.o.folder = at("lbfgs");
+            assert_ok(gg_train(&r, s.net, s.part[0], NULL, &s.o));
+            assert_int_equal(r.from_step, 4);
+        }
+        assert_true(r.last.train_loss < 0.2);
+        gg_params *p = gg_net_params(s.net);
+        if (!way) {
+            bytes = (size_t)gg_params_extent(p) * sizeof *whole;
+            whole = malloc(bytes);
+            memcpy(whole, gg_params_value(p, -1), bytes);
+        }
+        assert_memory_equal(whole, gg_params_value(p, -1), bytes);
+        finish(&s);
+    }
+    free(whole);
+}
+
 typedef struct curve {
     double loss[100];
     int n;
@@ -400,6 +437,8 @@ static void every_layer_gives_the_shape_it_says(void **state)
         {"[{\"layer\": \"lstm\", \"hidden_size\": 3, \"output\": \"sequence\"}, {\"layer\": \"max\", \"dim\": -2}]", 2, "3", 132},
         {"[{\"layer\": \"positional_embedding\"}, {\"layer\": \"block\", \"heads\": 2, \"d_ff\": 8}, {\"layer\": \"layer_norm\"}, {\"layer\": \"rms_norm\"}]",
          2, "5 6", 30 + 168 + 8 * 6 + 14 + 12 + 12 + 6 + 24 + 24},
+        {"[{\"layer\": \"transformer_encoder_layer\", \"nhead\": 3, \"dim_feedforward\": 8, \"norm_first\": true, \"inner\": \"gelu\"}]", 2, "5 6",
+         168 + 104 + 6 + 24},
         {"[{\"layer\": \"residual\", \"model\": [{\"layer\": \"linear\", \"n\": 6}, \"gelu\"]}, {\"activation\": \"leaky_relu\", \"slope\": 0.2}, "
          "{\"activation\": \"elu\"}]",
          1, "6", 42},
@@ -509,6 +548,7 @@ int main(void)
         cmocka_unit_test(planted_values_are_learned_in_their_own_units),
         cmocka_unit_test(threads_and_stops_change_no_bit),
         cmocka_unit_test(kills_change_no_bit),
+        cmocka_unit_test(lbfgs_learns_and_goes_on),
         cmocka_unit_test(it_stops_early_and_keeps_the_best),
         cmocka_unit_test(a_number_that_is_not_finite_is_told_with_its_step),
         cmocka_unit_test(lists_are_refused_where_they_are_wrong),
