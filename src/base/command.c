@@ -19,7 +19,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { FIRST_KEY = 0x1000, KEY_HELP = 0x0fff }; /* beyond the characters, so argp sees no short options */
+enum { FIRST_KEY = 0x1000, KEY_HELP = 'h' }; /* beyond the characters: argp sees one short option, -h */
 
 typedef gg__entry entry;
 typedef gg_command_state state;
@@ -183,8 +183,8 @@ static void put_option(FILE *f, state *st, const gg_option *o, int width)
     gg__option_name(&name, o);
     gg__option_doc(&doc, o);
     if (!name.failed && !doc.failed) {
-        const int at = fprintf(f, "  %s  ", name.data);
-        gg__put_wrapped(f, doc.data, LEFT, at, width);
+        const int at = fprintf(f, "  %s", name.data);
+        gg__put_wrapped(f, doc.data, LEFT, at + 2 > LEFT ? at + 2 : at, width);
     }
     gg_str_free(&name);
     gg_str_free(&doc);
@@ -552,8 +552,8 @@ static gg_status state_create(gg_command *c)
     }
     const gg_option machine[GG__MACHINE_OPTIONS] = {
         {.name = "threads", .type = GG_OPT_INT, .value = &c->threads, .arg = "N", .min = 0, .max = 4096,
-         .doc = "worker threads; 0: all processors this process may use"},
-        {.name = "seed", .type = GG_OPT_INT, .value = &c->seed, .arg = "N", .doc = "seed of everything random"},
+         .doc = "worker threads; 0: all processors this process may use [0]"},
+        {.name = "seed", .type = GG_OPT_INT, .value = &c->seed, .arg = "N", .doc = "seed of everything random [0]"},
         {.name = "json", .type = GG_OPT_FLAG, .value = &c->json, .doc = "print results as JSON, with all their digits"},
         {.name = "log-json", .type = GG_OPT_FLAG, .value = &c->log_json, .doc = "progress, warnings and failures on standard error as JSON, one object a line"},
         {.name = "quiet", .type = GG_OPT_FLAG, .value = &c->quiet, .doc = "no progress, warnings only"},

@@ -2,7 +2,7 @@
  * object every five, and one at the end.
  *
  *     title  [=====>     ]  48 %   4,812 of 10,000 docs   11.2 docs/s   7 m 43 s left   84 % of this machine's fp32 roof   note
- * The rate is that of the whole run; a rate that hops about helps nobody.
+ * The rate is that of the whole run; a rate that hops about helps nobody. What an earlier run did counts as done and not for the rate.
  */
 #include "base/context.h"
 #include "base/event.h"
@@ -17,7 +17,7 @@ struct gg_progress {
     gg_context *ctx;
     char *title, *unit;
     char note[128];
-    int64_t total, done;
+    int64_t total, done, before; /* before: of done, what an earlier run did */
     double work, roof; /* operations; operations a second, 0: not shown */
     char roof_name[16];
     double start, drawn; /* gg_time() */
@@ -93,8 +93,8 @@ static void put_line(gg_str *s, const gg_progress *p, double now)
     }
     gg_str_printf(s, " %s", p->unit);
     const double spent = now - p->start;
-    if (p->done > 0 && spent > 0.5) {
-        const double rate = (double)p->done / spent;
+    if (p->done > p->before && spent > 0.5) {
+        const double rate = (double)(p->done - p->before) / spent;
         gg_str_printf(s, rate < 100 ? "   %.1f %s/s" : "   %.0f %s/s", rate, p->unit);
         if (p->total > p->done) {
             gg_str_puts(s, "   ");
@@ -121,7 +121,7 @@ static size_t cut(const char *text, size_t width)
 static void draw_event(const gg_progress *p, double now)
 {
     gg_str s = {.ctx = p->ctx};
-    const double spent = now - p->start, rate = spent > 0 ? (double)p->done / spent : 0;
+    const double spent = now - p->start, rate = spent > 0 ? (double)(p->done - p->before) / spent : 0;
     gg__event_begin(&s, p->ctx->events, "progress");
     gg__event_text(&s, "title", p->title);
     gg__event_number(&s, "done", (double)p->done);
@@ -175,6 +175,16 @@ void gg_progress_add(gg_progress *p, int64_t units)
     if (now - p->drawn >= (p->ctx->events ? EVENT_SECONDS : p->terminal ? 0.1 : 10.0))
         draw(p, now);
     pthread_mutex_unlock(&p->lock);
+}
+
+void gg_progress_before(gg_progress *p, int64_t units)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->before += units;
+    pthread_mutex_unlock(&p->lock);
+    gg_progress_add(p, units);
 }
 
 void gg_progress_work(gg_progress *p, double operations)

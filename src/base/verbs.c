@@ -78,7 +78,7 @@ int gg_verbs_run(const char *prefix, const char *head, const gg_verb *verbs, int
         put_verbs(stderr, prefix, head, verbs, n);
         return 2;
     }
-    if (argc == 2 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)) {
+    if (argc == 2 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         put_verbs(stdout, prefix, head, verbs, n);
         return 0;
     }

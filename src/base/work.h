@@ -54,6 +54,7 @@ static inline void gg_clock_mark(gg_clock *c, gg_phase p)
 typedef struct gg_progress gg_progress;
 gg_status gg_progress_create(gg_progress **out, gg_context *ctx, const char *title, const char *unit, int64_t total /* <= 0: unknown */);
 void gg_progress_add(gg_progress *p, int64_t units); /* any thread */
+void gg_progress_before(gg_progress *p, int64_t units); /* done by an earlier run: counted, but not as this run's speed */
 void gg_progress_note(gg_progress *p, const char *text); /* shown at the end of the line */
 /* Arithmetic that was done, and the most a second that this machine does: the line then shows the part that is reached. Any thread. */
 void gg_progress_work(gg_progress *p, double operations);

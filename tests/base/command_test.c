@@ -180,6 +180,11 @@ static void help_has_sentence_example_groups_and_defaults(void **state)
             fail_msg("\"%s\" is not in its place in:\n%s", order[i], said[0]);
         h = found;
     }
+    assert_null(strstr(said[0], " \n")); /* no blanks at the end of a line */
+    char *whole = strdup(said[0]);
+    assert_int_equal(parse("rank -h"), GG_END);
+    assert_string_equal(said[0], whole);
+    free(whole);
     assert_int_equal(parse("rank"), GG_EINVAL);
     assert_non_null(strstr(said[1], "golgi help nag rank"));
     assert_null(strstr(said[1], "--top-k"));

@@ -103,6 +103,49 @@ static void the_part_of_the_roof_is_shown(void **state)
     assert_true(shown > 0);
 }
 
+/* What an earlier run did is counted, and is no part of the speed. */
+static int resumed_work(void)
+{
+    char *argv[] = {(char[]){"extract"}, (char[]){"--log-json"}, NULL};
+    gg_command c = {.name = "nag extract", .sentence = "x"};
+    gg_context *ctx = NULL;
+    gg_progress *p = NULL;
+    if (gg_command_parse(&c, 2, argv) != GG_OK || gg_command_context(&ctx, &c) != GG_OK ||
+        gg_command_progress(&p, &c, ctx, "pool.jsonl", "docs", 2000000) != GG_OK)
+        return 1;
+    gg_progress_before(p, 1000000);
+    nap(0.1);
+    gg_progress_add(p, 100);
+    gg_progress_free(p);
+    return gg_command_close(&c, ctx, GG_OK);
+}
+
+static void what_was_done_before_is_not_speed(void **state)
+{
+    (void)state;
+    FILE *f = tmpfile();
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(fileno(f), STDERR_FILENO);
+        _exit(resumed_work());
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    char seen[4096];
+    rewind(f);
+    seen[fread(seen, 1, sizeof seen - 1, f)] = 0;
+    fclose(f);
+    assert_non_null(strstr(seen, "\"done\":1000100,"));
+    const char *rate = strstr(seen, "\"per_second\":");
+    assert_non_null(rate);
+    assert_true(atof(rate + 13) > 0 && atof(rate + 13) <= 1000); /* 100 in at least a tenth of a second */
+    const char *left = strstr(seen, "\"seconds_left\":");
+    assert_non_null(left);
+    assert_true(atof(left + 15) > 999);
+}
+
 static void a_narrow_terminal_gets_a_cut_line(void **state)
 {
     (void)state;
@@ -157,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_terminal_has_one_line_rewritten_and_cleared), cmocka_unit_test(the_part_of_the_roof_is_shown),
+        cmocka_unit_test(what_was_done_before_is_not_speed),
         cmocka_unit_test(a_narrow_terminal_gets_a_cut_line),
         cmocka_unit_test(a_log_file_has_no_line_before_ten_seconds), cmocka_unit_test(no_progress_is_fine_everywhere),
     };
