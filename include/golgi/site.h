@@ -71,6 +71,8 @@ typedef struct gg_neuron {
 } gg_neuron;
 
 GG_API const char *gg_site_name(gg_site s);
+/* Its other names, comma-separated. */
+GG_API const char *gg_site_aliases(gg_site s);
 /* By name or alias; GG_ENOENT lists the names and suggests the nearest. */
 GG_API gg_status gg_site_parse(gg_site *out, gg_context *ctx, const char *text);
 /* "up,down,q" -> set of sites as a bit mask (1u << site). */

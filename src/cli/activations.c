@@ -5,7 +5,9 @@
  */
 #include "cli/common.h"
 #include "cli/verbs.h"
+#include "base/file.h"
 #include "base/memory.h"
+#include "io/stream.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -232,6 +234,10 @@ int gg_cli_activations(int argc, char **argv)
         goto end;
     if ((input.n > 0) == (ids_path != NULL)) {
         s = gg_fail(ctx, GG_EINVAL, "give either --input (documents) or --ids (token ids)");
+        goto end;
+    }
+    if (!gg_name_ends(output, ".safetensors") && !gg_file_is_stream(output)) { /* or a reader would take it for what its name says */
+        s = gg_fail(ctx, GG_EINVAL, "%s: tensors are written as safetensors; give a name that ends in .safetensors", output);
         goto end;
     }
     if ((s = gg_site_list_parse(&mask, ctx, sites)) != GG_OK || (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||

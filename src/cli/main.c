@@ -1,5 +1,6 @@
 /* The program: finds the verb and hands over. Verbs are the systems (systems/systems.def) and those of verbs.def; `help` is everywhere. */
 #include "base/command.h"
+#include "base/ranks.h"
 #include "cli/verbs.h"
 #include <dnnl.h>
 #include <golgi/rows.h>
@@ -108,9 +109,11 @@ int gg_cli_version(int argc, char **argv)
     const dnnl_version_t *d = dnnl_version();
     char onednn[64];
     snprintf(onednn, sizeof onednn, "%d.%d.%d", d->major, d->minor, d->patch);
-    const bool parquet = gg_rows_parquet();
+    const bool parquet = gg_rows_parquet(), mpi = gg_ranks_built();
     if (c.json)
-        return print_json(&c, json_pack("{ss ss ss sb}", "version", gg_version(), "compiler", __VERSION__, "onednn", onednn, "parquet", (int)parquet));
-    printf("golgi %s\ncompiler %s, oneDNN %s, Parquet %s\n", gg_version(), __VERSION__, onednn, parquet ? "yes" : "no (tools/setup, then build again)");
+        return print_json(&c, json_pack("{ss ss ss sb sb}", "version", gg_version(), "compiler", __VERSION__, "onednn", onednn, "parquet", (int)parquet, "mpi",
+                                        (int)mpi));
+    printf("golgi %s\ncompiler %s, oneDNN %s, Parquet %s, MPI %s\n", gg_version(), __VERSION__, onednn, parquet ? "yes" : "no (tools/setup, then build again)",
+           mpi ? "yes" : "no (tools/setup --cluster, then build again)");
     return gg_command_close(&c, NULL, GG_OK);
 }

@@ -138,6 +138,8 @@ static int model_sites(int argc, char **argv)
     gg_command c = {.name = "model sites",
                     .sentence = "Where the neurons of a model live: the sites, how many neurons each has in a layer, how one is written.",
                     .example = "golgi model sites models/SmolLM2-135M-Instruct.Q4_1.gguf",
+                    .notes = "Other names, those of TransformerLens, Hugging Face and GGUF, are understood wherever a site or a neuron is named: "
+                             "blocks.12.mlp.hook_pre_linear[345], model.layers.12.mlp.up_proj[345] and blk.12.ffn_up[345] are L12.up[345].",
                     .options = options,
                     .n_options = 1};
     gg_status s = gg_command_parse(&c, argc, argv);
@@ -159,10 +161,20 @@ static int model_sites(int argc, char **argv)
             const bool once = site == GG_SITE_FINAL || site == GG_SITE_LOGITS;
             gg_neuron_name(name, sizeof name, (gg_neuron){once ? last + 1 : last, (gg_site)site, width - 1});
             if (c.json)
-                made = made && json_array_append_new(all, json_pack("{s:s, s:I, s:s}", "site", gg_site_name((gg_site)site), "neurons", (json_int_t)width, "meaning",
-                                                                    site_meaning[site])) == 0;
+                made = made && json_array_append_new(all, json_pack("{s:s, s:I, s:s, s:s}", "site", gg_site_name((gg_site)site), "neurons", (json_int_t)width, "meaning",
+                                                                    site_meaning[site], "aliases", gg_site_aliases((gg_site)site))) == 0;
             else
                 printf("  %-10s %8lld  %-18s %s\n", gg_site_name((gg_site)site), (long long)width, name, site_meaning[site]);
+        }
+        if (!c.json) {
+            printf("\n  %-10s is also called\n", "site");
+            for (int site = 0; site < GG_SITE_COUNT; site++)
+                if (gg_model_width(m, 0, (gg_site)site)) {
+                    printf("  %-10s ", gg_site_name((gg_site)site));
+                    for (const char *a = gg_site_aliases((gg_site)site); *a; a++)
+                        fputs(*a == ',' ? ", " : (char[]){*a, 0}, stdout);
+                    printf("\n");
+                }
         }
         if (c.json) {
             if (!made || json_dumpf(all, stdout, JSON_INDENT(2)) != 0)

@@ -30,6 +30,11 @@ const char *gg_site_name(gg_site s)
     return (unsigned)s < GG_SITE_COUNT ? site_names[s].name : "?";
 }
 
+const char *gg_site_aliases(gg_site s)
+{
+    return (unsigned)s < GG_SITE_COUNT ? site_names[s].aliases : "";
+}
+
 /* Is text (n bytes) one of the comma-separated words? */
 static bool is_among(const char *words, const char *text, size_t n)
 {
