@@ -65,6 +65,23 @@ gg_status gg__nag_type_parse(gg_nag_type *out, gg_context *ctx, const char *text
     return GG_OK;
 }
 
+gg_status gg__nag_check_weights(gg_context *ctx, const char *weights, double power)
+{
+    if (power == 0)
+        return gg_fail(ctx, GG_EINVAL, "--power 0: every neuron that a target document has would count alike; must not be 0");
+    if (power != 1 && strcmp(weights, "contrast") == 0)
+        return gg_fail(ctx, GG_EINVAL, "--power %g is for --weights frequency; contrast has no power", power);
+    return GG_OK;
+}
+
+gg_status gg__nag_check_rank_words(gg_context *ctx, const char *weights, const gg_nag_rank_options *o)
+{
+    GG_TRY(gg__nag_check_weights(ctx, weights, o->power));
+    if (o->invert_quality && !o->quality_column)
+        return gg_fail(ctx, GG_EINVAL, "--invert-quality without a quality: name its column with --quality-column");
+    return GG_OK;
+}
+
 gg_status gg__nag_paths(const char **out, int *n, gg_context *ctx, gg_texts words, const char *option)
 {
     if (words.n > GG_NAG_MAX_FILES)

@@ -64,6 +64,9 @@ gg_status gg__nag_extract_units(gg_command *c, gg_context *ctx, const gg__nag_ru
 
 /* One type by name. */
 gg_status gg__nag_type_parse(gg_nag_type *out, gg_context *ctx, const char *text);
+/* Words that would say nothing beside the others are refused, and a power of 0, which the library reads as 1. */
+gg_status gg__nag_check_weights(gg_context *ctx, const char *weights, double power);
+gg_status gg__nag_check_rank_words(gg_context *ctx, const char *weights, const gg_nag_rank_options *o);
 /* Copies words into a table of paths, checked against its size. */
 gg_status gg__nag_paths(const char **out, int *n, gg_context *ctx, gg_texts words, const char *option);
 

@@ -6,7 +6,8 @@
 static void say(FILE *to, const gg_nag_extract_result *r, const gg_nag_header *h, const char *output)
 {
     char a[32], b[32];
-    fprintf(to, "extracted %s documents, %s tokens: ", gg__nag_count_text(a, r->n_documents), gg__nag_count_text(b, r->n_tokens));
+    fprintf(to, "extracted %s document%s, %s tokens: ", gg__nag_count_text(a, r->n_documents), r->n_documents == 1 ? "" : "s",
+            gg__nag_count_text(b, r->n_tokens));
     for (int s = 0; s < h->n_sites; s++)
         fprintf(to, "%s%s K %lld", s ? ", " : "", gg_nag_type_name(h->site[s].type), (long long)h->site[s].top_k);
     fprintf(to, ", %d layers, %s", h->n_layers, h->dtype);
@@ -17,11 +18,12 @@ static void say(FILE *to, const gg_nag_extract_result *r, const gg_nag_header *h
     if (r->n_reused)
         fprintf(to, "  %s of them were kept from an earlier run\n", gg__nag_count_text(a, r->n_reused));
     if (r->n_cut)
-        fprintf(to, "  %s were longer than %lld tokens and were cut there\n", gg__nag_count_text(a, r->n_cut), (long long)h->max_tokens);
+        fprintf(to, r->n_cut == 1 ? "  %s was longer than %lld tokens and was cut there\n" : "  %s were longer than %lld tokens and were cut there\n",
+                gg__nag_count_text(a, r->n_cut), (long long)h->max_tokens);
     if (r->n_empty)
         fprintf(to, "  %s empty document%s skipped: %s\n", gg__nag_count_text(a, r->n_empty), r->n_empty == 1 ? " was" : "s were", r->empty);
     if (r->n_repaired)
-        fprintf(to, "  %s places were not UTF-8 and became U+FFFD\n", gg__nag_count_text(a, r->n_repaired));
+        fprintf(to, "  %s place%s not UTF-8 and became U+FFFD\n", gg__nag_count_text(a, r->n_repaired), r->n_repaired == 1 ? " was" : "s were");
 }
 
 static json_t *as_json(const gg_nag_extract_result *r, const gg_nag_header *h, const char *output)

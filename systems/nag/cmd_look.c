@@ -132,7 +132,7 @@ static void tell(const look *k)
     }
     printf("  in use   %s different %s neurons, %s to %s a layer (a document has %lld);", gg__nag_count_text(a, all), gg_nag_type_name(k->type),
            gg__nag_count_text(b, least), gg__nag_count_text(c, most), (long long)site->top_k);
-    printf(" %s are in the list of every document\n\n", gg__nag_count_text(a, k->n_always));
+    printf(" %s %s in the list of every document\n\n", gg__nag_count_text(a, k->n_always), k->n_always == 1 ? "is" : "are");
     printf("most used neurons, and the share of the documents whose list holds them; input side first\n");
     for (int l = 0; l < h->n_layers; l++) {
         for (int64_t i = 0; i < k->per_layer && k->used[l * k->per_layer + i] >= 0; i++) {

@@ -75,6 +75,25 @@ static gg_status name_targets(ranking_words *w)
     return GG_OK;
 }
 
+/* Words that are of use only beside others. */
+static gg_status check_words(const ranking_words *w)
+{
+    const gg_nag_rank_options *o = &w->o;
+    const struct {
+        bool given, of_use;
+        const char *name, *needs;
+    } words[] = {{o->target_filter_column, o->target_filter, "target-filter-column", "--target-filter"},
+                 {w->target_payload.n, o->target_filter, "target-payload", "--target-filter"},
+                 {w->keep > 0, w->to_part, "keep", "an --output that ends in .rank"},
+                 {w->up_to > 0, w->to_part, "up-to", "an --output that ends in .rank"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (words[i].given && !words[i].of_use)
+            return gg_fail(w->ctx, GG_EINVAL, "--%s says nothing without %s", words[i].name, words[i].needs);
+    if (w->keep > 0 && w->up_to > 0)
+        return gg_fail(w->ctx, GG_EINVAL, "--keep and --up-to both say how much a .rank file holds: give one of the two");
+    return gg__nag_check_rank_words(w->ctx, w->weights, o);
+}
+
 /* What the .rank files have in them is not asked again. */
 static gg_status check_parts(const ranking_words *w)
 {
@@ -271,6 +290,7 @@ static gg_status rank(ranking_words *w, int argc, char **argv)
     o->chosen_only = !w->all && !w->report; /* a report draws every document */
     GG_TRY(gg__nag_is_partial(&w->from_parts, w->ctx, w->pool.at[0]));
     GG_TRY(w->from_parts ? check_parts(w) : name_targets(w));
+    GG_TRY(check_words(w));
     if (w->to_part)
         return make_part(w);
     if (w->report) /* a place that cannot be written is told before the work */

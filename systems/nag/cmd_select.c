@@ -226,6 +226,7 @@ static gg_status check_words(job *j)
             return gg_fail(j->ctx, GG_EINVAL, "select reads its documents twice: standard input or a pipe cannot be one of them");
     if (!(j->rank.fraction > 0 && j->rank.fraction <= 1)) /* before the model is run */
         return gg_fail(j->ctx, GG_EINVAL, "--fraction %g is outside (0, 1]", j->rank.fraction);
+    GG_TRY(gg__nag_check_rank_words(j->ctx, j->weights, &j->rank));
     GG_TRY(gg__nag_type_parse(&j->rank.type, j->ctx, j->w.sites));
     GG_TRY(gg__nag_paths(j->rank.payload, &j->rank.n_payload, j->ctx, j->pool_words, "--pool"));
     GG_TRY(gg__nag_inputs(&j->pool_files, &j->pool_paths, j->ctx, j->pool_words));
@@ -284,18 +285,21 @@ static gg_status print_json(job *j)
 
 static void tell(job *j, double start)
 {
+    FILE *to = j->c->log_json ? gg_command_say_begin(j->c) : stdout;
     for (int i = 0; i < j->n_targets; i++) {
-        gg__nag_tell(stdout, j->target[i].r, &j->target[i].rank, &j->target[i].story);
-        putchar('\n');
+        gg__nag_tell(to, j->target[i].r, &j->target[i].rank, &j->target[i].story);
+        fputc('\n', to);
     }
     for (int i = 0; i < j->n_targets; i++)
-        printf("%s   ", j->target[i].output.data);
+        fprintf(to, "%s   ", j->target[i].output.data);
     if (j->report)
-        printf("%s/report.html   ", j->report);
-    printf("%.1f s", gg_time() - start);
+        fprintf(to, "%s/report.html   ", j->report);
+    fprintf(to, "%.1f s", gg_time() - start);
     if (j->n_run && j->run_seconds > 0)
-        printf(", %.1f docs/s", (double)j->n_run / j->run_seconds);
-    putchar('\n');
+        fprintf(to, ", %.1f docs/s", (double)j->n_run / j->run_seconds);
+    fputc('\n', to);
+    if (j->c->log_json)
+        gg_command_say_end(j->c, to);
 }
 
 static gg_status run(job *j, int argc, char **argv)

@@ -7,9 +7,11 @@
  * difference to the pool, not by what they bring.
  */
 #include "systems/nag/nag_internal.h"
+#include "base/command.h"
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { ALIKE_KEPT = 64 };
+enum { ALIKE_KEPT = 64, SUGGEST_AMONG = 1000000 };
 
 typedef struct job {
     gg_nag_explanation e; /* first: freeing gets the outer back */
@@ -19,6 +21,7 @@ typedef struct job {
     int64_t K, per_document;
     uint32_t *own;        /* (n_layers, K) the document's lists */
     bool found;
+    char near[256];       /* not found: a docid like the one that was asked for, or "" */
     char *has;            /* (n_layers, width) is it in the document's list? */
     double *layer_sum;    /* (n_layers,) of the pool's similarities */
     double distance_sum;
@@ -89,6 +92,16 @@ static gg_status each_batch(job *j, gg_status (*batch)(job *, const gg_nag_featu
     }
     gg__nag_files_free(&files, ctx);
     return st;
+}
+
+/* Of the pool's docids the one most like the word that was not found, for the message. */
+static gg_status nearest_pass(job *j, const gg_nag_features *f, int s)
+{
+    (void)s;
+    const char *near = gg_nearest(j->o->docid, f->docid, f->n <= INT32_MAX ? (int)f->n : INT32_MAX);
+    if (near && !j->near[0] && strlen(near) < sizeof j->near)
+        snprintf(j->near, sizeof j->near, "%s", near);
+    return GG_OK;
 }
 
 static gg_status first_pass(job *j, const gg_nag_features *f, int s)
@@ -277,9 +290,13 @@ static gg_status explain(job *j)
     if (!j->own || !j->layer_sum || !j->lists || !e->like || !e->similarity || !e->pool_similarity)
         return GG_ENOMEM;
     GG_TRY(each_batch(j, first_pass));
-    if (!j->found)
-        return gg_fail(e->ctx, GG_ENOENT, "%s%s: no document \"%s\" among %lld", j->o->pool[0], j->o->n_pool > 1 ? " and the others" : "", j->o->docid,
-                       (long long)(j->pool ? j->pool->n_documents : 0));
+    if (!j->found) {
+        const int64_t n = j->pool ? j->pool->n_documents : 0;
+        if (n <= SUGGEST_AMONG)
+            GG_TRY(each_batch(j, nearest_pass));
+        return gg_fail(e->ctx, GG_ENOENT, "%s%s: no document \"%s\" among %lld%s%s%s", j->o->pool[0], j->o->n_pool > 1 ? " and the others" : "", j->o->docid,
+                       (long long)n, j->near[0] ? ". Did you mean \"" : "", j->near, j->near[0] ? "\"?" : "");
+    }
     GG_TRY(make_profile(j));
     GG_TRY(look_at_document(j));
     e->rank = 1;

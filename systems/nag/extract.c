@@ -346,7 +346,7 @@ static gg_status by_units(gg_nag_extract_result *out, units *u, gg_model *m, gg_
     }
     if (kept.n_reused)
         gg_log(u->ctx, GG_LOG_INFO, "%s: %lld documents were done before; going on from there", u->folder, (long long)kept.n_reused);
-    gg_progress_add(o->progress, kept.n_reused);
+    gg_progress_before(o->progress, kept.n_reused);
     gg_status st = gg_nag_extract(out, u->ctx, m, d, o, take, u);
     out->n_documents += kept.n_reused;
     out->n_tokens += kept.n_tokens;

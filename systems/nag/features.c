@@ -25,7 +25,8 @@ gg_status gg_nag_types_parse(uint32_t *types, gg_context *ctx, const char *text)
         {GG_SITE_UP, GG_NAG_UP}, {GG_SITE_MLP_OUT, GG_NAG_DOWN}, {GG_SITE_Q, GG_NAG_Q}, {GG_SITE_Q_NORM, GG_NAG_Q},
         {GG_SITE_K, GG_NAG_K}, {GG_SITE_K_NORM, GG_NAG_K}, {GG_SITE_V, GG_NAG_V}, {GG_SITE_ATTN_OUT, GG_NAG_O}};
     uint32_t sites = 0, got = 0, known = 0;
-    GG_TRY(gg_site_list_parse(&sites, ctx, text));
+    if (gg_site_list_parse(&sites, ctx, text) != GG_OK)
+        return gg_fail(ctx, GG_ENOENT, "\"%s\" names no neuron type of NAG; there are up, down, q, k, v, o (and their other names: golgi model sites M)", text);
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         known |= 1u << of[i].site;
         if (sites >> of[i].site & 1)
@@ -34,8 +35,6 @@ gg_status gg_nag_types_parse(uint32_t *types, gg_context *ctx, const char *text)
     for (int s = 0; s < GG_SITE_COUNT; s++)
         if (sites & ~known & 1u << s)
             return gg_fail(ctx, GG_ENOENT, "\"%s\": NAG reads the types up, down, q, k, v, o; \"%s\" is none of them", text, gg_site_name((gg_site)s));
-    if (!got)
-        return gg_fail(ctx, GG_EINVAL, "\"%s\" names no neuron type; give some of up, down, q, k, v, o", text);
     *types = got;
     return GG_OK;
 }
@@ -44,6 +43,16 @@ bool gg__nag_is_binary(const char *path)
 {
     const size_t n = strlen(path);
     return n >= 4 && strcmp(path + n - 4, ".nag") == 0;
+}
+
+gg_status gg__nag_rows_may_hold(gg_context *ctx, const char *path)
+{
+    static const char *const no[] = {".csv", ".tsv", ".txt"}; /* rows, but a list of numbers has no place in them */
+    const size_t n = gg_name_plain_length(path);
+    bool may = strcmp(path, "-") == 0 || gg_rows_are_named(path) || gg_file_is_stream(path);
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        may = may && !(n > strlen(no[i]) && strncasecmp(path + n - strlen(no[i]), no[i], strlen(no[i])) == 0);
+    return may ? GG_OK : gg_fail(ctx, GG_EUNSUPPORTED, "%s: no known kind of features; expected .nag, .jsonl (also .gz or .zst), .parquet, or -", path);
 }
 
 int gg_nag_header_find(const gg_nag_header *h, gg_nag_type t)
@@ -261,7 +270,9 @@ gg_status gg__nag_writer_open_units(gg_nag_writer **out, gg_context *ctx, const 
         if (st == GG_OK)
             st = write_head(w, units);
     } else {
-        st = gg_rows_writer_open(&w->rows, ctx, path);
+        st = gg__nag_rows_may_hold(ctx, path);
+        if (st == GG_OK)
+            st = gg_rows_writer_open(&w->rows, ctx, path);
     }
     if (st != GG_OK) {
         gg_nag_writer_discard(w);

@@ -60,7 +60,9 @@ gg_status gg_nag_reader_open(gg_nag_reader **out, gg_context *ctx, const char *p
     r->path = gg_strdup(ctx, path);
     gg_status st = r->path ? GG_OK : GG_ENOMEM;
     if (st == GG_OK && !gg__nag_is_binary(path)) {
-        st = gg__row_reader_open(&r->rows, &r->h, ctx, path, n_layers);
+        st = gg__nag_rows_may_hold(ctx, path);
+        if (st == GG_OK)
+            st = gg__row_reader_open(&r->rows, &r->h, ctx, path, n_layers);
     } else if (st == GG_OK) {
         st = gg_in_open(&r->in, ctx, path);
         r->size = st == GG_OK ? (uint64_t)gg_in_size(r->in) : 0;

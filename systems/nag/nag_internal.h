@@ -35,6 +35,8 @@ gg_status gg__docids_add(gg__docids *d, const char *docid, int64_t *found);
 int64_t gg__docids_find(const gg__docids *d, const char *docid); /* -1: absent */
 void gg__docids_free(gg__docids *d);
 
+/* GG_EUNSUPPORTED: features are neither read from a file of this name nor written to it (.nag files are not asked). */
+gg_status gg__nag_rows_may_hold(gg_context *ctx, const char *path);
 /* Feature files by name: a folder stands for the .nag files in it, sorted by name. GG_ENOENT: it has none. Freed by gg__nag_files_free. */
 typedef struct gg__nag_files {
     int n;

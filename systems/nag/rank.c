@@ -349,9 +349,10 @@ static gg_status check_columns(const gg__nag_job *j)
     const char *where = o->n_payload ? o->payload[0] : o->pool[0];
     if (c->n_kept == 0 && j->sketched) /* a piece of a pool may be empty */
         return GG_OK;
-    if (c->n_kept == 0)
-        return gg_fail(j->ctx, GG_EINVAL, "nothing to rank: %s%s", o->pool[0],
-                       c->n_unpaid ? " and the payload have no docid in common" : c->n_unrated ? ": no document has a quality" : " holds no documents");
+    if (c->n_kept == 0 && c->n_unrated && c->saw_quality)
+        return gg_fail(j->ctx, GG_EINVAL, "nothing to rank: %s: no document has a number in its column %s", where, o->quality_column);
+    if (c->n_kept == 0 && !c->n_unrated)
+        return gg_fail(j->ctx, GG_EINVAL, "nothing to rank: %s%s", o->pool[0], c->n_unpaid ? " and the payload have no docid in common" : " holds no documents");
     if (!c->saw_tokens && o->token_column)
         return gg_fail(j->ctx, GG_ENOENT, "%s has no column %s; it has: %s", where, o->token_column, has);
     if (!c->saw_tokens)

@@ -44,15 +44,39 @@ const gg_nag_row *gg_nag_ranking_row(const gg_nag_ranking *r, int64_t rank)
 }
 
 /* --- the filter ----------------------------------------------------------------------------------------------------------------- */
-static bool says(json_t *row, const char *column, const char *value)
+/* The first few values of the column, for a message. */
+enum { VALUES_SHOWN = 8 };
+typedef struct values {
+    int n;
+    char at[VALUES_SHOWN][48];
+} values;
+
+static bool says(json_t *row, const char *column, const char *value, values *seen)
 {
     char number[32];
     const json_t *v = gg__nag_column(row, column);
-    if (json_is_integer(v)) {
+    if (json_is_integer(v))
         snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-        return strcmp(number, value) == 0;
-    }
-    return json_is_string(v) && strcmp(json_string_value(v), value) == 0;
+    const char *text = json_is_integer(v) ? number : json_string_value(v);
+    if (!text)
+        return false;
+    int i = 0;
+    while (i < seen->n && strncmp(seen->at[i], text, sizeof seen->at[i] - 1) != 0)
+        i++;
+    if (i == seen->n && i < VALUES_SHOWN)
+        snprintf(seen->at[seen->n++], sizeof seen->at[i], "%s", text);
+    return strcmp(text, value) == 0;
+}
+
+static gg_status none_says(gg_context *ctx, const char *column, const char *value, const values *seen)
+{
+    gg_str list = {.ctx = ctx};
+    for (int i = 0; i < seen->n; i++)
+        gg_str_printf(&list, "%s%s", i ? ", " : "; there are ", seen->at[i]);
+    const gg_status st = gg_fail(ctx, GG_EINVAL, "no target document has %s = %s%s%s", column, value, list.data ? list.data : "",
+                                 seen->n == VALUES_SHOWN ? " and perhaps others" : "");
+    gg_str_free(&list);
+    return st;
 }
 
 /* keep: (set->f.n,) the targets whose column says the value. The column is in the feature rows or in the target payload. */
@@ -60,6 +84,7 @@ static gg_status filter_target(const gg_nag_rank_options *o, gg_context *ctx, co
 {
     const char *column = o->target_filter_column ? o->target_filter_column : "dataset";
     bool seen = false;
+    values found_values = {0};
     gg_str present = {.ctx = ctx};
     gg__docids ids = {.ctx = ctx};
     gg_status st = GG_OK;
@@ -67,7 +92,7 @@ static gg_status filter_target(const gg_nag_rank_options *o, gg_context *ctx, co
         int64_t found;
         st = gg__docids_add(&ids, set->f.docid[i], &found);
         if (set->f.row && o->n_target_payload == 0) {
-            keep[i] = says(set->f.row[i], column, o->target_filter);
+            keep[i] = says(set->f.row[i], column, o->target_filter, &found_values);
             seen |= gg__nag_column(set->f.row[i], column) != NULL;
             if (!present.data)
                 gg__nag_columns(&present, set->f.row[i]);
@@ -86,7 +111,7 @@ static gg_status filter_target(const gg_nag_rank_options *o, gg_context *ctx, co
             if (!present.data)
                 gg__nag_columns(&present, row);
             if (at >= 0)
-                keep[at] = says(row, column, o->target_filter);
+                keep[at] = says(row, column, o->target_filter, &found_values);
             json_decref(row);
         }
         st = st == GG_END ? GG_OK : st;
@@ -100,7 +125,7 @@ static gg_status filter_target(const gg_nag_rank_options *o, gg_context *ctx, co
                      "the target has no column %s%s%s; name it with --target-filter-column, or give the target's documents with --target-payload",
                      column, present.data ? "; it has: " : "", present.data ? present.data : "");
     else if (st == GG_OK && *n_kept == 0)
-        st = gg_fail(ctx, GG_EINVAL, "no target document has %s = %s", column, o->target_filter);
+        st = none_says(ctx, column, o->target_filter, &found_values);
     gg_str_free(&present);
     gg__docids_free(&ids);
     return st;

@@ -285,7 +285,7 @@ gg_status gg_nag_plan_run(gg_nag_extract_result *out, gg_nag_plan *p, int64_t i)
         lock = NULL;
         gg__nag_tidy(ctx, path.data);
         out->n_documents = out->n_reused = n_documents;
-        gg_progress_add(p->o.progress, n_documents);
+        gg_progress_before(p->o.progress, n_documents);
     } else if (st == GG_OK) {
         gg_lock_sweep(ctx, path.data);
         if (!(units = units_of(p, i, source.options.part)))

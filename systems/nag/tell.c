@@ -126,8 +126,9 @@ static void tell_shares(FILE *to, const gg_nag_ranking *r, const char *column)
         fprintf(to, "\n  %-*s   pool   chosen\n", wide, column);
         for (int i = 0; i < n && i < LABELS_SHOWN; i++) {
             const int at = order[i].label;
-            fprintf(to, "  %-*.*s  %3.0f %%    %3.0f %%  ", wide, wide, at < r->n_labels ? r->label[at] : "(none)", 100 * pool[at], 100 * chosen[at]);
-            for (int b = 0; b < (int)(20 * chosen[at] + 0.5); b++)
+            const int bars = (int)(20 * chosen[at] + 0.5);
+            fprintf(to, "  %-*.*s  %3.0f %%    %3.0f %%%s", wide, wide, at < r->n_labels ? r->label[at] : "(none)", 100 * pool[at], 100 * chosen[at], bars ? "  " : "");
+            for (int b = 0; b < bars; b++)
                 fputc('#', to);
             fputc('\n', to);
         }
@@ -159,8 +160,8 @@ void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *
         const gg__nag_excerpt *x = i < n_shown ? &story->near[i] : &story->far[i - n_shown];
         char text[TEXT_BYTES + 16];
         first_words(text, sizeof text, TEXT_BYTES, x->text);
-        fprintf(to, "  %-8s  %-*s  %.3f   %s\n", i == 0 ? "nearest" : i == n_shown ? "farthest" : "", wide, gg_nag_ranking_row(r, x->rank)->docid,
-                gg_nag_ranking_row(r, x->rank)->score, text);
+        fprintf(to, "  %-8s  %-*s  %.3f%s%s\n", i == 0 ? "nearest" : i == n_shown ? "farthest" : "", wide, gg_nag_ranking_row(r, x->rank)->docid,
+                gg_nag_ranking_row(r, x->rank)->score, *text ? "   " : "", text);
     }
     if (r->right >= 0)
         fprintf(to, "\n  precision at n (%s)   frequency %.3f   contrast %.3f\n", r->label[r->right], r->precision[GG_NAG_FREQUENCY], r->precision[GG_NAG_CONTRAST]);

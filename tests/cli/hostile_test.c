@@ -177,7 +177,7 @@ static void white_space_is_no_document(void **state)
     (void)state;
     put_text(D, "white.jsonl", "{\"docid\": 1, \"doc\": \"\"}\n\n   \n{\"docid\": 2, \"doc\": \" \\t\\n\\u00a0\\u3000\\u2028\\ufeff\"}\n{\"docid\": 3, \"doc\": null}\n{\"docid\": 4, \"doc\": \".\"}\n");
     must(EXTRACT "$D/white.jsonl --output $D/white.nag");
-    must_say("extracted 1 documents");
+    must_say("extracted 1 document, ");
     must_say("3 empty documents were skipped: ");
     must_say("white.jsonl:1, ");
     must_say("white.jsonl:4, ");

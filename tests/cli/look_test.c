@@ -215,6 +215,7 @@ static const struct {
     {"nag deactivate $D/docs.nag --site v --output $D/new.json", 1, {"v"}},
     {"nag deactivate $D/docs.nag --random --per-layer 97 --output $D/new.json", 1, {"97", "96"}},
     {"nag explain --pool $D/docs.nag --target $D/docs.nag --docid zz", 1, {"\"zz\"", "docs.nag"}},
+    {"nag explain --pool $D/rows.jsonl --target $D/target.jsonl --n-layers 2 --docid d577", 1, {"\"d577\"", "Did you mean \"d57\"?"}},
     {"nag explain --pool $D/docs.nag --target $D/rows.jsonl --n-layers 2 --docid a", 1, {"docs.nag", "rows.jsonl", "K"}},
 };
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What the documents say can be done: every `golgi ...` in them names a verb that there is, with options that its help has; every link
-# between files leads somewhere. Prints TAP.
+# between files leads somewhere; every message that the questions quote is one that golgi says. Prints TAP.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 golgi=${GOLGI:-build/golgi}
@@ -46,5 +46,18 @@ for f in "${files[@]}"; do
 done
 [ -z "$dead" ] || sed 's/^/# /' <<< "$dead"
 ok $([ -z "$dead" ]; echo $?) 'every link between files leads somewhere'
+
+# ---- messages that docs/faq.md quotes: **"like ... this"**, in the words of the sources; ..., capitals and what is behind ":" stand for values ----
+unsaid=''
+while IFS= read -r quoted; do
+    IFS='|' read -r -a part <<< "$(sed -E 's/\.\.\./|/g; s/\b[A-Z]{2,}\b/|/g; s/\b[0-9]+\b/|/g; s/: *$//' <<< "$quoted")"
+    for p in "${part[@]}"; do
+        p=$(sed -E 's/^[ :]+|[ :]+$//g' <<< "$p")
+        [ -z "$p" ] || grep -rqF -e "$p" --include='*.c' src systems || { [[ $p == 'no column '* ]] && grep -qF "present: %s" src/io/documents.c; } ||
+            unsaid+="docs/faq.md: \"$quoted\": no source says \"$p\""$'\n'
+    done
+done < <(grep -oE '\*\*"[^"]+"\*\*' docs/faq.md | sed -E 's/^\*\*"|"\*\*$//g')
+[ -z "$unsaid" ] || sed 's/^/# /' <<< "$unsaid"
+ok $([ -z "$unsaid" ]; echo $?) 'every message that the questions quote is said by golgi'
 echo "1..$n"
 exit $bad
