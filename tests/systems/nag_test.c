@@ -677,7 +677,7 @@ static void bad_rank_input_is_named(void **state)
     o = options("rust");
     o.payload[o.n_payload++] = at("payload.jsonl");
     o.quality_column = "beauty";
-    assert_says(GG_EINVAL, gg_nag_rank(&r, ctx, &o), "no document has a quality");
+    assert_says(GG_ENOENT, gg_nag_rank(&r, ctx, &o), "has no column beauty");
     o.quality_column = NULL;
     o.token_column = "words";
     assert_says(GG_ENOENT, gg_nag_rank(&r, ctx, &o), "no column words; it has: docid, doc, domain, token_num");
