@@ -1,9 +1,9 @@
 /* Data sets from files that are no tables: IDX, NumPy, folders of images, text. Owns nothing: each reader fills a store. */
 #include "base/file.h"
 #include "base/input.h"
+#include "io/formats.h"
 #include "io/idx.h"
 #include "io/image.h"
-#include "io/stream.h"
 #include "io/tensors.h"
 #include "nn/data.h"
 #include <golgi/tensors.h>
@@ -60,7 +60,7 @@ gg_status gg_data_open(gg_data **out, gg_context *ctx, const char *path, const g
     const gg_data_options *o = options ? options : &no_options;
     const size_t n = gg_name_plain_length(path);
     *out = NULL;
-    if (n >= 4 && (strncasecmp(path + n - 4, ".csv", 4) == 0 || strncasecmp(path + n - 4, ".tsv", 4) == 0))
+    if (gg_rows_are_named(path))
         return gg__data_table(out, ctx, path, o);
     if (gg_name_ends(path, ".npy") || gg_name_ends(path, ".npz"))
         GG_TRY(gg__data_numpy(out, ctx, path, o));

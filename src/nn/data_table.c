@@ -1,4 +1,4 @@
-/* Tables: CSV and TSV to features and targets. Owns: the columns while a file is read.
+/* Tables to features and targets. Owns: the columns while a file is read.
  *
  * The file is read twice: once to see how many rows there are and which columns hold texts, once to take the values. Categories and classes get
  * provisional numbers in the order they are met and are sorted at the end, so that the order of the rows decides nothing.
@@ -7,8 +7,8 @@
  * the training samples are known (scaler.c).
  */
 #include "base/utf8.h"
-#include "io/formats.h"
 #include "io/tensors.h"
+#include "nn/cells.h"
 #include "nn/data.h"
 #include <locale.h>
 #include <math.h>
@@ -37,7 +37,7 @@ typedef struct table {
     gg_arena arena;
     const char *path;
     const gg_data_options *o;
-    gg_rows *rows;
+    gg__cells cells;
     column *column;     /* (n_columns,) as in the file */
     int64_t n_columns, n_rows;
 
@@ -116,7 +116,7 @@ static bool read_number(double *out, const char *s, size_t n)
 /* The value of column k without blanks around it. */
 static const char *value_at(size_t *n, const table *t, int64_t k)
 {
-    const char *s = gg_csv_field(n, t->rows, k);
+    const char *s = gg__cells_at(n, &t->cells, k);
     while (*n && (s[*n - 1] == ' ' || s[*n - 1] == '\t'))
         --*n;
     for (; *n && (*s == ' ' || *s == '\t'); s++)
@@ -126,14 +126,14 @@ static const char *value_at(size_t *n, const table *t, int64_t k)
 
 static gg_status bad_value(table *t, gg_status s, const column *c, const char *what, const char *text, size_t n)
 {
-    return gg_fail(t->ctx, s, "%s:%lld: column \"%s\" is \"%s\": %s", t->path, (long long)gg_rows_line(t->rows), gg__show(c->name, strlen(c->name)),
+    return gg_fail(t->ctx, s, "%s:%lld: column \"%s\" is \"%s\": %s", t->path, (long long)gg__cells_line(&t->cells), gg__show(c->name, strlen(c->name)),
                    gg__show(text, n), what);
 }
 
 static gg_status missing_value(table *t, const column *c)
 {
     return gg_fail(t->ctx, GG_EFORMAT, "%s:%lld: column \"%s\" has no value; missing values can be filled with means (\"missing\": \"mean\")", t->path,
-                   (long long)gg_rows_line(t->rows), gg__show(c->name, strlen(c->name)));
+                   (long long)gg__cells_line(&t->cells), gg__show(c->name, strlen(c->name)));
 }
 
 /* --- levels ---------------------------------------------------------------------------------------------------------------------------------- */
@@ -262,19 +262,18 @@ static bool names_are_a_sample(const table *t)
 
 static gg_status open_rows(table *t)
 {
-    gg_rows_close(t->rows);
-    t->rows = NULL;
-    return gg_csv_open(&t->rows, t->ctx, t->path, t->o->no_header);
+    gg__cells_close(&t->cells);
+    return gg__cells_open(&t->cells, t->ctx, t->path, t->o->no_header);
 }
 
 static gg_status name_columns(table *t)
 {
     GG_TRY(open_rows(t));
-    t->n_columns = gg_csv_columns(t->rows);
+    t->n_columns = t->cells.n_columns;
     if (!(t->column = gg_new(t->ctx, column, t->n_columns)))
         return GG_ENOMEM;
     for (int64_t k = 0; k < t->n_columns; k++) {
-        const char *name = gg_csv_name(t->rows, k);
+        const char *name = gg__cells_name(&t->cells, k);
         t->column[k] = (column){.name = gg_arena_strndup(&t->arena, name, strlen(name)), .role = FEATURE};
         if (!t->column[k].name)
             return GG_ENOMEM;
@@ -371,7 +370,7 @@ static gg_status columns_of_schema(table *t, const json_t *schema)
 static gg_status look(table *t)
 {
     gg_status s;
-    while ((s = gg_csv_next(t->rows)) == GG_OK) {
+    while ((s = gg__cells_next(&t->cells)) == GG_OK) {
         t->n_rows++;
         for (int64_t k = 0; k < t->n_columns; k++) {
             column *c = &t->column[k];
@@ -446,7 +445,7 @@ static gg_status fill(table *t)
         return GG_ENOMEM;
     GG_TRY(open_rows(t));
     gg_status s = GG_OK;
-    for (int64_t row = 0; row < t->n_rows && (s = gg_csv_next(t->rows)) == GG_OK; row++)
+    for (int64_t row = 0; row < t->n_rows && (s = gg__cells_next(&t->cells)) == GG_OK; row++)
         for (int64_t k = 0; k < t->n_columns; k++) {
             size_t n;
             if (t->column[k].role != SKIPPED) {
@@ -591,12 +590,12 @@ static gg_status read_table(table *t)
 
 gg_status gg__data_table(gg_data **out, gg_context *ctx, const char *path, const gg_data_options *o)
 {
-    table t = {.ctx = ctx, .arena = {.ctx = ctx}, .path = path, .o = o, .word = {.ctx = ctx}};
+    table t = {.ctx = ctx, .arena = {.ctx = ctx}, .cells = {.ctx = ctx}, .path = path, .o = o, .word = {.ctx = ctx}};
     GG_TRY(gg__store_create(&t.s, ctx));
     const gg_status s = read_table(&t);
     for (int64_t k = 0; k < t.n_columns && t.column; k++)
         gg__names_free(&t.column[k].levels.names);
-    gg_rows_close(t.rows);
+    gg__cells_close(&t.cells);
     gg_drop(ctx, t.column);
     gg_drop(ctx, t.by_feature);
     gg_drop(ctx, t.cell);

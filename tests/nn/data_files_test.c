@@ -173,6 +173,57 @@ static void missing_values_are_told_or_filled_from_the_training_part(void **stat
     gg_data_free(d);
 }
 
+static void a_table_is_the_same_in_every_format(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"t.csv", "t.jsonl.gz", "t.parquet"};
+    float want[4];
+    for (int k = 0; k < (gg_rows_parquet() ? 3 : 2); k++) {
+        const char *path = in_folder(names[k]);
+        gg_rows_writer *w = NULL;
+        json_t *schema = NULL;
+        assert_ok(gg_rows_writer_open(&w, ctx, path));
+        for (int i = 0; i < 5; i++) {
+            json_t *row = json_pack("{s:f, s:s, s:i, s:s}", "a", i / 3.0, "colour", i % 2 ? "red" : "blue", "b", i - 2, "y", i < 2 ? "no" : "yes");
+            assert_ok(gg_rows_writer_add(w, row));
+            json_decref(row);
+        }
+        assert_ok(gg_rows_writer_commit(w));
+        gg_data *d = open_data(path, (gg_data_options){0});
+        assert_int_equal(gg_data_describe(d)->n, 5);
+        for (int i = 0; i < 5; i++) {
+            want[0] = (float)(i / 3.0);
+            want[1] = (float)(1 - i % 2);
+            want[2] = (float)(i % 2);
+            want[3] = (float)(i - 2);
+            assert_row(d, i, want, 4, NULL);
+            assert_int_equal(label_of(d, i), i >= 2);
+        }
+        assert_ok(gg_data_schema(&schema, d));
+        char *text = json_dumps(schema, JSON_COMPACT);
+        assert_string_equal(text, "{\"columns\":[{\"name\":\"a\"},{\"name\":\"colour\",\"levels\":[\"blue\",\"red\"]},{\"name\":\"b\"}],"
+                                  "\"target\":{\"name\":\"y\"},\"classes\":[\"no\",\"yes\"]}");
+        free(text);
+        json_decref(schema);
+        gg_data_free(d);
+    }
+    gg_data *d = open_data(write_text_file("j.jsonl", "{\"a\":true,\"b\":1e-3,\"y\":7}\n{\"y\":8,\"a\":false}\n{\"a\":null,\"b\":2,\"y\":9}\n"),
+                           (gg_data_options){.missing_mean = true});
+    gg_scaler *s = NULL;
+    assert_ok(gg_scaler_fit(&s, d, GG_SCALE_NONE));
+    assert_row(d, 0, (const float[]){1, 1e-3f}, 2, s);
+    assert_row(d, 1, (const float[]){0, (float)((1e-3 + 2) / 2)}, 2, s);
+    assert_row(d, 2, (const float[]){0.5f, 2}, 2, s);
+    gg_scaler_free(s);
+    gg_data_free(d);
+    const gg_data_options none = {0};
+    refused(in_folder("j.jsonl"), none, GG_EFORMAT, "j.jsonl:2: column \"b\" has no value");
+    refused(write_text_file("k.jsonl", "{\"a\":1,\"y\":7}\n{\"a\":1,\"c\":2,\"y\":3}\n"), none, GG_EFORMAT, "k.jsonl:2: column \"c\" is not in the first row");
+    refused(write_text_file("l.jsonl", "{\"a\":[1],\"y\":7}\n"), none, GG_EFORMAT, "l.jsonl:1: column \"a\" is a list");
+    refused(write_text_file("m.jsonl", ""), none, GG_EFORMAT, "no rows");
+    refused(in_folder("l.jsonl"), (gg_data_options){.no_header = true}, GG_EINVAL, "only CSV and TSV");
+}
+
 static void what_is_no_table_is_refused_with_its_line(void **state)
 {
     (void)state;
@@ -681,6 +732,8 @@ static gg_status files_job(gg_context *c)
     gg_data *d = NULL;
     GG_TRY(gg_data_open(&d, c, in_folder("numbers.csv"), NULL));
     gg_data_free(d);
+    GG_TRY(gg_data_open(&d, c, in_folder("memory.jsonl"), NULL));
+    gg_data_free(d);
     GG_TRY(gg_data_open(&d, c, in_folder("t-images-idx3-ubyte"), NULL));
     gg_data_free(d);
     GG_TRY(gg_data_open(&d, c, "tests/golden/data/xy.npz", NULL));
@@ -696,6 +749,7 @@ static void memory_may_run_out_at_any_point(void **state)
     uint8_t pixel[72];
     write_text_file("memory.csv", "a,g,c,y\n1,p,u,x\n,p,v,z\n3,q,u,x\n4,r,w,z\n5,r,w,x\n6,q,u,z\n");
     write_text_file("numbers.csv", "a,b,y\n1,2,3\n4,5,6\n");
+    write_text_file("memory.jsonl", "{\"a\":1,\"y\":\"u\"}\n{\"a\":2,\"y\":\"v\"}\n");
     six_images(pixel);
     every_allocation_may_fail(table_job);
     every_allocation_may_fail(files_job);
@@ -709,6 +763,7 @@ int main(void)
         cmocka_unit_test(a_table_without_names_is_read_from_its_first_line),
         cmocka_unit_test(the_order_of_the_rows_decides_no_category),
         cmocka_unit_test(missing_values_are_told_or_filled_from_the_training_part),
+        cmocka_unit_test(a_table_is_the_same_in_every_format),
         cmocka_unit_test(what_is_no_table_is_refused_with_its_line),
         cmocka_unit_test(numbers_are_read_to_the_bit),
         cmocka_unit_test(a_schema_fixes_columns_categories_and_classes),
