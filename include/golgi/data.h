@@ -110,8 +110,8 @@ typedef struct gg_data_options {
     int64_t length;             /* tokens of a sample (64) */
     int64_t stride;             /* from the start of one to that of the next (length) */
 } gg_data_options;
-/* By name: tables .csv .tsv .jsonl (.gz .zst too) .parquet, .npy, .npz, .txt (needs a tokenizer), a folder (images: one folder a class, .pgm .ppm .png .jpg; golgi says when it
- * was built without the last two), all else IDX (.gz too). options may be NULL.
+/* By name: tables .csv .tsv .jsonl (.gz .zst too) .parquet, .npy, .npz, .txt (needs a tokenizer), a folder (images: one folder a class, .pgm .ppm .png .jpg;
+ * golgi says when it was built without the last two), all else IDX (.gz too). options may be NULL.
  *
  * Tables: numbers are features as they are, columns of texts one feature a category ("colour=red"), in the order of their bytes. Classes: in the order
  * of their bytes, or of their size when all are numbers. A target that is a class may be written in numbers. */
