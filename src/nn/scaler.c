@@ -1,8 +1,7 @@
 /* Standardisation: y = (x - shift) / factor, with numbers taken from the samples that a model is trained on and from no others.
  *
- * Mean and variance by Welford's update over samples in order, missing numbers passed over. A feature that never changes has variance 0; it is
- * moved to 0 and not divided. Trap: the mean of a million equal numbers, summed, is not that number and leaves a variance of 1e-20; hence the
- * least and the greatest are kept and asked.
+ * Mean and variance by Welford's update over samples in order, missing numbers passed over. A feature that never changes is moved to 0 and not
+ * divided. Trap: the mean of a million equal numbers, summed, is not that number and leaves a variance of 1e-20 to divide by; Welford's is exact there.
  */
 #include "nn/data.h"
 #include <math.h>
@@ -84,11 +83,11 @@ static gg_status take_moments(gg_scaler *s, const gg_data *d)
         const double range = m[k].greatest - m[k].least, sd = sqrt(m[k].m2 / (double)m[k].n);
         if (!m[k].n)
             status = gg_fail(ctx, GG_EINVAL, "feature %lld%s%s has no number that is not missing", (long long)k, name ? ": " : "", name ? name : "");
-        s->fill[k] = range > 0 ? m[k].mean : m[k].least;
+        s->fill[k] = m[k].mean;
         const bool standard = s->kind == GG_SCALE_STANDARD || s->kind == GG_SCALE_CHANNEL;
         s->shift[k] = standard ? s->fill[k] : s->kind == GG_SCALE_RANGE ? m[k].least : 0;
         const double factor = standard ? sd : s->kind == GG_SCALE_RANGE ? range : s->kind == GG_SCALE_UNIT ? 255 : 1;
-        s->factor[k] = (standard || s->kind == GG_SCALE_RANGE) && !(range > 0 && factor > 0) ? 1 : factor;
+        s->factor[k] = (standard || s->kind == GG_SCALE_RANGE) && !(factor > 0) ? 1 : factor;
     }
     gg_drop(ctx, m);
     return status;

@@ -73,7 +73,7 @@ for n, case in [(40, "plain"), (300, "ties"), (12, "equal"), (60, "extreme"), (2
     score = single(score)
     e = {"case": case, "truth": truth.tolist(), "score": score.tolist(), "auroc": m.roc_auc_score(truth, score), "ap": m.average_precision_score(truth, score),
          "log_loss": m.log_loss(truth, score), "brier": m.brier_score_loss(truth, score)}
-    for bins in (5, 10):
+    for bins in (5, 8, 10):
         right, confidence = calibration_curve(truth, score, n_bins=bins)
         e[f"calibration{bins}"] = {"right": right.tolist(), "confidence": confidence.tolist()}
     out["binary"].append(e)
