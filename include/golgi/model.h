@@ -121,11 +121,27 @@ GG_API void gg_session_free(gg_session *s);
  * Stops after the last layer and site that any listener asks for. GG_EINVAL: token id outside the vocabulary, document longer than n_ctx. */
 GG_API gg_status gg_session_forward(gg_session *s, const gg_group *g, const gg_listener *listeners, void *const *states, int n_listeners);
 
+/* --- gradients ------------------------------------------------------------------------------------------------------ */
+typedef enum gg_objective_kind {
+    GG_OBJECTIVE_NONE,
+    GG_OBJECTIVE_NLL,  /* mean negative log-likelihood of a document, nats a token, as gg_score gives it; of one token: 0 */
+    GG_OBJECTIVE_LOGIT /* logit of `token` after the last token of a document */
+} gg_objective_kind;
+typedef struct gg_objective {
+    gg_objective_kind kind;
+    int32_t token;
+} gg_objective;
+/* Runs the group forth and back and offers, in place of each site that a listener asks for, d y / d site (same shape), y the objective of each document by
+ * itself; the site is what a forward pass would offer (behind its action). From the logits down to the lowest layer asked for; weights get no gradient, and
+ * one layer's are in memory as float32 at a time. The model must be opened in GG_F32 and with its head. */
+GG_API gg_status gg_session_gradients(gg_session *s, const gg_group *g, gg_objective of, const gg_listener *listeners, void *const *states, int n_listeners);
+
 /* --- a whole document source on all threads ------------------------------------------------------------------------ */
 typedef struct gg_run_options {
     int64_t max_tokens;   /* of a document; 0: n_ctx of the model */
     bool special;         /* add special tokens */
     int64_t group_tokens; /* rows of a group; 0: chosen. Changes speed, never results */
+    gg_objective gradients; /* of kind none: listeners hear the sites; else the gradients of this with respect to them (gg_session_gradients) */
     struct gg_progress *progress; /* gets 1 a document; may be NULL */
     struct gg_clock *clock; /* gets the CPU seconds of each phase, summed over the threads; NULL: nothing is measured */
 } gg_run_options;

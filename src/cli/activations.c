@@ -1,4 +1,5 @@
-/* golgi activations: what a model's neurons do on each document, as tensors that other tools open.
+/* golgi activations: what a model's neurons do on each document, as tensors that other tools open; or how much a number of the document (its loss, a
+ * logit) changes with them.
  *
  * Per group a slot of numbers is kept for each (layer, site): all rows, or one pooled row a document; when a document's turn comes
  * they go to the file. Memory is that of a group, not of the input.
@@ -10,6 +11,7 @@
 #include "io/stream.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum pool { POOL_NONE, POOL_MEAN, POOL_MEAN_ABS, POOL_MAX, POOL_LAST };
 static const char *const pool_names[] = {"none", "mean", "mean-abs", "max", "last"};
@@ -25,6 +27,7 @@ struct job {
     gg_tensors_writer *out;
     enum pool pool;
     int n_layers;
+    bool gradients;
     int64_t n_written; /* documents; names those of bare ids */
 };
 
@@ -111,7 +114,7 @@ static gg_status write_slot(struct job *j, const struct slot *slot, const char *
     return s;
 }
 
-/* Names: <docid>.L<layer>.<site>, <docid>.final, <docid>.logits. */
+/* Names: <docid>.L<layer>.<site>, <docid>.final, <docid>.logits; of gradients with .grad behind. */
 static gg_status job_document(void *user, void *state, const gg_group *g, int i)
 {
     struct job *j = user;
@@ -129,7 +132,7 @@ static gg_status job_document(void *user, void *state, const gg_group *g, int i)
             gg_str_printf(&name, "%lld", (long long)j->n_written);
         if (layer < j->n_layers)
             gg_str_printf(&name, ".L%d", layer);
-        gg_str_printf(&name, ".%s", gg_site_name((gg_site)(k % GG_SITE_COUNT)));
+        gg_str_printf(&name, ".%s%s", gg_site_name((gg_site)(k % GG_SITE_COUNT)), j->gradients ? ".grad" : "");
         s = name.failed ? GG_ENOMEM : write_slot(j, slot + k, name.data, g, i);
     }
     gg_str_free(&name);
@@ -179,8 +182,26 @@ static gg_status check_sites(gg_context *ctx, const gg_model *m, uint32_t mask, 
     return GG_OK;
 }
 
+/* nll, logit:ID; NULL: none. */
+static gg_status parse_objective(gg_objective *out, gg_context *ctx, const char *text)
+{
+    char *end = NULL;
+    *out = (gg_objective){0};
+    if (!text)
+        return GG_OK;
+    if (strcmp(text, "nll") == 0) {
+        out->kind = GG_OBJECTIVE_NLL;
+        return GG_OK;
+    }
+    const long long id = strncmp(text, "logit:", 6) == 0 && text[6] >= '0' && text[6] <= '9' ? strtoll(text + 6, &end, 10) : -1;
+    if (id < 0 || *end || id > INT32_MAX)
+        return gg_fail(ctx, GG_EINVAL, "--gradients %s: nll, or logit:ID with the id of a token, is expected", text);
+    *out = (gg_objective){GG_OBJECTIVE_LOGIT, (int32_t)id};
+    return GG_OK;
+}
+
 /* What a reader of the file needs to know about how it was made. */
-static gg_status write_origin(struct job *j, const gg_model *m, const char *sites)
+static gg_status write_origin(struct job *j, const gg_model *m, const char *sites, const char *gradients)
 {
     char hash[65];
     GG_TRY(gg_model_hash(m, hash));
@@ -188,6 +209,8 @@ static gg_status write_origin(struct job *j, const gg_model *m, const char *site
     GG_TRY(gg_tensors_writer_text(j->out, "golgi", gg_version()));
     GG_TRY(gg_tensors_writer_text(j->out, "dtype", gg_dtype_name(gg_model_dtype(m))));
     GG_TRY(gg_tensors_writer_text(j->out, "sites", sites));
+    if (gradients)
+        GG_TRY(gg_tensors_writer_text(j->out, "gradients", gradients));
     GG_TRY(gg_tensors_writer_text(j->out, "pooling", pool_names[j->pool]));
     return gg_tensors_writer_text(j->out, "padding", "none");
 }
@@ -195,8 +218,9 @@ static gg_status write_origin(struct job *j, const gg_model *m, const char *site
 int gg_cli_activations(int argc, char **argv)
 {
     const char *model = NULL, *ids_path = NULL, *output = NULL, *sites = "resid_out", *layers = "all", *pool = "none", *action = NULL, *dtype = "f32",
-               *text = NULL, *id = NULL;
+               *text = NULL, *id = NULL, *gradients = NULL;
     gg_texts input = {0};
+    gg_objective objective = {0};
     int64_t max_tokens = 0;
     bool logits = false, special = false, strict = false;
     const gg_option options[] = {
@@ -206,6 +230,8 @@ int gg_cli_activations(int argc, char **argv)
         {"Method", "sites", GG_OPT_TEXT, &sites, "S,...", "where to look: resid_in q k v q_norm k_norm z attn_out gate up act hid mlp_out resid_out final", NULL, false, 0, 0},
         {NULL, "layers", GG_OPT_TEXT, &layers, "LIST", "which blocks: all, first, last, 0-3,7", NULL, false, 0, 0},
         {NULL, "pool", GG_OPT_CHOICE, &pool, "HOW", "over the tokens of a document; none keeps every token", "none|mean|mean-abs|max|last", false, 0, 0},
+        {NULL, "gradients", GG_OPT_TEXT, &gradients, "OF", "not the activity but the gradients with respect to it, <docid>.L<layer>.<site>.grad, of the mean negative "
+         "log-likelihood of each document (nll) or of the logit of token ID after its last token (logit:ID); float32", NULL, false, 0, 0},
         {NULL, "logits", GG_OPT_FLAG, &logits, NULL, "also the logits, <docid>.logits", NULL, false, 0, 0},
         GG_CLI_RUN(max_tokens, special, action, dtype),
         {"Output", "output", GG_OPT_TEXT, &output, "A.safetensors", "tensors <docid>.L<layer>.<site>, float32, (tokens, neurons) or (neurons,)", NULL, true, 0, 0},
@@ -240,16 +266,17 @@ int gg_cli_activations(int argc, char **argv)
         s = gg_fail(ctx, GG_EINVAL, "%s: tensors are written as safetensors; give a name that ends in .safetensors", output);
         goto end;
     }
-    if ((s = gg_site_list_parse(&mask, ctx, sites)) != GG_OK || (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
+    if ((s = parse_objective(&objective, ctx, gradients)) != GG_OK || (s = gg_site_list_parse(&mask, ctx, sites)) != GG_OK ||
+        (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
         (ids_path && (s = read_ids(&ids, &n_rows, &n_columns, ctx, ids_path)) != GG_OK) ||
         (!ids_path && (s = gg_documents_open(&d, ctx, input.at, input.n, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict})) != GG_OK))
         goto end;
     mask |= logits ? 1u << GG_SITE_LOGITS : 0;
     if ((s = gg_model_open(&m, ctx, model,
-                           &(gg_model_options){.dtype = gg_cli_dtype(ctx, dtype), .actions = actions, .no_head = !(mask >> GG_SITE_LOGITS & 1)})) != GG_OK ||
+                           &(gg_model_options){.dtype = gg_cli_dtype(ctx, dtype), .actions = actions, .no_head = !gradients && !(mask >> GG_SITE_LOGITS & 1)})) != GG_OK ||
         (s = check_sites(ctx, m, mask, model)) != GG_OK)
         goto end;
-    job = (struct job){.ctx = ctx, .n_layers = gg_model_describe(m)->n_layers};
+    job = (struct job){.ctx = ctx, .n_layers = gg_model_describe(m)->n_layers, .gradients = gradients != NULL};
     while (strcmp(pool, pool_names[job.pool]))
         job.pool++;
     if (!(on = gg_new(ctx, bool, job.n_layers))) {
@@ -260,16 +287,16 @@ int gg_cli_activations(int argc, char **argv)
         (s = gg_command_progress(&p, &c, ctx, ids_path ? ids_path : input.at[0], "documents", n_rows)) != GG_OK)
         goto end;
     const gg_listener listener = {.sites = mask, .layers = on, .open = job_open, .tap = job_tap, .document = job_document, .close = job_close, .user = &job};
-    const gg_run_options run = {.max_tokens = max_tokens, .special = special, .group_tokens = 128, .progress = p};
+    const gg_run_options run = {.max_tokens = max_tokens, .special = special, .group_tokens = 128, .gradients = objective, .progress = p};
     s = ids ? gg_run_ids(&r, m, ids, n_rows, n_columns, &run, &listener, 1) : gg_run(&r, m, d, &run, &listener, 1);
     gg_progress_free(p);
-    if (s == GG_OK && (s = write_origin(&job, m, sites)) == GG_OK) {
+    if (s == GG_OK && (s = write_origin(&job, m, sites, gradients)) == GG_OK) {
         s = gg_tensors_writer_commit(job.out);
         job.out = NULL;
     }
     if (s == GG_OK && !c.quiet) {
         FILE *to = gg_command_say_begin(&c);
-        fprintf(to, "wrote the activity of %lld documents, %lld tokens -> %s\n", (long long)r.n_documents, (long long)r.n_tokens, output);
+        fprintf(to, "wrote the %s of %lld documents, %lld tokens -> %s\n", gradients ? "gradients" : "activity", (long long)r.n_documents, (long long)r.n_tokens, output);
         if (d && gg_documents_empty(d))
             fprintf(to, "skipped %lld empty documents: %s\n", (long long)gg_documents_empty(d), gg_documents_empty_list(d));
         gg_command_say_end(&c, to);

@@ -99,10 +99,16 @@ const gg_tensor *gg__model_tensor(const gg_model *m, gg__slot slot, int layer, c
 /* weights.c: checks every shape, then reads and packs. */
 gg_status gg__model_load(gg_model *m, bool head);
 void gg__model_unload(gg_model *m);
+/* One projection (GG__Q ... GG__DOWN) once more, as float32 in the order of neurons: w (n_out, n_in), bias (n_out,), zeros where there is none. */
+gg_status gg__model_read_linear(float *w, float *bias, const gg_model *m, int layer, gg__slot which);
+gg_status gg__model_head(const gg_tensor **out, const gg_model *m); /* (n_vocab, d_model), in any dtype */
 /* session.c: a clock that the session marks (NULL: none), and the operations it has done (see gg_run_result). */
 struct gg_clock;
 void gg__session_clock(gg_session *s, struct gg_clock *c);
 double gg__session_operations(const gg_session *s);
+const gg_model *gg__session_model(const gg_session *s);
+/* After a forward pass over a document of n tokens: cosines and sines (n, n_rot / 2) of one of the model's ropes. */
+void gg__session_positions(const gg_session *s, int rope, int64_t n, const float **cosine, const float **sine);
 /* model.c */
 int64_t gg__model_site_width(const gg_model_description *d, gg_site site);
 #endif

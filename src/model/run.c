@@ -327,7 +327,8 @@ static gg_status run_job(runner *r, job *j, gg_session *session, gg_token_list *
             GG_TRY(y->open(y->user, &j->state[i], &j->g));
     }
     gg_clock_mark(clock, GG_PHASE_LISTEN);
-    return gg_session_forward(session, &j->g, r->listeners, j->state, r->n_listeners);
+    return r->o.gradients.kind == GG_OBJECTIVE_NONE ? gg_session_forward(session, &j->g, r->listeners, j->state, r->n_listeners)
+                                                    : gg_session_gradients(session, &j->g, r->o.gradients, r->listeners, j->state, r->n_listeners);
 }
 
 /* --- handing over ---------------------------------------------------------------------------------------------------- */

@@ -178,6 +178,18 @@ static int is_long(const gg_model *m, int64_t n)
     return m->d.rope_scaling == GG_ROPE_FACTORS && (double)n > m->d.rope_original;
 }
 
+const gg_model *gg__session_model(const gg_session *s)
+{
+    return s->m;
+}
+
+void gg__session_positions(const gg_session *s, int rope, int64_t n, const float **cosine, const float **sine)
+{
+    const rope_table *t = &s->table[rope][is_long(s->m, n)];
+    *cosine = t->cosine;
+    *sine = t->sine;
+}
+
 static gg_status room(const pass *p)
 {
     gg_session *s = p->s;

@@ -158,50 +158,90 @@ static gg_status load_norm(gg__norm *out, const gg_model *m, gg__slot slot, int 
 
 /* --- one block ------------------------------------------------------------------------------------------------------- */
 
-static gg_status load_attention(gg_model *m, int l)
+/* Where the rows of a projection (GG__Q ... GG__DOWN) are. */
+static gg_status part_of(part *out, const gg_model *m, int l, gg__slot which)
 {
     const gg_model_description *d = &m->d;
-    gg__layer *y = &m->layer[l];
     const int64_t nq = d->n_heads * d->d_head, nkv = d->n_kv_heads * d->d_head;
-    const bool fused = !m->names->slot[GG__Q] || (m->gguf && gg__model_tensor(m, GG__QKV, l, "weight"));
-    part q, k, v;
-    if (fused) {
+    const bool qkv = which == GG__Q || which == GG__K || which == GG__V, gate_up = d->gated && (which == GG__GATE || which == GG__UP);
+    *out = (part){.slot = which, .n_out = d->d_model, .n_in = which == GG__O ? nq : which == GG__DOWN ? d->d_ff : d->d_model};
+    if (qkv)
+        out->n_out = which == GG__Q ? nq : nkv;
+    else if (which == GG__GATE || which == GG__UP)
+        out->n_out = d->d_ff;
+    out->n_stored = out->n_out;
+    if (qkv && (!m->names->slot[GG__Q] || (m->gguf && gg__model_tensor(m, GG__QKV, l, "weight")))) {
         const bool by_head = m->names->qkv_by_head;
-        q = (part){.slot = GG__QKV, .n_out = nq, .n_in = d->d_model, .n_stored = nq + 2 * nkv, .order = by_head ? ROWS_BY_HEAD : ROWS_PLAIN};
-        k = v = q;
-        k.n_out = v.n_out = nkv;
-        k.first = by_head ? d->d_head : nq;
-        v.first = by_head ? 2 * d->d_head : nq + nkv;
+        out->slot = GG__QKV;
+        out->n_stored = nq + 2 * nkv;
+        out->order = by_head ? ROWS_BY_HEAD : ROWS_PLAIN;
+        out->first = which == GG__Q ? 0 : which == GG__K ? (by_head ? d->d_head : nq) : by_head ? 2 * d->d_head : nq + nkv;
         if (by_head && nq != nkv)
             return gg_fail(m->ctx, GG_EFORMAT, "%s: a projection fused by head needs as many heads of keys as of queries", gg_tensors_path(m->tensors));
-    } else {
-        const row_order order = m->gguf && m->family->qk_permuted ? ROWS_PERMUTED : ROWS_PLAIN;
-        q = (part){.slot = GG__Q, .n_out = nq, .n_in = d->d_model, .n_stored = nq, .order = order};
-        k = (part){.slot = GG__K, .n_out = nkv, .n_in = d->d_model, .n_stored = nkv, .order = order};
-        v = (part){.slot = GG__V, .n_out = nkv, .n_in = d->d_model, .n_stored = nkv};
+    } else if (which == GG__Q || which == GG__K) {
+        out->order = m->gguf && m->family->qk_permuted ? ROWS_PERMUTED : ROWS_PLAIN;
     }
-    q.bias_needed = k.bias_needed = v.bias_needed = m->family->qkv_bias;
-    GG_TRY(load_linear(&y->q, m, l, &q));
-    GG_TRY(load_linear(&y->k, m, l, &k));
-    GG_TRY(load_linear(&y->v, m, l, &v));
-    return load_linear(&y->o, m, l, &(part){.slot = GG__O, .n_out = d->d_model, .n_in = nq, .n_stored = d->d_model});
+    out->bias_needed = qkv && m->family->qkv_bias;
+    if (gate_up && (!m->names->slot[GG__GATE] || (m->gguf && !gg__model_tensor(m, GG__GATE, l, "weight") && m->family->names->slot[GG__GATE_UP]))) {
+        out->slot = GG__GATE_UP;
+        out->n_stored = 2 * d->d_ff;
+        out->first = which == GG__UP ? d->d_ff : 0;
+    }
+    return GG_OK;
 }
 
-static gg_status load_mlp(gg_model *m, int l)
+static gg_status load_linears(gg_model *m, int l)
 {
-    const gg_model_description *d = &m->d;
     gg__layer *y = &m->layer[l];
-    part gate = {.slot = GG__GATE, .n_out = d->d_ff, .n_in = d->d_model, .n_stored = d->d_ff}, up = gate;
-    up.slot = GG__UP;
-    if (d->gated && (!m->names->slot[GG__GATE] || (m->gguf && !gg__model_tensor(m, GG__GATE, l, "weight") && m->family->names->slot[GG__GATE_UP]))) {
-        gate.slot = up.slot = GG__GATE_UP;
-        gate.n_stored = up.n_stored = 2 * d->d_ff;
-        up.first = d->d_ff;
+    const struct {
+        gg__slot which;
+        gg_linear **to;
+    } list[] = {{GG__Q, &y->q}, {GG__K, &y->k}, {GG__V, &y->v}, {GG__O, &y->o}, {GG__GATE, &y->gate}, {GG__UP, &y->up}, {GG__DOWN, &y->down}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        part p;
+        if (list[i].which == GG__GATE && !m->d.gated)
+            continue;
+        GG_TRY(part_of(&p, m, l, list[i].which));
+        GG_TRY(load_linear(list[i].to, m, l, &p));
     }
-    if (d->gated)
-        GG_TRY(load_linear(&y->gate, m, l, &gate));
-    GG_TRY(load_linear(&y->up, m, l, &up));
-    return load_linear(&y->down, m, l, &(part){.slot = GG__DOWN, .n_out = d->d_model, .n_in = d->d_ff, .n_stored = d->d_model});
+    return GG_OK;
+}
+
+/* Conv1D: the columns of a part as rows. `row` holds n_stored floats. */
+static gg_status gather_transposed(float *w, float *row, const gg_tensor *t, const part *p)
+{
+    const int64_t row_bytes = gg_dtype_bytes(t->dtype, p->n_stored);
+    for (int64_t i = 0; i < p->n_in; i++) {
+        GG_TRY(gg_to_f32(row, (const char *)t->data + i * row_bytes, t->dtype, p->n_stored));
+        for (int64_t r = 0; r < p->n_out; r++)
+            w[r * p->n_in + i] = row[p->first + r];
+    }
+    return GG_OK;
+}
+
+gg_status gg__model_read_linear(float *w, float *bias, const gg_model *m, int layer, gg__slot which)
+{
+    part p;
+    const gg_tensor *t, *b;
+    float *x = NULL;
+    GG_TRY(part_of(&p, m, layer, which));
+    const bool conv1d = m->names->conv1d;
+    GG_TRY(need_tensor(&t, m, p.slot, layer, "weight", conv1d ? p.n_in : p.n_stored, conv1d ? p.n_stored : p.n_in));
+    if (conv1d) {
+        float *row = gg_new(m->ctx, float, p.n_stored);
+        const gg_status s = row ? gather_transposed(w, row, t, &p) : GG_ENOMEM;
+        gg_drop(m->ctx, row);
+        GG_TRY(s);
+    } else {
+        GG_TRY(gather_rows(w, m, t, &p));
+    }
+    memset(bias, 0, sizeof *bias * (size_t)p.n_out);
+    if (!(b = gg__model_tensor(m, p.slot, layer, "bias")))
+        return GG_OK;
+    GG_TRY(read_vector(&x, m, b, &p));
+    memcpy(bias, x, sizeof *bias * (size_t)p.n_out);
+    gg_drop(m->ctx, x);
+    return GG_OK;
 }
 
 static gg_status load_norms(gg_model *m, int l)
@@ -245,13 +285,18 @@ static gg_status load_once(gg_model *m)
 }
 
 /* A head is never transposed, not even beside Conv1D. */
+gg_status gg__model_head(const gg_tensor **out, const gg_model *m)
+{
+    *out = m->embedding;
+    return m->d.tied ? GG_OK : need_tensor(out, m, GG__HEAD, 0, "weight", m->d.n_vocab, m->d.d_model);
+}
+
 static gg_status load_head(gg_model *m)
 {
     const gg_model_description *d = &m->d;
-    const gg_tensor *t = m->embedding, *b = d->tied ? NULL : gg__model_tensor(m, GG__HEAD, 0, "bias");
+    const gg_tensor *t, *b = d->tied ? NULL : gg__model_tensor(m, GG__HEAD, 0, "bias");
     float *bias = NULL;
-    if (!d->tied)
-        GG_TRY(need_tensor(&t, m, GG__HEAD, 0, "weight", d->n_vocab, d->d_model));
+    GG_TRY(gg__model_head(&t, m));
     if (b) {
         GG_TRY(need_tensor(&b, m, GG__HEAD, 0, "bias", d->n_vocab, 0));
         GG_TRY(read_vector(&bias, m, b, NULL));
@@ -275,8 +320,7 @@ static gg_status load_piece(void *user, int64_t i, int worker)
     if (l < 0)
         return load_head(o->m);
     GG_TRY(load_norms(o->m, l));
-    GG_TRY(load_attention(o->m, l));
-    return load_mlp(o->m, l);
+    return load_linears(o->m, l);
 }
 
 gg_status gg__model_load(gg_model *m, bool head)

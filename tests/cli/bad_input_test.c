@@ -226,6 +226,10 @@ static const struct {
     {"activations --model $M --input $D/pool.jsonl --layers 0-7 --output $D/new.safetensors", 1, {"layer 7", "0 to 1"}},
     {"activations --model $M --output $D/new.safetensors", 1, {"--input", "--ids"}},
     {"activations --model $M --input $D/pool.jsonl --output $D/new.npz", 1, {"new.npz", ".safetensors"}},
+    {"activations --model $M --input $D/pool.jsonl --gradients loss --output $D/new.safetensors", 1, {"--gradients loss", "logit:ID"}},
+    {"activations --model $M --input $D/pool.jsonl --gradients logit:7x --output $D/new.safetensors", 1, {"--gradients logit:7x", "logit:ID"}},
+    {"activations --model $M --input $D/pool.jsonl --gradients logit:512 --output $D/new.safetensors", 1, {"token 512", "0 to 511"}},
+    {"activations --model $M --input $D/pool.jsonl --gradients nll --dtype bf16 --output $D/new.safetensors", 1, {"computed in F32", "BF16"}},
     /* places that cannot be written: told before the model runs, and no folder of parts is left */
     {EXTRACT_TO("$D/nowhere/new.nag"), 1, {"nowhere/new.nag", "no folder", "mkdir -p"}},
     {EXTRACT_TO("$D/folder"), 1, {"folder"}},

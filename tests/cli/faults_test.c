@@ -172,6 +172,7 @@ static const struct job {
     {"select", nag, "nag select --model $M --target $D/one.jsonl --pool $D/pool.jsonl --fraction 0.4 --top-k 4 --threads 2 --dtype f32 --quiet --output $D/new.jsonl", "new.jsonl", true, false},
     {"score", gg_cli_score, "score --model $M --input $D/pool.jsonl --threads 2 --quiet --output $D/new.jsonl.zst", "new.jsonl.zst", true, false},
     {"activations", gg_cli_activations, "activations --model $M --input $D/pool.jsonl --threads 2 --sites up,q --pool mean --logits --quiet --output $D/new.safetensors", "new.safetensors", true, false},
+    {"gradients", gg_cli_activations, "activations --model $M --input $D/one.jsonl --threads 1 --sites up,q --gradients nll --quiet --output $D/new.safetensors", "new.safetensors", true, true},
     {"deactivate", nag, "nag deactivate $D/pool.nag --per-layer 3 --output $D/new.json", "new.json", false, false},
     {"cluster", nag, "nag cluster $D/pool.nag --labels $D/pool.jsonl --label-column kind --threads 2 --json --output $D/new.jsonl", "new.jsonl", false, false},
     {"explain", nag, "nag explain --pool $D/pool.nag --docid d3 --target $D/target.nag --json", NULL, false, false},

@@ -106,6 +106,40 @@ static void activations_are_named_by_document_layer_and_site(void **state)
     gg_context_free(ctx);
 }
 
+/* Of the loss, and of a logit: the same shapes, `grad` behind the names; what a logit has to do with itself is 1. */
+static void gradients_are_named_as_activations_are(void **state)
+{
+    (void)state;
+    gg_context *ctx = NULL;
+    gg_tensors *t = NULL;
+    char path[4200];
+    assert_int_equal(gg_context_create(&ctx, NULL), GG_OK);
+    must("activations --model $M --input $D/pool.jsonl --sites up,resid_in,final --layers last --gradients nll --max-tokens 7 --output $D/g.safetensors");
+    must("activations --model $M --input $D/pool.jsonl --sites v --layers 0 --gradients logit:5 --logits --pool last --threads 1 --output $D/h.safetensors");
+    snprintf(path, sizeof path, "%s/g.safetensors", D);
+    assert_int_equal(gg_tensors_open(&t, ctx, path), GG_OK);
+    assert_int_equal(gg_tensors_count(t), 3 * N_DOCS);
+    const gg_tensor *x = gg_tensors_find(t, "d03.L1.up.grad");
+    const char *what = NULL;
+    assert_non_null(x);
+    assert_true(x->n_dims == 2 && x->shape[0] == 7 && x->shape[1] == 96);
+    assert_true(gg_tensors_text(t, "gradients", &what) && strcmp(what, "nll") == 0);
+    x = gg_tensors_find(t, "d00.final.grad");
+    assert_non_null(x);
+    for (int64_t k = 0; k < x->shape[1]; k++) /* the last token predicts nothing */
+        assert_true(((const float *)x->data)[6 * x->shape[1] + k] == 0 && ((const float *)x->data)[k] != 0);
+    gg_tensors_free(t);
+    snprintf(path, sizeof path, "%s/h.safetensors", D);
+    assert_int_equal(gg_tensors_open(&t, ctx, path), GG_OK);
+    assert_int_equal(gg_tensors_count(t), 2 * N_DOCS);
+    assert_non_null(x = gg_tensors_find(t, "d07.logits.grad"));
+    for (int64_t k = 0; k < x->shape[0]; k++)
+        assert_true(((const float *)x->data)[k] == (k == 5 ? 1 : 0));
+    assert_non_null(gg_tensors_find(t, "d07.L0.v.grad"));
+    gg_tensors_free(t);
+    gg_context_free(ctx);
+}
+
 /* Pooled values against the unpooled rows, added here. */
 static void pooling_is_over_the_tokens_of_the_document(void **state)
 {
@@ -224,6 +258,7 @@ int main(void)
         cmocka_unit_test(the_same_bytes_with_one_thread_or_two),
         cmocka_unit_test(the_same_features_in_any_order_of_the_pool),
         cmocka_unit_test(activations_are_named_by_document_layer_and_site),
+        cmocka_unit_test(gradients_are_named_as_activations_are),
         cmocka_unit_test(pooling_is_over_the_tokens_of_the_document),
         cmocka_unit_test(an_action_file_switches_neurons_off),
         cmocka_unit_test(tokens_are_one_line_or_one_a_line),
