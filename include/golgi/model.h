@@ -178,6 +178,18 @@ GG_API gg_status gg_score_ids(gg_run_result *out, gg_model *m, const int32_t *id
 GG_API gg_status gg_score_tokens(gg_run_result *out, gg_model *m, const int32_t *ids, const int64_t *start, int64_t n_documents, const gg_run_options *o,
                                  int n_top, gg_status (*row)(void *user, const gg_score_row *r), void *user);
 
+/* --- text -------------------------------------------------------------------------------------------------------------- */
+typedef struct gg_generate_options {
+    int64_t n_tokens;      /* at most so many new ones */
+    double temperature;    /* 0: the likeliest token (of equal ones the lowest id); else softmax of logits / temperature */
+    int64_t top_k;         /* draw among so many likeliest; 0: all */
+    uint64_t seed;         /* the token at a place is drawn by (seed, place) */
+    gg_status (*token)(void *user, int32_t id); /* told of each new one, when it is in ids; may be NULL. Anything but GG_OK ends */
+    void *user;
+} gg_generate_options;
+/* Appends to ids (one at least; they see at most their last n_ctx), until n_tokens or the tokenizer's eos, which is appended too. One thread. */
+GG_API gg_status gg_generate(gg_token_list *ids, gg_model *m, const gg_generate_options *o);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,5 +1,6 @@
-/* golgi lm train: a small language model from text. golgi tokenizer train: a vocabulary from text. */
+/* golgi lm train: a small language model from text (generate: lm_generate.c). golgi tokenizer train: a vocabulary from text. */
 #include "cli/common.h"
+#include "cli/lm.h"
 #include "cli/verbs.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -348,6 +349,6 @@ static int lm_train(int argc, char **argv)
 
 int gg_cli_lm(int argc, char **argv)
 {
-    static const gg_verb verbs[] = {{"train", "train a small language model on texts", lm_train}};
-    return gg_verbs_run("lm", "golgi lm - small language models made here. (What one thinks of a text: golgi score.)", verbs, 1, argc, argv);
+    static const gg_verb verbs[] = {{"train", "train a small language model on texts", lm_train}, {"generate", "text from a model", gg_cli_lm_generate}};
+    return gg_verbs_run("lm", "golgi lm - small language models made here, and what they write. (What one thinks of a text: golgi score.)", verbs, 2, argc, argv);
 }

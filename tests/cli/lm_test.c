@@ -1,0 +1,144 @@
+/* golgi lm and golgi model convert, run as a person would: from a text to a folder, a GGUF and a text again; stopped and gone on; and mistakes. */
+#include "cli/program.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#define SMALL " --input $D/text.txt --layers 2 --width 32 --heads 4 --context 32 --batch 8 --eval-every 40 --lr 5e-3 --quiet"
+#if defined(__SANITIZE_ADDRESS__) /* products are instrumented number by number: a few steps are made, and little is learned */
+enum { LEARNS = 0 };
+#define STEPS "6"
+#define LONG_RUN "60"
+#else
+enum { LEARNS = 1 };
+#define STEPS "200"
+#define LONG_RUN "600"
+#endif
+static char *D;
+static struct said s;
+
+/* "a1 b2 c3 ..." over and over, ten letters: soon known by heart. */
+static int prepare(void **state)
+{
+    (void)state;
+    static char text[12001];
+    D = make_folder();
+    for (int i = 0; i < 4000; i++)
+        memcpy(text + 3 * i, (char[3]){(char)('a' + i % 10), (char)('0' + i % 10), ' '}, 3);
+    put_text(D, "text.txt", text);
+    return 0;
+}
+
+static int tidy(void **state)
+{
+    (void)state;
+    remove_folder(D);
+    return 0;
+}
+
+static void must(const char *words)
+{
+    run(&s, D, words);
+    if (s.code)
+        fail_msg("golgi %s: exit %d: %s", words, s.code, s.err);
+}
+
+static json_t *answer(const char *words)
+{
+    json_error_t e;
+    must(words);
+    json_t *j = json_loads(s.out, 0, &e);
+    if (!j)
+        fail_msg("golgi %s: %s\n%s", words, e.text, s.out);
+    return j;
+}
+
+static void a_text_is_learned_saved_and_written_again(void **state)
+{
+    (void)state;
+    for (int gpt2 = 0; gpt2 < 2; gpt2++) {
+        char line[512];
+        snprintf(line, sizeof line, "lm train --characters --arch %s --steps " STEPS " --gguf q8_0 --output $D/%d --json" SMALL, gpt2 ? "gpt2" : "llama", gpt2);
+        json_t *j = answer(line);
+        assert_true(json_real_value(json_object_get(j, "val_loss")) < (LEARNS ? 0.25 : 4));
+        json_decref(j);
+        snprintf(line, sizeof line, "lm generate --model $D/%d --prompt 'c2 d3' --tokens 11 --temperature 0 --quiet", gpt2);
+        must(line);
+        assert_true(!LEARNS || strcmp(s.out, "c2 d3 e4 f5 g6 h\n") == 0);
+        snprintf(line, sizeof line, "lm generate --model $D/%d/model.gguf --prompt 'c2 d3' --tokens 11 --temperature 0.05 --seed 4 --quiet", gpt2);
+        must(line);
+        assert_true(!LEARNS || strcmp(s.out, "c2 d3 e4 f5 g6 h\n") == 0);
+        snprintf(line, sizeof line, "model convert --model $D/%d --output $D/%d.gguf --dtype f32 --quiet", gpt2, gpt2);
+        must(line);
+        snprintf(line, sizeof line, "lm generate --model $D/%d.gguf --prompt 'c2 d3' --tokens 60 --seed 4 --json", gpt2);
+        json_t *one = answer(line);
+        snprintf(line, sizeof line, "lm generate --model $D/%d --prompt 'c2 d3' --tokens 60 --seed 4 --json", gpt2);
+        json_t *other = answer(line);
+        assert_true(json_equal(one, other));
+        assert_int_equal(json_array_size(json_object_get(one, "ids")), 5 + 60); /* more than the model sees */
+        json_decref(one);
+        json_decref(other);
+    }
+}
+
+static void an_end_goes_between_documents_and_ends_a_text(void **state)
+{
+    (void)state;
+    if (!LEARNS)
+        skip();
+    run_line(&s, D, "for i in $(seq 300); do echo '{\"docid\": \"'$i'\", \"text\": \"one two\"}'; done > $D/many.jsonl && "
+                    "$G lm train --input $D/many.jsonl --characters --layers 1 --width 32 --heads 4 --context 32 --batch 8 --steps 150 --lr 1e-2 --quiet --output $D/ends && "
+                    "$G lm generate --model $D/ends --prompt 'one' --tokens 100 --temperature 0 --json");
+    assert_int_equal(s.code, 0);
+    assert_non_null(strstr(s.out, "\"text\":\"one two\""));
+    assert_non_null(strstr(s.out, ",0]")); /* <|endoftext|> is the last id */
+}
+
+static void training_goes_on_where_it_was_and_ends_with_the_same_bits(void **state)
+{
+    (void)state;
+    must("lm train --characters --steps " LONG_RUN " --dropout 0.1 --output $D/whole" SMALL);
+    run_line(&s, D, "timeout -s TERM 0.4 $G lm train --characters --steps " LONG_RUN " --dropout 0.1 --output $D/cut" SMALL);
+    if (s.code)
+        assert_true(s.code == 143 || s.code == 124);
+    must("lm train --characters --steps " LONG_RUN " --dropout 0.1 --output $D/cut" SMALL);
+    run_line(&s, D, "cmp $D/whole/model.safetensors $D/cut/model.safetensors");
+    assert_int_equal(s.code, 0);
+    run(&s, D, "lm train --characters --steps " LONG_RUN " --dropout 0.2 --lr-end 0 --output $D/cut" SMALL);
+    assert_int_equal(s.code, 1);
+    assert_non_null(strstr(s.err, "was made with other options; remove it to begin anew"));
+}
+
+static void fails(const char *words, int code, const char *part)
+{
+    run(&s, D, words);
+    if (s.code != code || !strstr(s.err, part))
+        fail_msg("golgi %s: exit %d, \"%s\" does not say \"%s\"", words, s.code, s.err, part);
+}
+
+static void mistakes_are_told(void **state)
+{
+    (void)state;
+    fails("model convert --model $M --output $D/x.gguf", 1, "is a GGUF already");
+    fails("model convert --model tests/golden/tiny/qwen3 --output $D/x.gguf", 1, "families llama and gpt2");
+    fails("model convert --model tests/golden/tiny/llama --output $D/x.gguf --dtype q4_0", 2, "q8_0");
+    fails("lm generate --model tests/golden/tiny/llama", 1, "tokenizer");
+    fails("lm generate --model $M --prompt ''", 1, "gives no token to go on from");
+    fails("lm train --characters --steps 1 --output $D/y --warmup 2" SMALL, 2, "--warmup");
+    run_line(&s, D, "ls $D");
+    assert_null(strstr(s.out, "x.gguf"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_is_learned_saved_and_written_again),
+        cmocka_unit_test(an_end_goes_between_documents_and_ends_a_text),
+        cmocka_unit_test(training_goes_on_where_it_was_and_ends_with_the_same_bits),
+        cmocka_unit_test(mistakes_are_told),
+    };
+    return cmocka_run_group_tests(tests, prepare, tidy);
+}
