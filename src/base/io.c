@@ -145,7 +145,8 @@ gg_status gg__io_fail(gg_context *ctx, int error, const char *doing, const char 
         if (gg_file_is_folder(folder))
             gg_fail(ctx, s, "%s: cannot %s: %s. The folder %s is there; check the name.", path, doing, text, folder);
         else
-            gg_fail(ctx, s, "%s: cannot %s: there is no folder %s. Make it (mkdir -p) or name another.", path, doing, folder);
+            gg_fail(ctx, s, "%s: cannot %s: there is no folder %s%s", path, doing, folder,
+                    strcmp(doing, "write it") == 0 ? ". Make it (mkdir -p) or name another." : "; check the name.");
         gg_drop(ctx, folder);
         return s;
     }

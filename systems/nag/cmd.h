@@ -86,6 +86,8 @@ gg_status gg__nag_excerpts(gg__nag_story *story, const gg_nag_ranking *r, const 
 gg_status gg__nag_excerpts_of(gg__nag_story *story, const gg_nag_ranking *r, gg__nag_rows *rows, const char *text_column);
 /* Share of the pool's and of the chosen tokens by label: (n_labels + 1,) the last: no label. One block: dropping *pool frees both. */
 gg_status gg__nag_shares(double **pool, double **chosen, const gg_nag_ranking *r);
+/* What was odd about the documents of an extraction, a line each; nothing when nothing was. max_tokens 0: those that were cut are not told. */
+void gg__nag_tell_odd(FILE *to, const gg_nag_extract_result *r, int64_t max_tokens);
 void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story);
 json_t *gg__nag_tell_json(const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story);
 

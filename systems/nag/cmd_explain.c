@@ -22,9 +22,10 @@ static void tell_layer(const gg_nag_explanation *e, const layer *x)
 {
     char name[16];
     snprintf(name, sizeof name, "L%d", e->header.layer[x->at]);
-    printf("  %-6s %10.3f  %6.3f  %+6.3f  ", name, e->similarity[x->at], e->pool_similarity[x->at], x->more);
-    for (int i = 0; i < (int)(20 * fabs(x->more) + 0.5); i++)
-        putchar(x->more < 0 ? '-' : '#');
+    printf("  %-6s %10.3f  %6.3f  %+6.3f", name, e->similarity[x->at], e->pool_similarity[x->at], x->more);
+    const int bars = (int)(20 * fabs(x->more) + 0.5);
+    for (int i = 0; i < bars; i++)
+        fputs(i == 0 ? x->more < 0 ? "  -" : "  #" : x->more < 0 ? "-" : "#", stdout);
     putchar('\n');
 }
 

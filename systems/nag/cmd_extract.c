@@ -17,13 +17,7 @@ static void say(FILE *to, const gg_nag_extract_result *r, const gg_nag_header *h
     fprintf(to, " -> %s\n", output);
     if (r->n_reused)
         fprintf(to, "  %s of them were kept from an earlier run\n", gg__nag_count_text(a, r->n_reused));
-    if (r->n_cut)
-        fprintf(to, r->n_cut == 1 ? "  %s was longer than %lld tokens and was cut there\n" : "  %s were longer than %lld tokens and were cut there\n",
-                gg__nag_count_text(a, r->n_cut), (long long)h->max_tokens);
-    if (r->n_empty)
-        fprintf(to, "  %s empty document%s skipped: %s\n", gg__nag_count_text(a, r->n_empty), r->n_empty == 1 ? " was" : "s were", r->empty);
-    if (r->n_repaired)
-        fprintf(to, "  %s place%s not UTF-8 and became U+FFFD\n", gg__nag_count_text(a, r->n_repaired), r->n_repaired == 1 ? " was" : "s were");
+    gg__nag_tell_odd(to, r, h->max_tokens);
 }
 
 static json_t *as_json(const gg_nag_extract_result *r, const gg_nag_header *h, const char *output)

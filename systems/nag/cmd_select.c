@@ -209,8 +209,11 @@ static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const 
     j->run_seconds += r.seconds;
     if (!j->c->quiet && !j->c->json && (r.n_empty || r.n_reused || r.n_repaired)) {
         FILE *to = gg_command_say_begin(j->c);
-        fprintf(to, "%s: %lld empty documents skipped%s%s, %lld kept from an earlier run, %lld places repaired to U+FFFD\n", title, (long long)r.n_empty,
-                r.n_empty ? ": " : "", r.empty, (long long)r.n_reused, (long long)r.n_repaired);
+        if (r.n_reused)
+            fprintf(to, "%s: %s documents were kept from an earlier run\n", title, gg__nag_count_text(count, r.n_reused));
+        else
+            fprintf(to, "%s:\n", title);
+        gg__nag_tell_odd(to, &r, 0);
         gg_command_say_end(j->c, to);
     }
     return GG_OK;

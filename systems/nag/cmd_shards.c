@@ -113,10 +113,7 @@ static void tell(const job *j, const char *who, double seconds)
     fprintf(to, " -> %s\n", j->folder);
     if (r->sum.n_reused)
         fprintf(to, "  %s of them were there before\n", gg__nag_count_text(a, r->sum.n_reused));
-    if (r->sum.n_empty)
-        fprintf(to, "  %s empty documents were skipped: %s\n", gg__nag_count_text(a, r->sum.n_empty), r->sum.empty);
-    if (r->sum.n_repaired)
-        fprintf(to, "  %s places were not UTF-8 and became U+FFFD\n", gg__nag_count_text(a, r->sum.n_repaired));
+    gg__nag_tell_odd(to, &r->sum, 0);
     gg_command_say_end(j->c, to);
 }
 

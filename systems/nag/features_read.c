@@ -7,6 +7,7 @@
  * indices are checked against the width once a block, so that the ranking may look up without looking.
  */
 #include "systems/nag/features_layout.h"
+#include "base/file.h"
 #include "base/input.h"
 #include "io/formats.h"
 
@@ -60,7 +61,7 @@ gg_status gg_nag_reader_open(gg_nag_reader **out, gg_context *ctx, const char *p
     r->path = gg_strdup(ctx, path);
     gg_status st = r->path ? GG_OK : GG_ENOMEM;
     if (st == GG_OK && !gg__nag_is_binary(path)) {
-        st = gg__nag_rows_may_hold(ctx, path);
+        st = strcmp(path, "-") != 0 && !gg_file_exists(path) ? gg_fail(ctx, GG_ENOENT, "%s: no such file or folder", path) : gg__nag_rows_may_hold(ctx, path);
         if (st == GG_OK)
             st = gg__row_reader_open(&r->rows, &r->h, ctx, path, n_layers);
     } else if (st == GG_OK) {

@@ -115,6 +115,8 @@ static gg_status look(job *j, int32_t which)
 {
     file *f = &j->file[which];
     gg_nag_reader *r = NULL;
+    if (!gg_file_exists(f->path))
+        return gg_fail(j->ctx, GG_ENOENT, "%s: no such file or folder", f->path);
     if (!gg__nag_is_binary(f->path))
         return gg_fail(j->ctx, GG_EINVAL, "%s: units are .nag files, or folders of them", f->path);
     GG_TRY(gg_nag_reader_open(&r, j->ctx, f->path, 0));

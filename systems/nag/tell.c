@@ -139,6 +139,19 @@ static void tell_shares(FILE *to, const gg_nag_ranking *r, const char *column)
     gg_drop(r->ctx, pool);
 }
 
+/* --- of an extraction --------------------------------------------------------------------------------------------------------------- */
+void gg__nag_tell_odd(FILE *to, const gg_nag_extract_result *r, int64_t max_tokens)
+{
+    char a[32], b[32];
+    if (r->n_cut && max_tokens)
+        fprintf(to, r->n_cut == 1 ? "  %s was longer than %s tokens and was cut there\n" : "  %s were longer than %s tokens and were cut there\n",
+                gg__nag_count_text(a, r->n_cut), gg__nag_count_text(b, max_tokens));
+    if (r->n_empty)
+        fprintf(to, "  %s empty document%s skipped: %s\n", gg__nag_count_text(a, r->n_empty), r->n_empty == 1 ? " was" : "s were", r->empty);
+    if (r->n_repaired)
+        fprintf(to, "  %s place%s not UTF-8 and became U+FFFD\n", gg__nag_count_text(a, r->n_repaired), r->n_repaired == 1 ? " was" : "s were");
+}
+
 /* --- to a person -------------------------------------------------------------------------------------------------------------------- */
 void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story)
 {

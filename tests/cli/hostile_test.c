@@ -169,7 +169,7 @@ static void what_is_no_text_is_repaired_and_counted(void **state)
     must(EXTRACT "$D/bad.jsonl --output $D/bad.nag");
     must_say("4 places were not UTF-8 and became U+FFFD");
     must("$G nag select --model $M --target $D/bad.jsonl --pool $D/bad.jsonl --output $D/bad-selected.jsonl");
-    must_say("4 places repaired");
+    must_say("pool:\n  4 places were not UTF-8");
 }
 
 static void white_space_is_no_document(void **state)
