@@ -43,6 +43,9 @@ gg_status gg_nag_slice(int64_t *n_documents, gg_context *ctx, const char *path, 
         slice_header(&sliced, h, on);
         st = sliced.n_layers ? gg_nag_writer_open(&w, ctx, path, &sliced) : gg_fail(ctx, GG_EINVAL, "\"%s\" keeps no layer of %d", layers, h->n_layers);
     }
+    if (st == GG_OK && !gg__nag_is_binary(path) && sliced.layer[sliced.n_layers - 1] != sliced.n_layers - 1)
+        gg_log(ctx, GG_LOG_WARNING, "%s: rows do not say which layers these are, and who reads them calls them L0 to L%d; a .nag file does", path,
+               sliced.n_layers - 1);
     gg_nag_features f;
     while (st == GG_OK && (st = gg_nag_reader_next(r, &f)) == GG_OK) {
         for (int s = 0; s < h->n_sites && f.n > cap && st == GG_OK; s++) {

@@ -199,6 +199,18 @@ static void explain_names_the_planted_neurons(void **state)
     assert_non_null(strstr(s.out, "L0.up[11]"));
 }
 
+static void rows_that_lose_the_numbers_of_their_layers_are_told(void **state)
+{
+    (void)state;
+    must("nag slice --layers last $D/docs.nag --output $D/last.jsonl");
+    assert_non_null(strstr(s.err, "warning: "));
+    assert_non_null(strstr(s.err, "last.jsonl: rows do not say which layers"));
+    must("nag slice --layers first $D/docs.nag --output $D/first.jsonl");
+    assert_null(strstr(s.err, "warning"));
+    must("nag slice --layers last $D/docs.nag --output $D/last.nag");
+    assert_null(strstr(s.err, "warning"));
+}
+
 static const struct {
     const char *words;
     int code;
@@ -243,6 +255,7 @@ int main(void)
         cmocka_unit_test(cluster_finds_the_groups),
         cmocka_unit_test(deactivate_writes_what_the_model_takes),
         cmocka_unit_test(explain_names_the_planted_neurons),
+        cmocka_unit_test(rows_that_lose_the_numbers_of_their_layers_are_told),
         cmocka_unit_test(mistakes_are_told),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);
