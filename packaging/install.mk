@@ -29,6 +29,9 @@ PC_LIBS  := $(if $(OWN_ARROW),-L$${libdir}/golgi -Wl$(comma)-rpath$(comma)$${lib
 # headers of systems are installed beside the others: systems/nag/nag.h as golgi/nag.h
 HEADERS := $(wildcard include/golgi/*.h) $(foreach s,$(notdir $(wildcard systems/*)),$(wildcard systems/$s/$s.h))
 
+# What people read, in the folders that its links name.
+DOCS := README.md LICENSE $(wildcard docs/*.md docs/*.png systems/*/README.md) bench/SPEED.md examples/strongest.c
+
 .PHONY: install uninstall man dist shared
 shared: $(SHARED)
 $(SHARED): $(LIB_OBJ) packaging/golgi.map
@@ -65,7 +68,7 @@ endif
 	$Q$(INSTALL) -m 644 packaging/golgi.bash "$(DESTDIR)$(DATADIR)/bash-completion/completions/golgi"
 	$Q$(INSTALL) -m 644 packaging/_golgi "$(DESTDIR)$(DATADIR)/zsh/site-functions/_golgi"
 	$Q$(INSTALL) -m 644 packaging/golgi.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/golgi.fish"
-	$Q$(INSTALL) -m 644 README.md LICENSE examples/strongest.c "$(DESTDIR)$(DOCDIR)/"
+	$Qfor f in $(DOCS); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(DOCDIR)/$$f" || exit 1; done
 	@echo "  golgi $(VERSION) is in $(DESTDIR)$(PREFIX)"
 
 uninstall:

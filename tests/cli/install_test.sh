@@ -23,11 +23,20 @@ make B="$B" install DESTDIR="$root" PREFIX=$prefix > "$tmp/log" 2>&1
 result 'make install' $? "$tmp/log"
 there=0
 for f in bin/golgi lib/libgolgi.a lib/libgolgi.so include/golgi/golgi.h include/golgi/nag.h lib/pkgconfig/golgi.pc \
-    share/man/man1/golgi.1 share/man/man1/golgi-nag-rank.1 share/bash-completion/completions/golgi share/zsh/site-functions/_golgi \
+    share/man/man1/golgi.1 share/man/man1/golgi-nag-rank.1 share/doc/golgi/LICENSE share/bash-completion/completions/golgi share/zsh/site-functions/_golgi \
     share/fish/vendor_completions.d/golgi.fish; do
     [ -s "$to/$f" ] || { echo "# $f is missing"; there=1; }
 done
 result 'everything is in its place' $there
+
+doc=$to/share/doc/golgi
+for f in "$doc"/README.md "$doc"/docs/*.md; do # examples/README.md and the like are the tree's, not the reader's of an installed golgi
+    grep -oE '\]\((\.\./)?(docs|systems|bench|[a-z]+\.(md|png))[^) ]*\)' "$f" | sed -E 's/^\]\(([^)#]*).*/\1/' | sort -u | while read -r link; do
+        [ -e "$(dirname "$f")/$link" ] || echo "${f#"$doc"/}: $link"
+    done
+done > "$tmp/log"
+[ -s "$doc/docs/scale.md" ] && [ ! -s "$tmp/log" ]
+result 'the documents are there, and their links lead somewhere' $? "$tmp/log"
 
 "$to/bin/golgi" version > "$tmp/log" 2>&1 && ! grep -ql "$PWD" "$to/bin/golgi" "$to"/lib/libgolgi.so.* &&
     ! { readelf -d "$to/bin/golgi"; readelf -d "$to/lib/libgolgi.so"; } | grep -i 'r.*path' | grep -qv '\[\$ORIGIN/[^:]*\]'
@@ -100,7 +109,7 @@ done
 [ ! -s "$tmp/failed" ]
 result 'the program at the head of each header compiles and runs as it stands' $? "$tmp/failed"
 
-cc -std=c17 "${strict[@]}" "${flags[@]}" -o "$tmp/run/shared" "$to/share/doc/golgi/strongest.c" "${libs[@]}" > "$tmp/log" 2>&1 &&
+cc -std=c17 "${strict[@]}" "${flags[@]}" -o "$tmp/run/shared" "$to/share/doc/golgi/examples/strongest.c" "${libs[@]}" > "$tmp/log" 2>&1 &&
     (cd "$tmp/run" && LD_LIBRARY_PATH=$to/lib ./shared model.gguf documents.jsonl up) > "$tmp/by-shared" 2>> "$tmp/log" && grep -q '^L1\.up\[' "$tmp/by-shared"
 result 'the example links the shared library through pkg-config and runs' $? "$tmp/log"
 cc -std=c17 "${strict[@]}" "${flags[@]}" -o "$tmp/run/static" examples/strongest.c "${static[@]}" > "$tmp/log" 2>&1 &&
