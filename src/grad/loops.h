@@ -35,6 +35,7 @@ typedef struct gg__loops {
     double (*sum_squares)(const void *x, int64_t n);
     double (*amax)(const void *x, int64_t n);
     void (*add_to)(void *y, const void *x, int64_t n);   /* y += x */
+    void (*add_rows)(void *y, const void *x, int64_t ldx, int64_t rows, int64_t n); /* y += their sum, summed in rising order first */
     void (*add_strided)(void *y, int64_t sy, const void *x, int64_t n);
     void (*max_to)(void *y, const void *x, int64_t n);   /* y = max(y, x) */
     int64_t (*argmax)(const void *x, int64_t n);

@@ -170,6 +170,10 @@ static void NAME(fill)(void *py, double value, int64_t n)
 
 /* ---- over a row. Sums run in 4 W lanes and join in a fixed tree, so they depend on n alone */
 #define SUM_LANES (4 * W)
+/* The rounds of the tree are written out: in a loop over them the lanes would go through memory. */
+#define SUM_HALF(half)                                                        \
+    for (int64_t l_ = 0; l_ < (half) && (half) < SUM_LANES; l_++)             \
+        lane_[l_] += lane_[(l_ + (half)) % SUM_LANES];
 #define SUM_OF(result, term)                                            \
     T result;                                                           \
     {                                                                   \
@@ -184,9 +188,7 @@ static void NAME(fill)(void *py, double value, int64_t n)
             const int64_t at = i + l_;                                  \
             lane_[l_] += (term);                                        \
         }                                                               \
-        for (int64_t half_ = SUM_LANES / 2; half_; half_ /= 2)          \
-            for (int64_t l_ = 0; l_ < half_; l_++)                      \
-                lane_[l_] += lane_[l_ + half_];                         \
+        SUM_HALF(32) SUM_HALF(16) SUM_HALF(8) SUM_HALF(4) SUM_HALF(2) SUM_HALF(1) \
         result = lane_[0];                                              \
     }
 
@@ -229,6 +231,29 @@ static void NAME(add_to)(void *py, const void *px, int64_t n)
     T *y = py;
     const T *x = px;
     RANGE(y[i] += x[i])
+}
+
+/* y += the sum of rows ldx apart, one row after the other; columns stay in registers meanwhile */
+static void NAME(add_rows)(void *py, const void *px, int64_t ldx, int64_t rows, int64_t n)
+{
+    int64_t first = 0;
+#define COLUMNS_(wide)                                          \
+    for (; first + (wide) <= n && rows > 0; first += (wide)) {  \
+        const T *x = (const T *)px + first;                     \
+        T *y = (T *)py + first, sum[wide];                      \
+        for (int i = 0; i < (wide); i++)                        \
+            sum[i] = x[i];                                      \
+        for (int64_t r = 1; r < rows; r++)                      \
+            for (int i = 0; i < (wide); i++)                    \
+                sum[i] += x[r * ldx + i];                       \
+        for (int i = 0; i < (wide); i++)                        \
+            y[i] += sum[i];                                     \
+    }
+    COLUMNS_(4 * W)
+    COLUMNS_(W)
+    COLUMNS_(W / 2)
+    COLUMNS_(1)
+#undef COLUMNS_
 }
 
 static void NAME(add_strided)(void *py, int64_t sy, const void *px, int64_t n)
@@ -592,7 +617,7 @@ static const gg__loops NAME(loops) = {
 #define GG_X(code, name) .name = NAME(name),
     GG_UNARY_MAP(GG_X) GG__UNARY_F_MAP(GG_X) GG_BINARY_MAP(GG_X) GG__BINARY_F_MAP(GG_X)
 #undef GG_X
-    .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to), .max_to = NAME(max_to), .add_strided = NAME(add_strided),
+    .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to), .add_rows = NAME(add_rows), .max_to = NAME(max_to), .add_strided = NAME(add_strided),
     .argmax = NAME(argmax), .softmax = NAME(softmax), .softmax_grad = NAME(softmax_grad), .log_softmax = NAME(log_softmax),
     .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
     .lstm_gates = NAME(lstm_gates), .lstm_gates_da = NAME(lstm_gates_da), .lstm_cell = NAME(lstm_cell), .lstm_cell_ds = NAME(lstm_cell_ds), .lstm_cell_dc = NAME(lstm_cell_dc),
@@ -622,6 +647,7 @@ static const gg__loops NAME(loops) = {
 #undef M_
 #undef PHI
 #undef SUM_LANES
+#undef SUM_HALF
 #undef SUM_OF
 #undef T
 #undef NAME

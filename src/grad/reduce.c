@@ -122,17 +122,24 @@ static void along_rows(gg_var *v, int64_t first, int64_t last, int worker)
     }
 }
 
+enum { BLOCK = 64 }; /* rows whose sum is made before it is added */
+
 /* Columns [first, last) of the rows of kept index o. */
 static void add_rows(gg_var *v, int64_t o, int64_t first, int64_t last, int worker)
 {
-    enum { BLOCK = 64 };
     const reduction *r = v->plan;
     const gg__loops *l = v->g->loops;
     const char *x = v->in[0]->data;
     const int64_t n = last - first, w = width(v);
     char *y = (char *)v->data + (o * r->inner + first) * w, *part = gg__scratch(v, worker);
-    if (r->terms == 0)
+    if (r->terms == 0 || v->op == GG__OP_SUM)
         l->fill(y, 0, n);
+    if (v->op == GG__OP_SUM && r->n == (r->outer == 1 ? 2 : 3) && r->terms > 1) { /* they lie one stride apart */
+        const int64_t stride = start_of(r, o, 1) - start_of(r, o, 0);
+        for (int64_t t = 0; t < r->terms; t += BLOCK)
+            l->add_rows(y, x + (start_of(r, o, t) + first) * w, stride, r->terms - t < BLOCK ? r->terms - t : BLOCK, n);
+        return;
+    }
     for (int64_t t = 0; t < r->terms; t++) {
         const void *row = x + (start_of(r, o, t) + first) * w;
         char *to = t < BLOCK || v->op == GG__OP_AMAX ? y : part;
@@ -169,23 +176,9 @@ static void reduce_run(gg_var *v)
 
 void gg__sum_rows(gg_var *v, void *y, const void *x, int64_t rows, int64_t n)
 {
-    enum { BLOCK = 64, WIDE = 1024 };
-    const gg__loops *l = v->g->loops;
-    const int64_t w = width(v);
-    for (int64_t first = 0; first < n; first += WIDE) {
-        const int64_t m = n - first < WIDE ? n - first : WIDE;
-        char *to = (char *)y + first * w, *part = gg__scratch(v, 0);
-        l->fill(to, 0, m);
-        for (int64_t r = 0; r < rows; r++) {
-            const char *row = (const char *)x + (r * n + first) * w;
-            if (r % BLOCK == 0)
-                l->copy(part, row, 1, m);
-            else
-                l->add_to(part, row, m);
-            if (r % BLOCK == BLOCK - 1 || r == rows - 1)
-                l->add_to(to, part, m);
-        }
-    }
+    v->g->loops->fill(y, 0, n);
+    for (int64_t r = 0; r < rows; r += BLOCK)
+        v->g->loops->add_rows(y, (const char *)x + r * n * width(v), n, rows - r < BLOCK ? rows - r : BLOCK, n);
 }
 
 gg_status gg__run_sum(gg_var *v)

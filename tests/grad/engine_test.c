@@ -343,6 +343,29 @@ static void pooling_by_halves_takes_the_first_largest(void **state)
         }
 }
 
+static void every_instruction_set_pools_alike(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    float x[4 * N], d[N], dx[2][4 * N], y[2][N];
+    gg_random r = gg_random_of(8, 1);
+    for (int i = 0; i < 4 * N; i++)
+        x[i] = i % 37 == 5 ? NAN : (float)floor(3 * gg_random_uniform(&r));
+    for (int i = 0; i < N; i++)
+        d[i] = (float)gg_random_normal(&r);
+    for (int isa = 0; isa < GG__ISA_COUNT; isa++)
+        for (int n = 1; n <= N && gg__loops_of(isa, false); n++) {
+            for (int which = 0; which < 2; which++) {
+                const gg__loops *l = gg__loops_of(which ? isa : GG__ISA_PLAIN, false);
+                memset(y[which], 1, sizeof y[which]), memset(dx[which], 1, sizeof dx[which]);
+                l->halve(y[which], x, 2 * N, n);
+                l->halve_grad(dx[which], x, d, 2 * N, n);
+            }
+            assert_memory_equal(y[0], y[1], sizeof y[0]); /* what is behind the last window, too */
+            assert_memory_equal(dx[0], dx[1], sizeof dx[0]);
+        }
+}
+
 static int64_t left;
 static void *counting(void *user, void *old, size_t old_size, size_t new_size)
 {
@@ -420,6 +443,7 @@ int main(void)
         cmocka_unit_test(gradients_accumulate_when_asked_and_frozen_ones_have_none),
         cmocka_unit_test(float_loops_agree_with_libm),
         cmocka_unit_test(pooling_by_halves_takes_the_first_largest),
+        cmocka_unit_test(every_instruction_set_pools_alike),
         cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, context_open, context_close);

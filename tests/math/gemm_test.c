@@ -186,6 +186,66 @@ static void dots_are_right_and_do_not_depend_on_the_cut(void **state)
         }
 }
 
+/* An image moved about: C channels of (height, below), rows of patches at any place in them. */
+static void images_moved_about_are_right(void **state)
+{
+    (void)state;
+    enum { C = 3, TALL = 9, BELOW = 13, ROWS = 7, LONG = 10, K = 270, BEHIND = 64 };
+    const int64_t n_image = C * TALL * BELOW + BEHIND;
+    double *X = numbers(n_image, 1), *A = numbers(20 * K, 2), *D = numbers(70 * ROWS * LONG, 3), C64[40 * 96], want[40 * 96], size[40 * 96], panel[GG_GEMM_COLUMNS * ROWS * LONG];
+    float *Xf = narrow(X, n_image), *Af = narrow(A, 20 * K), *Df = narrow(D, 70 * ROWS * LONG), C32[40 * 96], panelf[GG_GEMM_COLUMNS * ROWS * LONG];
+    int64_t at[K];
+    for (int64_t k = 0; k < K; k++)
+        at[k] = k % C * TALL * BELOW + k / C % 3 * BELOW + k / 9 % 4;
+    FOR_EACH_ISA(g) {
+        static const int64_t heights[] = {1, 5, 12, 13, 20}, depths[] = {1, 9, K};
+        for (size_t i = 0; i < sizeof heights / sizeof *heights; i++)
+            for (size_t j = 0; j < sizeof depths / sizeof *depths; j++) {
+                const int64_t M = heights[i], N = 96, k_all = depths[j];
+                memset(want, 0, sizeof want), memset(size, 0, sizeof size);
+                for (int64_t m = 0; m < M; m++)
+                    for (int64_t q = 0; q < N; q++)
+                        for (int64_t k = 0; k < k_all; k++) {
+                            want[m * N + q] += A[m * k_all + k] * X[at[k] + q];
+                            size[m * N + q] += fabs(A[m * k_all + k] * X[at[k] + q]);
+                        }
+                g->shifts_f64(C64, N, A, (gg_strides){k_all, 1}, X, at, M, N, k_all);
+                g->shifts_f32(C32, N, Af, (gg_strides){k_all, 1}, Xf, at, M, N, k_all);
+                for (int64_t c = 0; c < M * N; c++)
+                    assert_true(fabs(C64[c] - want[c]) <= 1e-15 * (double)(k_all + 4) * size[c] && fabs(C32[c] - want[c]) <= 1.2e-7 * sqrt((double)k_all + 16) * size[c]);
+            }
+        for (int64_t M = 1; M <= 30; M += 7)
+            for (int64_t N = 1; N <= 70; N += 13) {
+                for (int64_t m = 0; m < M; m++)
+                    for (int64_t n = 0; n < N; n++) {
+                        want[m * N + n] = C64[m * N + n] = 1;
+                        C32[m * N + n] = 1;
+                        size[m * N + n] = 1;
+                        for (int64_t p = 0; p < ROWS * LONG; p++) {
+                            const double term = X[at[m] + p / LONG * BELOW + p % LONG] * D[n * ROWS * LONG + p];
+                            want[m * N + n] += term;
+                            size[m * N + n] += fabs(term);
+                        }
+                    }
+                g->shifts_over_f64(C64, N, X, at, BELOW, D, ROWS, LONG, M, N, panel);
+                g->shifts_over_f32(C32, N, Xf, at, BELOW, Df, ROWS, LONG, M, N, panelf);
+                for (int64_t c = 0; c < M * N; c++)
+                    assert_true(fabs(C64[c] - want[c]) <= 1e-13 * size[c] && fabs(C32[c] - want[c]) <= 1.2e-6 * size[c]);
+            }
+        for (int64_t n = 1; n < 40; n += 3) {
+            for (int64_t c = 0; c < 5 * 41; c++) {
+                C64[c] = 7;
+                C32[c] = 7;
+            }
+            g->copy_lines_f64(C64, 41, X, BELOW, 5, n);
+            g->copy_lines_f32(C32, 41, Xf, BELOW, 5, n);
+            for (int64_t c = 0; c < 5 * 41; c++)
+                assert_true(C64[c] == (c % 41 < n ? X[c / 41 * BELOW + c % 41] : 7) && C32[c] == (c % 41 < n ? Xf[c / 41 * BELOW + c % 41] : 7));
+        }
+    }
+    free(X), free(A), free(D), free(Xf), free(Af), free(Df);
+}
+
 /* Found once: a new set of kernels above AVX-512 had no products of its own, and the plain ones were taken. */
 static void the_widest_set_of_the_processor_has_wide_products(void **state)
 {
@@ -203,6 +263,7 @@ int main(void)
         cmocka_unit_test(the_cut_changes_no_bit),
         cmocka_unit_test(a_packed_matrix_and_a_row_to_add_change_no_bit),
         cmocka_unit_test(dots_are_right_and_do_not_depend_on_the_cut),
+        cmocka_unit_test(images_moved_about_are_right),
         cmocka_unit_test(the_widest_set_of_the_processor_has_wide_products),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
