@@ -17,13 +17,13 @@
 static json_t *classes_json(const int64_t *count, int64_t n, const char *const *name)
 {
     json_t *list = json_array();
-    for (int64_t k = 0; list && k < n; k++) {
+    for (int64_t k = 0; k < n; k++) {
         double hit = (double)count[k * n + k], is = 0, said = 0;
         for (int64_t i = 0; i < n; i++) {
             is += (double)count[k * n + i];
             said += (double)count[i * n + k];
         }
-        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:f}", "class", name[k], "precision", said > 0 ? hit / said : 0, "recall",
+        gg__json_add(&list, json_pack("{s:s, s:f, s:f, s:f, s:f}", "class", name[k], "precision", said > 0 ? hit / said : 0, "recall",
                                               is > 0 ? hit / is : 0, "f1", is + said > 0 ? 2 * hit / (is + said) : 0, "samples", is));
     }
     return list;
@@ -58,19 +58,22 @@ static gg_status evaluate(gg_context *ctx, const gg_command *c, const char *fold
     }
     json_t *j = s == GG_OK ? gg__scores_json(&scores) : NULL, *names = json_array();
     for (int64_t i = 0; i < n; i++)
-        json_array_append_new(names, json_string(name[i]));
-    if (s == GG_OK && confusion && json_object_set_new(j, "by_class", classes_json(confusion, n, name)) == 0)
-        json_object_set_new(j, "confusion", gg__confusion_json(confusion, n));
+        gg__json_add(&names, json_string(name[i]));
+    if (s == GG_OK && confusion) {
+        gg__json_put(&j, "by_class", classes_json(confusion, n, name));
+        gg__json_put(&j, "confusion", gg__confusion_json(confusion, n));
+        gg__json_put(&j, "classes", json_incref(names));
+    }
+    if (s == GG_OK && !j)
+        s = gg_fail(ctx, GG_ENOMEM, "out of memory for the scores");
     if (s == GG_OK && c->json) {
-        if (confusion)
-            json_object_set(j, "classes", names);
         s = gg__json_print(ctx, j);
     } else if (s == GG_OK) {
         const json_t *column[] = {j};
         gg__scores_print(stdout, column, &(const char *){"value"}, 1);
         if (confusion) {
             print_classes(stdout, json_object_get(j, "by_class"));
-            gg__confusion_print(stdout, json_object_get(j, "confusion"), names);
+            gg__confusion_print(stdout, json_object_get(j, "confusion"), json_object_get(j, "classes"));
         }
     }
     json_decref(j);
@@ -120,15 +123,15 @@ static json_t *row_of(int64_t i, const float *p, int64_t width, const char *cons
             best = p[0] > 0.5f;
         else
             gg_argmax_rows(&best, p, 1, width);
-        json_object_set_new(row, "class", json_string(name[best]));
+        gg__json_put(&row, "class", json_string(name[best]));
         for (int64_t k = 0; k < n_classes; k++) {
             snprintf(key, sizeof key, "p_%s", name[k]);
-            json_object_set_new(row, key, json_real(width == 1 ? (k ? (double)p[0] : 1 - (double)p[0]) : (double)p[k]));
+            gg__json_put(&row, key, json_real(width == 1 ? (k ? (double)p[0] : 1 - (double)p[0]) : (double)p[k]));
         }
     } else {
         for (int64_t k = 0; k < width; k++) {
             snprintf(key, sizeof key, width == 1 ? "value" : "value_%lld", (long long)k + 1);
-            json_object_set_new(row, key, json_real((double)p[k]));
+            gg__json_put(&row, key, json_real((double)p[k]));
         }
     }
     return row;

@@ -52,22 +52,20 @@ static gg_status path_in(gg_str *s, const char *folder, const char *name)
 json_t *gg__scores_json(const gg_scores *s)
 {
     json_t *j = json_pack("{s:I}", "samples", (json_int_t)s->n);
-    for (int i = 0; j && i < GG_METRICS; i++)
-        if (!isnan(s->value[i]) && json_object_set_new(j, gg_metric_name((gg_metric)i), json_real(s->value[i])) != 0) {
-            json_decref(j);
-            return NULL;
-        }
+    for (int i = 0; i < GG_METRICS; i++)
+        if (!isnan(s->value[i]))
+            gg__json_put(&j, gg_metric_name((gg_metric)i), json_real(s->value[i]));
     return j;
 }
 
 json_t *gg__confusion_json(const int64_t *count, int64_t n)
 {
     json_t *rows = json_array();
-    for (int64_t i = 0; rows && i < n; i++) {
+    for (int64_t i = 0; i < n; i++) {
         json_t *row = json_array();
         for (int64_t k = 0; k < n; k++)
-            json_array_append_new(row, json_integer(count[i * n + k]));
-        json_array_append_new(rows, row);
+            gg__json_add(&row, json_integer(count[i * n + k]));
+        gg__json_add(&rows, row);
     }
     return rows;
 }
@@ -90,7 +88,7 @@ static gg_status judge(json_t *result, gg_context *ctx, gg_trainer *t, gg_part p
     if (s == GG_OK && confusion) {
         json_t *names = json_array();
         for (int64_t i = 0; i < n; i++)
-            json_array_append_new(names, json_string(d->class_name[i]));
+            gg__json_add(&names, json_string(d->class_name[i]));
         if (json_object_set_new(result, "classes", names) != 0 || json_object_set_new(result, "confusion", gg__confusion_json(confusion, n)) != 0)
             s = gg_fail(ctx, GG_ENOMEM, "out of memory for the scores");
     }
@@ -133,12 +131,13 @@ static gg_status tell(json_t **out, gg_context *ctx, gg_trainer *t, const gg__ru
     return GG_OK;
 }
 
-/* The result that lies in the folder, when it is of this configuration. */
-static bool already(json_t **out, gg_context *ctx, const char *path, const json_t *config)
+/* The result that lies in the folder, when it is of this configuration and the parameters are there. */
+static bool already(json_t **out, gg_context *ctx, const gg__run *r, gg_str *path, const json_t *config)
 {
     char *text = NULL;
     size_t n = 0;
-    if (!gg_file_exists(path) || gg_file_read(&text, &n, ctx, path) != GG_OK)
+    if (path_in(path, r->folder, "best.safetensors") != GG_OK || !gg_file_exists(path->data) || path_in(path, r->folder, "metrics.json") != GG_OK ||
+        !gg_file_exists(path->data) || gg_file_read(&text, &n, ctx, path->data) != GG_OK)
         return false;
     json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
     gg_drop(ctx, text);
@@ -156,16 +155,14 @@ gg_status gg__train_one(json_t **result, gg_context *ctx, gg__run *r)
     gg_trainer *t = NULL;
     gg_train_result e;
     watch w = {.r = r, .ctx = ctx};
-    gg_status s = path_in(&path, r->folder, "metrics.json");
     *result = NULL;
-    if (s == GG_OK)
-        s = gg_trainer_open(&t, ctx, r->config,
+    gg_status s = gg_trainer_open(&t, ctx, r->config,
                             &(gg_trainer_options){.set = r->set, .n_set = r->n_set, .folder = r->folder, .n_threads = r->n_threads, .like = r->like});
-    if (s == GG_OK && !(r->finished = already(result, ctx, path.data, gg_trainer_config(t))) && (s = gg_trainer_run(&e, t, step, look, &w)) == GG_OK &&
+    if (s == GG_OK && !(r->finished = already(result, ctx, r, &path, gg_trainer_config(t))) && (s = gg_trainer_run(&e, t, step, look, &w)) == GG_OK &&
         (s = tell(result, ctx, t, r, &e)) == GG_OK) {
         if (r->report)
             s = gg__train_report(ctx, r->folder, *result, r->command);
-        if (s == GG_OK)
+        if (s == GG_OK && (s = path_in(&path, r->folder, "metrics.json")) == GG_OK)
             s = gg__json_write_file(ctx, path.data, *result); /* last: it says that all else is there */
     }
     gg_trainer_free(t);
@@ -262,16 +259,12 @@ void gg__net_print(FILE *to, gg_net *net)
 json_t *gg__net_json(gg_net *net)
 {
     json_t *list = json_array();
-    for (int i = 0; list && i < gg_net_count(net); i++) {
+    for (int i = 0; i < gg_net_count(net); i++) {
         const gg_net_layer *l = gg_net_at(net, i);
         json_t *shape = json_array();
         for (int k = 0; k < l->output.n; k++)
-            json_array_append_new(shape, json_integer(l->output.d[k]));
-        if (json_array_append_new(
-                list, json_pack("{s:s, s:s, s:o, s:I}", "name", l->name, "layer", l->kind, "output", shape, "parameters", (json_int_t)l->n_params)) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+            gg__json_add(&shape, json_integer(l->output.d[k]));
+        gg__json_add(&list, json_pack("{s:s, s:s, s:o, s:I}", "name", l->name, "layer", l->kind, "output", shape, "parameters", (json_int_t)l->n_params));
     }
     return list;
 }
@@ -347,13 +340,20 @@ static gg_status describe(gg_context *ctx, const gg_command *c, const gg__run *r
     return s;
 }
 
+/* The file's name without its folder, for the progress line. */
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 static gg_status train_single(json_t **result, gg_context *ctx, const gg_command *c, gg__run *r)
 {
     gg_trainer *t = NULL; /* opened for the number of steps; its data serve the run */
     GG_TRY(gg_trainer_open(&t, ctx, r->config, &(gg_trainer_options){.set = r->set, .n_set = r->n_set}));
     const gg_train_options *o = gg_trainer_plan(t);
     const int64_t n = samples(t, GG_PART_TRAIN), per_epoch = o->drop_last && n >= o->batch_size ? n / o->batch_size : (n + o->batch_size - 1) / o->batch_size;
-    gg_status s = gg_command_progress(&r->progress, c, ctx, "train", "steps", o->steps > 0 ? o->steps : o->epochs * per_epoch);
+    gg_status s = gg_command_progress(&r->progress, c, ctx, name_of(r->config), "steps", o->steps > 0 ? o->steps : o->epochs * per_epoch);
     r->like = t;
     if (s == GG_OK)
         s = gg__train_one(result, ctx, r);
@@ -365,7 +365,7 @@ static gg_status train_single(json_t **result, gg_context *ctx, const gg_command
 static gg_status train(gg_context *ctx, gg_command *c, const words *w)
 {
     gg_str folder = {.ctx = ctx}, seed = {.ctx = ctx}, command = {.ctx = ctx};
-    const char *slash = strrchr(w->config, '/'), *name = slash ? slash + 1 : w->config;
+    const char *name = name_of(w->config);
     const size_t n = strlen(name) - (strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".json") == 0 ? 5 : 0);
     const char **set = gg_new(ctx, const char *, w->set.n + 1);
     json_t *result = NULL;
@@ -374,22 +374,18 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
     gg_str_printf(&command, "golgi train %s", w->config);
     for (int i = 0; i < w->set.n; i++)
         gg_str_printf(&command, "%s%s", i ? " " : " --set ", w->set.at[i]);
-    if (!set || folder.failed || seed.failed || command.failed) {
-        gg_drop(ctx, set);
-        return GG_ENOMEM;
-    }
     gg__run r = {.config = w->config, .folder = folder.data, .set = set, .n_threads = gg_context_threads(ctx), .command = command.data, .report = true};
-    for (int i = 0; i < w->set.n; i++)
+    gg_status s = !set || folder.failed || seed.failed || command.failed ? GG_ENOMEM : GG_OK;
+    for (int i = 0; i < w->set.n && s == GG_OK; i++)
         set[r.n_set++] = w->set.at[i];
-    if (c->seed != 0)
+    if (c->seed != 0 && s == GG_OK)
         set[r.n_set++] = seed.data;
-    gg_status s;
     const bool many = w->seeds > 1 || w->grid.n > 0;
-    if (w->describe)
+    if (s == GG_OK && w->describe)
         s = describe(ctx, c, &r);
-    else if (many)
+    else if (s == GG_OK && many)
         s = gg__train_many(&result, ctx, c, &(gg__many){.base = r, .grid = w->grid.at, .n_grid = w->grid.n, .seeds = w->seeds, .jobs = w->jobs});
-    else
+    else if (s == GG_OK)
         s = train_single(&result, ctx, c, &r);
     if (s == GG_OK && result && c->json) {
         s = gg__json_print(ctx, result);

@@ -4,6 +4,7 @@
 #include <golgi/trainer.h>
 #include "base/command.h"
 #include "base/memory.h"
+#include "nn/config.h"
 
 /* One run: a configuration with changes, in a folder of its own. */
 typedef struct gg__run {

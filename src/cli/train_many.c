@@ -139,10 +139,10 @@ static gg_status run_one(void *user, int64_t i, int worker)
                    .parent = w->ctx};
     const gg_status s = gg__train_one(&r->result, ctx, &run);
     r->finished = run.finished;
-    if (s == GG_EINTR)
-        gg_fail(w->pool, s, "%s: %s", r->folder, gg_message(ctx));
-    else if (s != GG_OK)
-        gg_fail(w->pool, s, "%s: %s", r->folder, gg_message(ctx));
+    if (s != GG_OK) { /* what fails in the data that all share is told on their context */
+        const char *said = *gg_message(ctx) ? gg_message(ctx) : gg_message(w->ctx);
+        gg_fail(w->pool, s, "%s: %s", r->folder, *said ? said : gg_status_text(s));
+    }
     gg_context_free(ctx);
     gg_progress_add(w->progress, 1);
     return s;
@@ -157,8 +157,8 @@ static json_t *spread(const double *x, int64_t n)
     for (int64_t i = 0; i < n; i++)
         square += (x[i] - mean) * (x[i] - mean);
     json_t *list = json_array();
-    for (int64_t i = 0; list && i < n; i++)
-        json_array_append_new(list, json_real(x[i]));
+    for (int64_t i = 0; i < n; i++)
+        gg__json_add(&list, json_real(x[i]));
     return json_pack("{s:f, s:f, s:o}", "mean", mean, "sd", n > 1 ? sqrt(square / (double)(n - 1)) : 0.0, "values", list);
 }
 
@@ -180,8 +180,12 @@ static json_t *point_json(const many *w, int64_t point)
             }
             snprintf(key, sizeof key, "%s %s", name, gg_metric_name((gg_metric)k));
             if (n == w->m->seeds)
-                json_object_set_new(scores, key, spread(x, n));
+                gg__json_put(&scores, key, spread(x, n));
         }
+    }
+    if (!x) {
+        json_decref(scores);
+        return NULL;
     }
     gg_drop(w->ctx, x);
     return json_pack("{s:s, s:I, s:o}", "name", first->point, "seeds", (json_int_t)w->m->seeds, "scores", scores);
@@ -198,14 +202,14 @@ static gg_status write_table(const many *w)
         json_t *row =
             json_pack("{s:s, s:I, s:O, s:O, s:O}", "point", r->point, "seed", (json_int_t)r->seed, "best_epoch", json_object_get(r->result, "best_epoch"),
                       "train_loss", json_object_get(r->result, "train_loss"), "seconds", json_object_get(r->result, "seconds"));
-        for (int part = 0; part < 2 && row; part++) {
+        for (int part = 0; part < 2; part++) {
             const char *name = part ? "test" : "validation";
             for (int k = 1; k < GG_METRICS + 1; k++) {
                 char key[64];
                 const json_t *v = json_object_get(json_object_get(w->run[0].result, name), gg_metric_name((gg_metric)(k - 1)));
                 snprintf(key, sizeof key, "%s_%s", name, gg_metric_name((gg_metric)(k - 1)));
                 if (v && (v = json_object_get(json_object_get(r->result, name), gg_metric_name((gg_metric)(k - 1)))))
-                    json_object_set(row, key, (json_t *)v);
+                    gg__json_put(&row, key, json_incref((json_t *)v));
             }
         }
         s = row ? gg_rows_writer_add(out, row) : gg_fail(w->ctx, GG_ENOMEM, "out of memory for the summary");
@@ -224,11 +228,11 @@ static gg_status summarise(json_t **result, const many *w)
     json_t *runs = json_array(), *points = json_array();
     int64_t before = 0;
     for (int64_t i = 0; i < w->n; i++) {
-        json_array_append(runs, w->run[i].result);
+        gg__json_add(&runs, json_incref(w->run[i].result));
         before += w->run[i].finished;
     }
     for (int64_t p = 0; p < w->points; p++)
-        json_array_append_new(points, point_json(w, p));
+        gg__json_add(&points, point_json(w, p));
     *result = json_pack("{s:s, s:I, s:o, s:o}", "folder", w->m->base.folder, "done_before", (json_int_t)before, "points", points, "runs", runs);
     if (!*result)
         return gg_fail(w->ctx, GG_ENOMEM, "out of memory for the summary");
@@ -268,7 +272,7 @@ gg_status gg__train_many(json_t **result, gg_context *ctx, const gg_command *c, 
     for (int64_t i = 0; i < w.n && s == GG_OK; i++)
         s = describe_run(&w, &w.run[i], i / m->seeds, first + i % m->seeds);
     if (s == GG_OK && (s = gg_file_mkdirs(ctx, m->base.folder)) == GG_OK)
-        s = gg_command_progress(&w.progress, c, ctx, "train", "runs", w.n);
+        s = gg_command_progress(&w.progress, c, ctx, strrchr(m->base.config, '/') ? strrchr(m->base.config, '/') + 1 : m->base.config, "runs", w.n);
     if (s == GG_OK)
         s = gg_context_create(&w.pool, &(gg_context_options){.n_threads = jobs < w.n ? jobs : (int)w.n});
     if (s == GG_OK && (s = gg_parallel(w.pool, w.n, run_one, &w)) != GG_OK)

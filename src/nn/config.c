@@ -36,26 +36,41 @@ void gg__config_free(gg__config *c)
 }
 
 /* --- changes from outside ------------------------------------------------------------------------------------------------------------------ */
-/* The step from `at` to its part `name`; made when it is missing in an object. Borrowed; NULL: there is no such part. */
-static json_t *part_of(json_t *at, const char *name, bool last, json_t *value)
+/* From `at` to its part `name`, which the last step sets to value; made when it is missing in an object. Borrowed. GG_ENOENT: there is no such part. */
+static gg_status part_of(json_t **at, const char *name, bool last, json_t *value)
 {
-    if (json_is_array(at)) {
+    if (json_is_array(*at)) {
         char *end;
         const long i = strtol(name, &end, 10);
-        if (*end || end == name || i < 0 || (size_t)i >= json_array_size(at))
-            return NULL;
-        if (last && json_array_set(at, (size_t)i, value) != 0)
-            return NULL;
-        return json_array_get(at, (size_t)i);
+        if (*end || end == name || i < 0 || (size_t)i >= json_array_size(*at))
+            return GG_ENOENT;
+        if (last)
+            return json_array_set(*at, (size_t)i, value) == 0 ? GG_OK : GG_ENOMEM;
+        *at = json_array_get(*at, (size_t)i);
+        return GG_OK;
     }
-    if (!json_is_object(at))
-        return NULL;
+    if (!json_is_object(*at))
+        return GG_ENOENT;
     if (last)
-        return json_object_set(at, name, value) == 0 ? value : NULL;
-    json_t *next = json_object_get(at, name);
-    if (!next && (next = json_object()) && json_object_set_new(at, name, next) != 0)
-        next = NULL;
-    return next;
+        return json_object_set(*at, name, value) == 0 ? GG_OK : GG_ENOMEM;
+    json_t *next = json_object_get(*at, name);
+    if (!next && json_object_set_new(*at, name, next = json_object()) != 0)
+        return GG_ENOMEM;
+    *at = next;
+    return GG_OK;
+}
+
+/* JSON, or a text where it is none. */
+static gg_status value_of(json_t **out, gg_context *ctx, const char *text)
+{
+    gg_str scratch = {.ctx = ctx};
+    gg_json_error e;
+    int64_t repaired = 0;
+    gg_status s = gg_json_parse(out, &scratch, text, strlen(text), &repaired, &e);
+    gg_str_free(&scratch);
+    if (s == GG_EFORMAT)
+        s = (*out = json_string(text)) ? GG_OK : gg_fail(ctx, GG_EINVAL, "--set: \"%s\" is no text in UTF-8, or there is no memory for it", text);
+    return s;
 }
 
 static gg_status set_one(gg__config *c, const char *text)
@@ -64,13 +79,15 @@ static gg_status set_one(gg__config *c, const char *text)
     if (!equal || equal == text)
         return gg_fail(c->ctx, GG_EINVAL, "--set %s: NAME=VALUE is needed, as training.epochs=5 or model.0.n=64", text);
     char *path = gg_strndup(c->ctx, text, (size_t)(equal - text)), *rest = path, *name;
-    json_t *value = json_loads(equal + 1, JSON_DECODE_ANY, NULL), *at = c->root;
-    if (!value)
-        value = json_string(equal + 1);
-    gg_status s = path && value ? GG_OK : value ? GG_ENOMEM : gg_fail(c->ctx, GG_EINVAL, "--set %s: the value is no text", text);
-    while (s == GG_OK && (name = strsep(&rest, ".")))
-        if (!*name || !(at = part_of(at, name, !rest, value)))
+    json_t *value = NULL, *at = c->root;
+    gg_status s = path ? value_of(&value, c->ctx, equal + 1) : GG_ENOMEM;
+    while (s == GG_OK && (name = strsep(&rest, "."))) {
+        s = *name ? part_of(&at, name, !rest, value) : GG_ENOENT;
+        if (s == GG_ENOENT)
             s = gg_fail(c->ctx, GG_EINVAL, "--set %s: %s has no part \"%s\"", text, c->file, name);
+        else if (s != GG_OK)
+            s = gg_fail(c->ctx, s, "--set %s: out of memory", text);
+    }
     json_decref(value);
     gg_drop(c->ctx, path);
     return s;
@@ -417,4 +434,24 @@ gg_status gg__place_numbers(double **out, int64_t *n, const gg__place *p)
     *out = x;
     *n = size;
     return GG_OK;
+}
+
+void gg__json_add(json_t **list, json_t *part)
+{
+    if (!*list)
+        json_decref(part);
+    else if (json_array_append_new(*list, part) != 0) {
+        json_decref(*list);
+        *list = NULL;
+    }
+}
+
+void gg__json_put(json_t **object, const char *key, json_t *part)
+{
+    if (!*object)
+        json_decref(part);
+    else if (json_object_set_new(*object, key, part) != 0) {
+        json_decref(*object);
+        *object = NULL;
+    }
 }

@@ -65,4 +65,8 @@ enum { GG__KEY_REQUIRED = 1, GG__KEY_ABOVE = 2 /* min itself is outside */, GG__
 gg_status gg__place_object(void *to, const gg__place *p, const char *what, const gg__key *key, int n);
 /* (*n,) doubles of a list of numbers, freed by gg_drop. */
 gg_status gg__place_numbers(double **out, int64_t *n, const gg__place *p);
+
+/* Lists and objects that are whole or NULL: a part that could not be made, or put in, takes all of it away. */
+void gg__json_add(json_t **list, json_t *part);
+void gg__json_put(json_t **object, const char *key, json_t *part);
 #endif

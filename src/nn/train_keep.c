@@ -41,21 +41,17 @@ static int64_t whole_of(const json_t *row, const char *key) { return (int64_t)js
 json_t *gg__training_row(const gg__training *t, const gg_epoch *e)
 {
     const gg_target_kind target = gg_data_describe(t->data)->target;
-    json_t *row = json_object();
-    int bad = json_object_set_new(row, "epoch", json_integer(e->epoch)) | json_object_set_new(row, "step", json_integer(e->step)) |
-              json_object_set_new(row, "train_loss", number(e->train_loss));
+    json_t *row = json_pack("{s:I, s:I, s:o}", "epoch", (json_int_t)e->epoch, "step", (json_int_t)e->step, "train_loss", number(e->train_loss));
     for (int i = 0; e->has_val && i < GG_METRICS; i++) {
         char key[64];
         snprintf(key, sizeof key, "val_%s", gg_metric_name((gg_metric)i));
         if (gg__score_applies(target, (gg_metric)i))
-            bad |= json_object_set_new(row, key, number(e->val.value[i]));
+            gg__json_put(&row, key, number(e->val.value[i]));
     }
-    bad |= json_object_set_new(row, "lr", number(e->lr)) | json_object_set_new(row, "seconds", number(e->seconds)) |
-           json_object_set_new(row, "best", json_boolean(e->best));
-    if (!bad)
-        return row;
-    json_decref(row);
-    return NULL;
+    gg__json_put(&row, "lr", number(e->lr));
+    gg__json_put(&row, "seconds", number(e->seconds));
+    gg__json_put(&row, "best", json_boolean(e->best));
+    return row;
 }
 
 static void epoch_of_row(gg_epoch *e, const json_t *row, int64_t n_val)
@@ -91,30 +87,32 @@ static uint64_t mix(uint64_t sum, const void *data, size_t n)
 }
 
 /* Of all samples and targets as they are learned from. */
-static uint64_t fingerprint(gg__training *t)
+static gg_status fingerprint(uint64_t *out, gg__training *t)
 {
     gg__stage *st = &t->whole;
     const int64_t n = gg_data_describe(t->data)->n;
     uint64_t sum = mix(1469598103934665603u, &n, sizeof n);
     int64_t *index = gg_new(t->ctx, int64_t, st->batch);
-    for (int64_t first = 0; index && first < n; first += st->batch) {
+    gg_status s = index ? GG_OK : GG_ENOMEM;
+    for (int64_t first = 0; s == GG_OK && first < n; first += st->batch) {
         const int64_t here = n - first < st->batch ? n - first : st->batch;
         for (int64_t i = 0; i < here; i++)
             index[i] = first + i;
-        if (gg__stage_fill(st, t->data, index, here, &t->o) != GG_OK)
+        if ((s = gg__stage_fill(st, t->data, index, here, &t->o)) != GG_OK)
             break;
         sum = mix(mix(sum, gg_var_data(st->x), gg_var_bytes(st->x)), gg_var_data(st->t), gg_var_bytes(st->t));
     }
     gg_drop(t->ctx, index);
-    return sum;
+    *out = sum;
+    return s;
 }
 
 static json_t *loss_json(const gg__training *t)
 {
     const gg_loss *l = &t->o.loss;
     json_t *weight = json_array();
-    for (int64_t i = 0; weight && l->class_weight && i < gg_data_describe(t->data)->n_classes; i++)
-        json_array_append_new(weight, json_real(l->class_weight[i]));
+    for (int64_t i = 0; l->class_weight && i < gg_data_describe(t->data)->n_classes; i++)
+        gg__json_add(&weight, json_real(l->class_weight[i]));
     return json_pack("{s:s, s:f, s:f, s:o}", "name", gg_loss_name(l->kind), "label_smoothing", l->label_smoothing, "delta", l->delta, "weight", weight);
 }
 
@@ -147,8 +145,8 @@ static json_t *optim_json(const gg_optim_options *p)
                 {"clip_norm", p->clip_norm},
                 {"clip_value", p->clip_value}};
     json_t *j = json_pack("{s:s}", "name", gg_optim_name(p->kind));
-    for (size_t i = 0; j && i < sizeof list / sizeof *list; i++)
-        json_object_set_new(j, list[i].name, json_real(list[i].value));
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        gg__json_put(&j, list[i].name, json_real(list[i].value));
     return j;
 }
 
@@ -164,7 +162,10 @@ static json_t *made_with(gg__training *t)
 {
     const gg_train_options *o = &t->o;
     char data[32];
-    snprintf(data, sizeof data, "%016llx", (unsigned long long)fingerprint(t));
+    uint64_t samples;
+    if (fingerprint(&samples, t) != GG_OK)
+        return NULL;
+    snprintf(data, sizeof data, "%016llx", (unsigned long long)samples);
     json_t *j = o->made_with ? json_deep_copy(o->made_with) : json_object();
     json_t *training = json_pack("{s:I, s:I, s:b, s:b, s:s, s:b, s:f, s:I}", "batch_size", (json_int_t)o->batch_size, "seed", (json_int_t)o->seed, "drop_last",
                                  (int)o->drop_last, "ordered", (int)o->ordered, "metric", gg_metric_name(o->metric), "largest", (int)o->largest, "min_delta",
@@ -496,10 +497,15 @@ gg_status gg__training_restore(gg__training *t, bool *found)
         if (s == GG_OK)
             s = compare(t, json_object_get(j, "made_with"), file);
         if (s == GG_OK)
+            s = path_in(&path, t, "best.safetensors");
+        const bool best_is_there = s != GG_OK || whole_of(j, "best_epoch") == 0 || gg_file_exists(path.data);
+        if (!best_is_there)
+            gg_log(t->ctx, GG_LOG_WARNING, "%s is not there: training begins anew", path.data);
+        if (s == GG_OK && best_is_there)
             s = take_tensors(NULL, gg_net_params(t->net), t->ctx, file);
-        if (s == GG_OK && (s = take_counters(t, j, file)) == GG_OK)
+        if (s == GG_OK && best_is_there && (s = take_counters(t, j, file)) == GG_OK)
             s = take_state(t, file);
-        *found = s == GG_OK;
+        *found = s == GG_OK && best_is_there;
     }
     if (*found && t->has_best && (s = path_in(&path, t, "best.safetensors")) == GG_OK) {
         s = gg__params_read(t->best_value, gg_net_params(t->net), t->ctx, path.data);

@@ -17,22 +17,16 @@ static const char *const kinds[] = {"auto", "none", "class", "value", "token"};
 static json_t *numbers(const double *x, int64_t n)
 {
     json_t *list = json_array();
-    for (int64_t i = 0; list && x && i < n; i++)
-        if (json_array_append_new(list, json_real(x[i])) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+    for (int64_t i = 0; x && i < n; i++)
+        gg__json_add(&list, json_real(x[i]));
     return list;
 }
 
 static json_t *target_json(const gg_data_description *d, const gg__trainer_parts *p)
 {
     json_t *names = json_array();
-    for (int64_t i = 0; names && d->target == GG_TARGET_CLASS && i < d->n_classes; i++)
-        if (json_array_append_new(names, json_string(d->class_name[i])) != 0) {
-            json_decref(names);
-            names = NULL;
-        }
+    for (int64_t i = 0; d->target == GG_TARGET_CLASS && i < d->n_classes; i++)
+        gg__json_add(&names, json_string(d->class_name[i]));
     return json_pack("{s:s, s:o, s:I, s:o, s:o}", "kind", kinds[d->target], "classes", names, "values", (json_int_t)d->n_values, "shift",
                      numbers(p->value_shift, d->n_values), "scale", numbers(p->value_scale, d->n_values));
 }
@@ -49,7 +43,7 @@ gg_status gg__trained_write(gg_trainer *t, const char *folder)
     if (s == GG_OK && p.scaler)
         s = gg_scaler_save(&scaler, p.scaler);
     for (int i = 0; i < d->sample.n; i++)
-        json_array_append_new(shape, json_integer(d->sample.d[i]));
+        gg__json_add(&shape, json_integer(d->sample.d[i]));
     json_t *j = s == GG_OK ? json_pack("{s:s, s:O, s:s, s:{s:o, s:I}, s:O, s:O, s:o}", "format", "golgi net 1", "config", gg_trainer_config(t), "file", p.file,
                                        "input", "shape", shape, "n_vocab", (json_int_t)(d->tokens ? d->n_vocab : 0), "schema", schema, "scaler",
                                        scaler ? scaler : json_null(), "target", target_json(d, &p))
@@ -240,10 +234,11 @@ gg_status gg_trained_data(gg_data **out, gg_trained *m, const char *path, bool t
     if (!same)
         s = gg_fail(m->ctx, GG_EMISMATCH, "%s: a sample has another shape than those that the model was trained on", path);
     else if (is->target == GG_TARGET_NONE)
-        s = gg_fail(m->ctx, GG_ENOENT, "%s has no targets to judge by%s%s%s", path, d->target ? ": the model learned column \"" : "", d->target ? d->target : "",
-                    d->target ? "\"" : "");
+        s = gg_fail(m->ctx, GG_ENOENT, "%s has no targets to judge by%s%s%s", path, d->target ? ": the model learned column \"" : "",
+                    d->target ? d->target : "", d->target ? "\"" : "");
     else
-        s = gg_fail(m->ctx, GG_EMISMATCH, "%s: its targets are no %s, which the model was trained on", path, m->target == GG_TARGET_CLASS ? "classes" : "values");
+        s = gg_fail(m->ctx, GG_EMISMATCH, "%s: its targets are no %s, which the model was trained on", path,
+                    m->target == GG_TARGET_CLASS ? "classes" : "values");
     gg_data_free(*out);
     *out = NULL;
     return s;

@@ -177,6 +177,9 @@ static const struct job {
     {"cluster", nag, "nag cluster $D/pool.nag --labels $D/pool.jsonl --label-column kind --threads 2 --json --output $D/new.jsonl", "new.jsonl", false, false},
     {"explain", nag, "nag explain --pool $D/pool.nag --docid d3 --target $D/target.nag --json", NULL, false, false},
     {"show", nag, "nag show $D/pool.nag --json", NULL, false, false},
+    {"train", gg_cli_train, "train $D/net.json --seeds 2 --output $D/new --threads 2 --quiet --set training.epochs=2", "new/seed-3/best.safetensors", true, true},
+    {"eval", gg_cli_eval, "eval --model $D/net --data $D/net.csv --json --threads 1", NULL, true, false},
+    {"predict", gg_cli_predict, "predict --model $D/net --input $D/net.csv --output $D/new.csv --threads 1 --quiet", "new.csv", true, false},
     {"tokenize", gg_cli_tokenize, "tokenize --model $M $D/pool.jsonl", NULL, true, false},
 };
 enum { N_JOBS = sizeof jobs / sizeof *jobs, N_DOCS = 7, WORDS = 40 };
@@ -258,7 +261,8 @@ static void look_into(const char *folder, bool remove_all, bool in_parts)
         snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
         if (ends_with(e->d_name, ".tmp") || ends_with(e->d_name, ".lock"))
             fail_msg("%s was left", path);
-        const bool parts = ends_with(e->d_name, ".parts") || (!in_parts && strcmp(e->d_name, "new") == 0); /* or the folder of units */
+        const bool parts = ends_with(e->d_name, ".parts") || (!in_parts && strcmp(e->d_name, "new") == 0) || /* or the folder of units, or of runs */
+                           (in_parts && strncmp(e->d_name, "seed-", 5) == 0);
         if (parts)
             look_into(path, remove_all, true);
         if (in_parts && ends_with(e->d_name, ".nag")) {
@@ -394,6 +398,15 @@ static int prepare(void **state)
     shell("$G nag extract --model $M --input $D/one.jsonl --output $D/target.nag --top-k 5 --dtype f32");
     shell("$G nag extract --model $M --input $D/one.jsonl --output $D/target.jsonl --top-k 5 --dtype f32");
     shell("$G nag extract --model $M --input $D/pool.jsonl --output $D/units/ --unit-size 250 --top-k 5 --dtype f32");
+    n = (size_t)snprintf(text, sizeof text, "a,b,colour,kind\n");
+    for (int i = 0; i < 40; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%d,%d,%s,%s\n", i % 7, i % 5, i % 3 ? "red" : "blue", i % 7 > 3 ? "ant" : "bee");
+    put_text(D, "net.csv", text);
+    put_text(D, "net.json", "{\"data\": {\"train\": \"net.csv\", \"validation\": 0.2, \"test\": 0.2},\n"
+                            "\"model\": [{\"layer\": \"linear\", \"n\": 4}, \"relu\", {\"layer\": \"linear\", \"n\": 2}],\n"
+                            "\"loss\": {\"name\": \"cross_entropy\", \"weight\": \"balanced\"}, \"optimizer\": \"adam\",\n"
+                            "\"training\": {\"epochs\": 3, \"batch_size\": 10, \"seed\": 2, \"checkpoint_seconds\": 1e8}}\n");
+    shell("$G train $D/net.json --output $D/net --quiet");
     for (int i = 0; i < N_JOBS; i++) {
         go(&jobs[i]);
         whole[i] = output_of(&jobs[i]);

@@ -48,7 +48,7 @@ static const char config[] = "{\n"
 static int set_up(void **state)
 {
     (void)state;
-    D = make_folder();
+    D = make_folder_in_memory();
     write_table("table.csv", true, "");
     put_text(D, "config.json", config);
     return 0;

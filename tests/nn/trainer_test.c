@@ -196,6 +196,10 @@ static void threads_and_stops_change_no_bit(void **state)
             assert_ok(gg_train(&again, s.net, s.part[0], s.part[1], &s.o));
             assert_int_equal(again.from_step, 144);
             assert_memory_equal(whole, gg_params_value(p, -1), bytes);
+            assert_int_equal(unlink(at("stopped/best.safetensors")), 0); /* without it, it begins anew */
+            assert_ok(gg_train(&again, s.net, s.part[0], s.part[1], &s.o));
+            assert_int_equal(again.from_step, 0);
+            assert_memory_equal(whole, gg_params_value(p, -1), bytes);
             s.o.optim.lr = 0.02;
             s.o.batch_size = 16;
             assert_int_equal(gg_train(&r, s.net, s.part[0], s.part[1], &s.o), GG_EMISMATCH);
