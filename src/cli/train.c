@@ -287,7 +287,7 @@ static void print_result(FILE *to, const json_t *r)
     if (n)
         gg__scores_print(to, column, name, n);
     gg__confusion_print(to, json_object_get(r, "confusion"), json_object_get(r, "classes"));
-    fprintf(to, "\n%s/report.html   %s/best.safetensors   %.1f s\n", json_string_value(json_object_get(r, "folder")),
+    fprintf(to, "\n%s/metrics.json   %s/best.safetensors   %.1f s\n", json_string_value(json_object_get(r, "folder")),
             json_string_value(json_object_get(r, "folder")), json_number_value(json_object_get(r, "seconds")));
 }
 
@@ -312,7 +312,7 @@ typedef struct words {
     const char *config, *output;
     gg_texts set, grid;
     int64_t seeds, jobs;
-    bool describe;
+    bool describe, no_report;
 } words;
 
 static gg_status describe(gg_context *ctx, const gg_command *c, const gg__run *r)
@@ -374,7 +374,12 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
     gg_str_printf(&command, "golgi train %s", w->config);
     for (int i = 0; i < w->set.n; i++)
         gg_str_printf(&command, "%s%s", i ? " " : " --set ", w->set.at[i]);
-    gg__run r = {.config = w->config, .folder = folder.data, .set = set, .n_threads = gg_context_threads(ctx), .command = command.data, .report = true};
+    for (int i = 0; i < w->grid.n; i++)
+        gg_str_printf(&command, "%s%s", i ? " " : " --grid ", w->grid.at[i]);
+    if (w->seeds > 1)
+        gg_str_printf(&command, " --seeds %lld", (long long)w->seeds);
+    gg__run r = {
+        .config = w->config, .folder = folder.data, .set = set, .n_threads = gg_context_threads(ctx), .command = command.data, .report = !w->no_report};
     gg_status s = !set || folder.failed || seed.failed || command.failed ? GG_ENOMEM : GG_OK;
     for (int i = 0; i < w->set.n && s == GG_OK; i++)
         set[r.n_set++] = w->set.at[i];
@@ -392,6 +397,8 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
     } else if (s == GG_OK && result && !c->quiet) {
         FILE *to = gg_command_say_begin(c);
         (many ? print_points : print_result)(to, result);
+        if (r.report)
+            fprintf(to, "%s/report.html\n", r.folder);
         gg_command_say_end(c, to);
     }
     json_decref(result);
@@ -416,6 +423,7 @@ int gg_cli_train(int argc, char **argv)
         {NULL, "describe", GG_OPT_FLAG, &w.describe, NULL, "only print the layers, the shapes of their outputs and their parameters", NULL, false, 0, 0},
         {"Output", "output", GG_OPT_TEXT, &w.output, "DIR",
          "model.json, best and last .safetensors, logs, metrics.json, curves, report.html (else runs/CONFIG)", NULL, false, 0, 0},
+        {NULL, "no-report", GG_OPT_FLAG, &w.no_report, NULL, "no curves and no report.html", NULL, false, 0, 0},
     };
     gg_command c = {.name = "train",
                     .sentence =

@@ -42,4 +42,6 @@ json_t *gg__net_json(gg_net *net);
 gg_status gg__json_print(gg_context *ctx, const json_t *j);
 /* curves of loss and of one score, and report.html, from log.jsonl and the result. */
 gg_status gg__train_report(gg_context *ctx, const char *folder, const json_t *result, const char *command);
+/* The same of many runs: a curve a point, a row a point. */
+gg_status gg__many_report(gg_context *ctx, const char *folder, const json_t *result, const char *command);
 #endif

@@ -277,8 +277,8 @@ gg_status gg__train_many(json_t **result, gg_context *ctx, const gg_command *c, 
         s = gg_context_create(&w.pool, &(gg_context_options){.n_threads = jobs < w.n ? jobs : (int)w.n});
     if (s == GG_OK && (s = gg_parallel(w.pool, w.n, run_one, &w)) != GG_OK)
         gg_fail(ctx, s, "%s", gg_message(w.pool));
-    if (s == GG_OK)
-        s = summarise(result, &w);
+    if (s == GG_OK && (s = summarise(result, &w)) == GG_OK && m->base.report)
+        s = gg__many_report(ctx, m->base.folder, *result, m->base.command);
     release(&w);
     return s;
 }

@@ -1,4 +1,5 @@
-/* The report of a run: curves of loss and of the score that people ask for first, scores of the best epoch, the confusion matrix, how it was made. */
+/* The report of a run: curves of loss and of the score that people ask for first, scores of the best epoch, the confusion matrix, how it was made. Of many
+ * runs: a curve and a row for each point of the grid, over its seeds. */
 #include "cli/train.h"
 #include "plot/plot.h"
 #include <golgi/rows.h>
@@ -217,5 +218,130 @@ gg_status gg__train_report(gg_context *ctx, const char *folder, const json_t *re
     free_history(&h, ctx);
     gg_str_free(&path);
     gg_str_free(&head);
+    return s;
+}
+
+/* --- many runs ------------------------------------------------------------------------------------------------------------------------ */
+enum { MOST_CURVES = 6 };
+
+/* The mean over a point's seeds of the loss that is watched, as far as all of them went. */
+static gg_status mean_curve(history *out, gg_context *ctx, const json_t *runs, int64_t first, int64_t seeds)
+{
+    gg_status s = GG_OK;
+    for (int64_t k = 0; k < seeds && s == GG_OK; k++) {
+        history one = {0};
+        const char *folder = json_string_value(json_object_get(json_array_get(runs, (size_t)(first + k)), "folder"));
+        s = read_history(&one, ctx, folder);
+        const double *loss = all_finite(one.val, one.n) ? one.val : one.train;
+        if (s == GG_OK && k == 0) {
+            if (loss == one.train)
+                memcpy(one.val, one.train, (size_t)one.n * sizeof *one.val);
+            *out = one;
+            continue;
+        }
+        out->n = one.n < out->n ? one.n : out->n;
+        for (int64_t i = 0; i < out->n && s == GG_OK; i++)
+            out->val[i] += (loss[i] - out->val[i]) / (double)(k + 1);
+        free_history(&one, ctx);
+    }
+    return s;
+}
+
+static gg_status draw_points(gg_context *ctx, const char *path, const json_t *result, int *n_drawn)
+{
+    const json_t *runs = json_object_get(result, "runs"), *points = json_object_get(result, "points");
+    history h[MOST_CURVES] = {{0}};
+    gg_plot_series series[MOST_CURVES];
+    gg_status s = GG_OK;
+    int64_t first = 0;
+    int n = 0;
+    bool log_scale = true;
+    for (; n < MOST_CURVES && n < (int)json_array_size(points) && s == GG_OK; n++) {
+        const json_t *p = json_array_get(points, (size_t)n);
+        const int64_t seeds = (int64_t)json_integer_value(json_object_get(p, "seeds"));
+        s = mean_curve(&h[n], ctx, runs, first, seeds);
+        first += seeds;
+        series[n] = (gg_plot_series){json_string_value(json_object_get(p, "name")), h[n].epoch, h[n].val, h[n].n, true};
+        for (int64_t i = 0; i < h[n].n; i++)
+            log_scale &= h[n].val[i] > 0;
+    }
+    if (s == GG_OK)
+        s = gg_plot_curves(ctx, path, "Loss, mean over seeds", series, n, &(gg_plot_axis){"epoch", false}, &(gg_plot_axis){"loss", log_scale});
+    for (int i = 0; i < MOST_CURVES; i++)
+        free_history(&h[i], ctx);
+    *n_drawn = n;
+    return s;
+}
+
+/* A row a point: mean +- sd of the scores that people ask for first. */
+static void points_table(gg_report *r, const json_t *points)
+{
+    static const char *const scores[] = {"test accuracy", "test f1_macro",       "test auroc",    "test r2",        "test mae",
+                                         "test loss",     "validation accuracy", "validation r2", "validation loss"};
+    enum { N = sizeof scores / sizeof *scores };
+    const json_t *first = json_object_get(json_array_get(points, 0), "scores");
+    const char *column[N + 1] = {"point"};
+    bool number[N + 1] = {false};
+    int which[N], n = 0;
+    size_t i;
+    json_t *p;
+    for (int k = 0; k < N; k++)
+        if (json_object_get(first, scores[k])) {
+            which[n++] = k;
+            column[n] = scores[k];
+            number[n] = true;
+        }
+    gg_report_table_begin(r, "Scores, mean and standard deviation over seeds", column, number, n + 1);
+    json_array_foreach ((json_t *)points, i, p) {
+        char text[N][48];
+        const char *name = json_string_value(json_object_get(p, "name")), *cell[N + 1] = {*name ? name : "all seeds"};
+        for (int k = 0; k < n; k++) {
+            const json_t *v = json_object_get(json_object_get(p, "scores"), scores[which[k]]);
+            snprintf(text[k], sizeof text[k], "%.4f +- %.4f", json_number_value(json_object_get(v, "mean")), json_number_value(json_object_get(v, "sd")));
+            cell[k + 1] = v ? text[k] : NULL;
+        }
+        gg_report_table_row(r, cell);
+    }
+    gg_report_table_end(r);
+}
+
+gg_status gg__many_report(gg_context *ctx, const char *folder, const json_t *result, const char *command)
+{
+    const json_t *points = json_object_get(result, "points"), *runs = json_object_get(result, "runs");
+    gg_report *r = NULL;
+    gg_str path = {.ctx = ctx}, head = {.ctx = ctx}, caption = {.ctx = ctx};
+    int n = 0;
+    char *config = json_dumps(json_object_get(json_array_get(runs, 0), "config"), JSON_COMPACT);
+    gg_str_printf(&path, "%s/loss", folder);
+    gg_str_printf(&head, "%zu runs: %zu points, %lld seeds each.", json_array_size(runs), json_array_size(points),
+                  (long long)json_integer_value(json_object_get(json_array_get(points, 0), "seeds")));
+    gg_status s = path.failed || head.failed ? GG_ENOMEM : GG_OK, drawn = s == GG_OK ? draw_points(ctx, path.data, result, &n) : s;
+    if (drawn == GG_EUNSUPPORTED)
+        gg_log(ctx, GG_LOG_WARNING, "no curves: %s", gg_message(ctx));
+    else
+        s = drawn;
+    gg_str_printf(&caption, "The loss on validation data (on the training part where there are none) after each epoch%s.",
+                  (size_t)n < json_array_size(points) ? ", of the first points" : "");
+    gg_str_puts(&path, ".svg");
+    if (s == GG_OK && (s = path.failed || caption.failed ? GG_ENOMEM : gg_report_create(&r, ctx, "golgi train", head.data)) == GG_OK) {
+        gg_report_section(r, "Which was best", NULL);
+        points_table(r, points);
+        if (drawn == GG_OK)
+            s = gg_report_figure(r, path.data, caption.data);
+    }
+    path.len = 0;
+    gg_str_printf(&path, "%s/report.html", folder);
+    if (s == GG_OK && (s = path.failed ? GG_ENOMEM : GG_OK) == GG_OK) {
+        gg_report_fact(r, "command", command);
+        gg_report_fact(r, "configuration of the first run", config ? config : "");
+        gg_report_fact(r, "version", gg_version());
+        s = gg_report_commit(r, path.data);
+        r = NULL;
+    }
+    gg_report_discard(r);
+    free(config);
+    gg_str_free(&path);
+    gg_str_free(&head);
+    gg_str_free(&caption);
     return s;
 }

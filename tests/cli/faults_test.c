@@ -177,7 +177,7 @@ static const struct job {
     {"cluster", nag, "nag cluster $D/pool.nag --labels $D/pool.jsonl --label-column kind --threads 2 --json --output $D/new.jsonl", "new.jsonl", false, false},
     {"explain", nag, "nag explain --pool $D/pool.nag --docid d3 --target $D/target.nag --json", NULL, false, false},
     {"show", nag, "nag show $D/pool.nag --json", NULL, false, false},
-    {"train", gg_cli_train, "train $D/net.json --seeds 2 --output $D/new --threads 2 --quiet --set training.epochs=2", "new/seed-3/best.safetensors", true, true},
+    {"train", gg_cli_train, "train $D/net.json --seeds 2 --output $D/new --threads 2 --quiet --no-report --set training.epochs=2", "new/seed-3/best.safetensors", true, true},
     {"eval", gg_cli_eval, "eval --model $D/net --data $D/net.csv --json --threads 1", NULL, true, false},
     {"predict", gg_cli_predict, "predict --model $D/net --input $D/net.csv --output $D/new.csv --threads 1 --quiet", "new.csv", true, false},
     {"tokenize", gg_cli_tokenize, "tokenize --model $M $D/pool.jsonl", NULL, true, false},

@@ -216,8 +216,9 @@ static void seeds_and_grids_run_side_by_side(void **state)
         mean += json_number_value(json_array_get(json_object_get(score, "values"), i)) / 3;
     assert_true(mean - json_number_value(json_object_get(score, "mean")) < 1e-12 && json_number_value(json_object_get(score, "sd")) >= 0);
     json_decref(j);
-    run_line(&s, D, "wc -l < $D/many/summary.csv");
+    run_line(&s, D, "wc -l < $D/many/summary.csv; grep -c 'training.epochs=5,model.0.n=4' $D/many/report.html");
     says(&s, "13\n", "summary.csv");
+    assert_false(strstr(s.out, "\n0\n"));
     /* A run alone has the bits of the one among others; what is finished is not done again, what is missing is. */
     run(&s, D, "train $D/config.json --output $D/alone --set training.epochs=5 model.0.n=8 training.seed=5 --quiet");
     assert_int_equal(s.code, 0);

@@ -211,6 +211,51 @@ static void threads_and_stops_change_no_bit(void **state)
     free(whole);
 }
 
+/* Convolutions and loops over time, whose work is cut in other ways. */
+static void images_and_times_give_the_same_bits_with_any_threads(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {
+        "[{\"layer\": \"conv2d\", \"n\": 8, \"kernel\": 3, \"padding\": 1}, \"relu\", {\"layer\": \"max_pool2d\", \"kernel\": 2}, \"flatten\", {\"layer\": "
+        "\"linear\", \"n\": 3}]",
+        "[{\"layer\": \"unflatten\", \"shape\": [12, 12]}, {\"layer\": \"lstm\", \"n\": 16}, {\"layer\": \"linear\", \"n\": 3}]"};
+    enum { IMAGES = 96, SIDE = 12 };
+    static float image[IMAGES * SIDE * SIDE];
+    int32_t kind[IMAGES];
+    gg_random r = gg_random_of(5, 5);
+    for (int i = 0; i < IMAGES; i++) {
+        kind[i] = i % 3;
+        for (int k = 0; k < SIDE * SIDE; k++) /* stripes across, along, or neither */
+            image[i * SIDE * SIDE + k] = (float)gg_random_normal(&r) / 2 + (kind[i] == 0 ? (float)(k % SIDE % 2) : kind[i] == 1 ? (float)(k / SIDE % 2) : 0.5f);
+    }
+    for (int l = 0; l < 2; l++) {
+        float *first = NULL;
+        for (int threads = 1; threads <= 3; threads++) {
+            gg_data *d = NULL;
+            gg_net *net = NULL;
+            gg_train_result t;
+            json_t *list = json_loads(lists[l], 0, NULL);
+            gg_array a = {.data = image, .dtype = GG_F32, .n_dims = 4, .shape = {IMAGES, 1, SIDE, SIDE}, .stride = {SIDE * SIDE, SIDE * SIDE, SIDE, 1}};
+            assert_ok(gg_data_create(&d, ctx, &(gg_data_arrays){.x = a, .label = kind, .n_classes = 3}));
+            assert_ok(gg_net_create(&net, ctx, list, &(gg_net_input){.sample = GG_SHAPE(1, SIDE, SIDE)}));
+            assert_ok(gg_train(&t, net, d, NULL,
+                               &(gg_train_options){.epochs = 15, .batch_size = 40, .optim = {.kind = GG_OPTIM_ADAM, .lr = 0.01}, .n_threads = threads}));
+            assert_true(t.last.train_loss < (l ? 0.8 : 0.1));
+            gg_params *p = gg_net_params(net);
+            const size_t bytes = (size_t)gg_params_extent(p) * sizeof *first;
+            if (!first) {
+                first = malloc(bytes);
+                memcpy(first, gg_params_value(p, -1), bytes);
+            }
+            assert_memory_equal(first, gg_params_value(p, -1), bytes);
+            gg_net_free(net);
+            gg_data_free(d);
+            json_decref(list);
+        }
+        free(first);
+    }
+}
+
 static void slow_step(void *user, int64_t step, double loss)
 {
     (void)user, (void)step, (void)loss;
@@ -551,6 +596,7 @@ int main(void)
         cmocka_unit_test(planted_classes_are_learned_and_shuffled_ones_are_not),
         cmocka_unit_test(planted_values_are_learned_in_their_own_units),
         cmocka_unit_test(threads_and_stops_change_no_bit),
+        cmocka_unit_test(images_and_times_give_the_same_bits_with_any_threads),
         cmocka_unit_test(kills_change_no_bit),
         cmocka_unit_test(lbfgs_learns_and_goes_on),
         cmocka_unit_test(it_stops_early_and_keeps_the_best),
