@@ -37,12 +37,14 @@ gg_status gg__trained_write(gg_trainer *t, const char *folder)
     const gg__trainer_parts p = gg__trainer_look(t);
     const gg_data *train = gg_trainer_data(t, GG_PART_TRAIN);
     const gg_data_description *d = gg_data_describe(train);
-    json_t *schema = NULL, *scaler = NULL, *shape = json_array();
+    json_t *schema = NULL, *scaler = NULL, *shape = NULL;
     gg_str path = {.ctx = ctx};
     gg_status s = gg_data_schema(&schema, train);
     if (s == GG_OK && p.scaler)
         s = gg_scaler_save(&scaler, p.scaler);
-    for (int i = 0; i < d->sample.n; i++)
+    if (s == GG_OK)
+        shape = json_array();
+    for (int i = 0; i < d->sample.n && shape; i++)
         gg__json_add(&shape, json_integer(d->sample.d[i]));
     json_t *j = s == GG_OK ? json_pack("{s:s, s:O, s:s, s:{s:o, s:I}, s:O, s:O, s:o}", "format", "golgi net 1", "config", gg_trainer_config(t), "file", p.file,
                                        "input", "shape", shape, "n_vocab", (json_int_t)(d->tokens ? d->n_vocab : 0), "schema", schema, "scaler",
