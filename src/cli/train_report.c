@@ -168,7 +168,10 @@ static void headline(gg_str *s, const json_t *result)
     const json_t *test = json_object_get(result, "test"), *part = test ? test : json_object_get(result, "validation");
     const json_t *accuracy = json_object_get(part, "accuracy"), *r2 = json_object_get(part, "r2");
     const char *where = test ? "test" : "validation";
-    if (accuracy)
+    if (json_object_get(part, "perplexity"))
+        gg_str_printf(s, "The perplexity is %.2f on %lld %s samples.", json_number_value(json_object_get(part, "perplexity")),
+                      (long long)json_integer_value(json_object_get(part, "samples")), where);
+    else if (accuracy)
         gg_str_printf(s, "%.1f %% of %lld %s samples are told right.", 100 * json_number_value(accuracy),
                       (long long)json_integer_value(json_object_get(part, "samples")), where);
     else if (r2)

@@ -200,6 +200,34 @@ static void values_are_learned_and_told_in_their_units(void **state)
     assert_true(said > 500 && said < 1500);
 }
 
+/* Text through a tokenizer: each place learns the next token. */
+static void text_is_learned_token_by_token(void **state)
+{
+    (void)state;
+    struct said s;
+    run_line(&s, D,
+             "for i in $(seq 150); do printf 'the cat sat on the mat. a dog ran to it. '; done > $D/text.txt; $G tokenizer train --input $D/text.txt --vocab "
+             "257 --output $D/bytes.json --quiet");
+    assert_int_equal(s.code, 0);
+    put_text(D, "text.json",
+             "{\"data\": {\"train\": \"text.txt\", \"tokenizer\": \"bytes.json\", \"length\": 16, \"test\": 0.2, \"ordered\": true},\n"
+             "\"model\": [{\"layer\": \"embedding\", \"n\": 16}, \"positional_embedding\", {\"layer\": \"block\", \"heads\": 2, \"causal\": true},"
+             " {\"layer\": \"linear\", \"n\": 257}], \"loss\": \"cross_entropy\",\n"
+             "\"optimizer\": {\"name\": \"adamw\", \"lr\": 0.01}, \"training\": {\"epochs\": 8, \"batch_size\": 16}}\n");
+    run(&s, D, "train $D/text.json --output $D/text --json --no-report");
+    json_t *j = json_of(&s);
+    assert_true(number_at(j, "test", "perplexity") < 2 && number_at(j, "test", "accuracy") > 0.8);
+    json_decref(j);
+    assert_false(present(D, "text/report.html"));
+    run(&s, D, "eval --model $D/text --data $D/text.txt");
+    says(&s, "perplexity", "eval of text");
+    run(&s, D, "predict --model $D/text --input $D/text.txt");
+    assert_int_equal(s.code, 1);
+    says(&s, "golgi eval judges it", "predict of text");
+    run(&s, D, "train $D/text.json --describe --set model.3.n=250");
+    says(&s, "the last layer gives (16, 250) for each sample; (16, 257) is needed", "another vocabulary");
+}
+
 static void seeds_and_grids_run_side_by_side(void **state)
 {
     (void)state;
@@ -414,6 +442,7 @@ int main(void)
         cmocka_unit_test(its_layers_are_described),
         cmocka_unit_test(others_are_judged_and_told),
         cmocka_unit_test(values_are_learned_and_told_in_their_units),
+        cmocka_unit_test(text_is_learned_token_by_token),
         cmocka_unit_test(seeds_and_grids_run_side_by_side),
         cmocka_unit_test(killed_runs_go_on),
         cmocka_unit_test(mistakes_in_configurations_are_told_with_their_place),
