@@ -1,6 +1,7 @@
 /* Language models trained here: a planted grammar is learned down to its entropy and shuffled text is not; the same bits with any threads and after a
  * kill; saved folders give the same logits through the decoder engine. */
 #include "grad/support.h"
+#include "ration.h"
 #include "grad/graph.h"
 #include <golgi/lm.h>
 #include <golgi/model.h>
@@ -8,6 +9,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__) /* instrumented products are slow: one family is enough there */
+enum { LAST_KIND = GG_LM_LLAMA };
+#else
+enum { LAST_KIND = GG_LM_GPT2 };
+#endif
 enum { VOCAB = 12, N = 6000, CONTEXT = 16 };
 static int32_t text[N], shuffled[N];
 static char folder[64];
@@ -62,7 +68,7 @@ static void the_grammar_is_learned_to_its_entropy_and_noise_is_not(void **state)
 {
     (void)state;
     const double floor_ = ((CONTEXT - 1) * log(2) + log(VOCAB)) / CONTEXT; /* the second token of a window has nothing to go by */
-    for (int kind = GG_LM_LLAMA; kind <= GG_LM_GPT2; kind++) {
+    for (int kind = GG_LM_LLAMA; kind <= (int)LAST_KIND; kind++) {
         gg_lm *lm = small((gg_lm_kind)kind);
         gg_lm_result r;
         double before, noise;
@@ -212,6 +218,62 @@ static void a_part_of_a_batch_drops_what_the_whole_drops(void **state)
     assert_memory_not_equal(whole[0], whole[1], sizeof whole[0]);
 }
 
+/* A vocabulary, a model, its folder, its GGUF, a text from that: all of it once. */
+static gg_status whole_way(gg_context *c, const char *to)
+{
+    static const char words[] = "caf\xc3\xa9 and caf\xc3\xa9, again and again";
+    char path[3][200];
+    gg_bpe_trainer *b = NULL;
+    gg_lm *lm = NULL;
+    gg_model *m = NULL;
+    gg_token_list ids = {.ctx = c};
+    const gg_tokenizer *t = NULL;
+    int64_t n = 0;
+    for (int i = 0; i < 3; i++)
+        snprintf(path[i], sizeof path[i], "%s%s", to, (const char *const[]){"", "-characters.json", "-model.gguf"}[i]);
+    gg_status s = gg_bpe_trainer_create(&b, c);
+    if (s == GG_OK && (s = gg_bpe_trainer_add(b, words, sizeof words - 1)) == GG_OK)
+        s = gg_bpe_trainer_write_characters(b, &n, path[1], "<|endoftext|>");
+    if (s == GG_OK)
+        s = gg_lm_create(&lm, c, &(gg_lm_options){.n_layers = 1, .d_model = 32, .n_heads = 2, .n_vocab = n, .n_ctx = 8}, 1);
+    if (s == GG_OK && (s = gg_lm_save(lm, path[0], path[1])) == GG_OK && (s = gg_model_open(&m, c, path[0], &(gg_model_options){.no_weights = true})) == GG_OK)
+        s = gg_model_convert(m, path[2], GG_Q8_0);
+    gg_model_free(m);
+    m = NULL;
+    if (s == GG_OK && (s = gg_model_open(&m, c, path[2], NULL)) == GG_OK && (s = gg_model_need_tokenizer(&t, m)) == GG_OK &&
+        (s = gg_tokenizer_encode(t, &ids, words, sizeof words - 1, 4, 0)) == GG_OK)
+        s = gg_generate(&ids, m, &(gg_generate_options){.n_tokens = 2, .temperature = 1, .top_k = 3});
+    gg_token_list_free(&ids);
+    gg_model_free(m);
+    gg_lm_free(lm);
+    gg_bpe_trainer_free(b);
+    return s;
+}
+
+static void any_allocation_may_fail(void **state)
+{
+    (void)state;
+    ration r = {0};
+    long long all = 0;
+    int none = 0;
+    for (long long k = 0; k <= all; k += k < 12 ? 1 : 11) { /* 0: none fails, they are counted */
+        gg_context *c = NULL;
+        r = (ration){.fail_at = 0};
+        assert_int_equal(gg_context_create(&c, &(gg_context_options){.n_threads = 1, .allocator = {rationed, &r}}), GG_OK);
+        const long long before = atomic_load(&r.n);
+        r.fail_at = k > 0 ? before + k : 0;
+        const gg_status s = whole_way(c, at("way"));
+        if (k == 0)
+            all = atomic_load(&r.n) - before;
+        none += s == GG_OK; /* what PCRE2 wants for compiled expressions it can do without */
+        if (s != GG_OK && (k == 0 || s != GG_ENOMEM))
+            fail_msg("allocation %lld of %lld: %s: %s", k, all, gg_status_name(s), gg_message(c));
+        assert_int_equal(gg_context_bytes(c, NULL), 0);
+        gg_context_free(c);
+    }
+    assert_true(all > 300 && none < 8);
+}
+
 static void mistakes_are_told(void **state)
 {
     (void)state;
@@ -246,6 +308,7 @@ int main(void)
         cmocka_unit_test(threads_and_interruptions_change_no_bit),
         cmocka_unit_test(a_saved_folder_gives_the_same_logits_and_so_does_its_gguf),
         cmocka_unit_test(a_part_of_a_batch_drops_what_the_whole_drops),
+        cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(mistakes_are_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
