@@ -4,7 +4,8 @@
  *     0 -> worker   the next index, or -1: no more
  * One exchange an index, so an index should be minutes of work. Messages are bytes of one struct: all ranks run this program on one kind of machine.
  * Traps: MPI_Recv, MPI_Barrier and MPI_Finalize of Open MPI wait by spinning, which on a busy machine takes a processor from those who work: so
- * ranks look, and sleep in between: at once where minutes are waited for, after some looks where a sum is. A rank that fails before sharing must still come to share, or rank 0 would wait for it: hence `before`.
+ * ranks look, and sleep in between: at once where minutes are waited for, after some looks where a sum is. A rank that fails before sharing must still come to
+ * share, or rank 0 would wait for it: hence `before`.
  */
 #include "base/ranks.h"
 #include "base/memory.h"
@@ -190,7 +191,8 @@ static gg_status sum(gg_ranks *r, void *x, int64_t n, MPI_Datatype type, size_t 
 {
     for (int64_t at = 0; gg_ranks_count(r) > 1 && at < n; at += AT_ONCE) {
         MPI_Request q;
-        const int begun = MPI_Iallreduce(MPI_IN_PLACE, (char *)x + (size_t)at * size, (int)(n - at < AT_ONCE ? n - at : AT_ONCE), type, MPI_SUM, MPI_COMM_WORLD, &q);
+        const int begun = MPI_Iallreduce(MPI_IN_PLACE, (char *)x + (size_t)at * size, (int)(n - at < AT_ONCE ? n - at : AT_ONCE), type, MPI_SUM, MPI_COMM_WORLD,
+                                         &q);
         GG_TRY(finish(r, begun, &q, "sum over the ranks"));
     }
     return GG_OK;

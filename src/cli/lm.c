@@ -10,7 +10,8 @@
 #include <stdio.h>
 
 /* --- texts to tokens ------------------------------------------------------------------------------------------------------------------------ */
-static gg_status each_text(gg_context *ctx, gg_texts paths, const gg_documents_options *o, gg_status (*take)(void *user, const char *text, size_t n), void *user)
+static gg_status each_text(gg_context *ctx, gg_texts paths, const gg_documents_options *o, gg_status (*take)(void *user, const char *text, size_t n),
+                           void *user)
 {
     gg_documents *d = NULL;
     gg_document doc;
@@ -28,14 +29,15 @@ static gg_status each_text(gg_context *ctx, gg_texts paths, const gg_documents_o
 
 static gg_status to_trainer(void *user, const char *text, size_t n) { return gg_bpe_trainer_add(user, text, n); }
 
-static gg_status train_vocabulary(int64_t *n_tokens, gg_context *ctx, gg_texts input, const gg_documents_options *o, int64_t vocab, int64_t min_count, bool characters,
-                                  const char *output)
+static gg_status train_vocabulary(int64_t *n_tokens, gg_context *ctx, gg_texts input, const gg_documents_options *o, int64_t vocab, int64_t min_count,
+                                  bool characters, const char *output)
 {
     gg_bpe_trainer *t = NULL;
     GG_TRY(gg_bpe_trainer_create(&t, ctx));
     gg_status s = vocab > 257 || characters ? each_text(ctx, input, o, to_trainer, t) : GG_OK; /* the bytes alone need no text */
     if (s == GG_OK)
-        s = characters ? gg_bpe_trainer_write_characters(t, n_tokens, output, "<|endoftext|>") : gg_bpe_trainer_write(t, n_tokens, output, vocab, min_count, "<|endoftext|>");
+        s = characters ? gg_bpe_trainer_write_characters(t, n_tokens, output, "<|endoftext|>")
+                       : gg_bpe_trainer_write(t, n_tokens, output, vocab, min_count, "<|endoftext|>");
     gg_bpe_trainer_free(t);
     return s;
 }
@@ -140,8 +142,8 @@ static gg_status look(void *user, const gg_lm_step *s)
 {
     watch *w = user;
     gg_progress_add(w->progress, 1);
-    json_t *row = json_pack("{s:I, s:f, s:o, s:f, s:f}", "step", (json_int_t)s->step, "loss", s->loss, "val_loss", isnan(s->val_loss) ? json_null() : json_real(s->val_loss), "lr", s->lr,
-                            "seconds", s->seconds);
+    json_t *row = json_pack("{s:I, s:f, s:o, s:f, s:f}", "step", (json_int_t)s->step, "loss", s->loss, "val_loss",
+                            isnan(s->val_loss) ? json_null() : json_real(s->val_loss), "lr", s->lr, "seconds", s->seconds);
     const gg_status st = row ? gg_rows_writer_add(w->log, row) : gg_fail(w->ctx, GG_ENOMEM, "out of memory while writing the log");
     json_decref(row);
     if (!isnan(s->val_loss))
@@ -193,9 +195,17 @@ static gg_status make_ready(job *j)
         GG_TRY(read_corpus(&j->val, j->ctx, j->t, w->validation, &j->columns));
     j->n_val = w->validation.n ? j->val.all.n : (int64_t)(w->val_fraction * (double)j->in.all.n);
     j->n_train = w->validation.n ? j->in.all.n : j->in.all.n - j->n_val;
-    return gg_lm_create(&j->lm, j->ctx, &(gg_lm_options){.kind = strcmp(w->arch, "gpt2") == 0 ? GG_LM_GPT2 : GG_LM_LLAMA, .n_layers = w->layers, .d_model = w->width, .n_heads = w->heads,
-                                                         .n_kv_heads = w->kv_heads, .d_ff = w->d_ff, .n_vocab = gg_tokenizer_size(j->t), .n_ctx = w->context, .dropout = w->dropout,
-                                                         .untied = w->untied},
+    return gg_lm_create(&j->lm, j->ctx,
+                        &(gg_lm_options){.kind = strcmp(w->arch, "gpt2") == 0 ? GG_LM_GPT2 : GG_LM_LLAMA,
+                                         .n_layers = w->layers,
+                                         .d_model = w->width,
+                                         .n_heads = w->heads,
+                                         .n_kv_heads = w->kv_heads,
+                                         .d_ff = w->d_ff,
+                                         .n_vocab = gg_tokenizer_size(j->t),
+                                         .n_ctx = w->context,
+                                         .dropout = w->dropout,
+                                         .untied = w->untied},
                         (uint64_t)j->c->seed);
 }
 
@@ -204,7 +214,8 @@ static gg_status begin(job *j)
     if (!writes(j))
         return GG_OK;
     if (!j->c->quiet && !j->c->json)
-        fprintf(stderr, "%lld parameters, %lld tokens to train on, %lld to look at\n", (long long)gg_lm_size(j->lm), (long long)j->n_train, (long long)j->n_val);
+        fprintf(stderr, "%lld parameters, %lld tokens to train on, %lld to look at\n", (long long)gg_lm_size(j->lm), (long long)j->n_train,
+                (long long)j->n_val);
     GG_TRY(gg_rows_writer_open(&j->watch.log, j->ctx, j->log.data));
     return gg_command_progress(&j->watch.progress, j->c, j->ctx, "lm train", "steps", j->w->steps);
 }
@@ -213,13 +224,23 @@ static gg_status run(job *j)
 {
     const words *w = j->w;
     const int32_t *val = j->n_val <= 1 ? NULL : w->validation.n ? j->val.all.id : j->in.all.id + j->n_train;
-    return gg_lm_train(&j->r, j->lm, j->in.all.id, j->n_train, val, j->n_val,
-                       &(gg_lm_train_options){.batch = w->batch, .steps = w->steps,
-                                              .optim = {.kind = GG_OPTIM_ADAMW, .lr = w->lr, .beta2 = w->beta2, .weight_decay = w->weight_decay, .clip_norm = w->clip},
-                                              .schedule = {.kind = strcmp(w->schedule, "cosine") == 0 ? GG_SCHEDULE_COSINE : GG_SCHEDULE_CONSTANT, .lr = w->lr,
-                                                           .lr_min = w->lr * w->lr_end, .warmup = (int64_t)(w->warmup * (double)w->steps), .steps = w->steps},
-                                              .seed = (uint64_t)j->c->seed, .n_threads = gg_context_threads(j->ctx), .eval_every = w->eval_every, .checkpoint = j->checkpoint.data,
-                                              .look = look, .user = &j->watch, .ranks = j->ranks});
+    return gg_lm_train(
+        &j->r, j->lm, j->in.all.id, j->n_train, val, j->n_val,
+        &(gg_lm_train_options){.batch = w->batch,
+                               .steps = w->steps,
+                               .optim = {.kind = GG_OPTIM_ADAMW, .lr = w->lr, .beta2 = w->beta2, .weight_decay = w->weight_decay, .clip_norm = w->clip},
+                               .schedule = {.kind = strcmp(w->schedule, "cosine") == 0 ? GG_SCHEDULE_COSINE : GG_SCHEDULE_CONSTANT,
+                                            .lr = w->lr,
+                                            .lr_min = w->lr * w->lr_end,
+                                            .warmup = (int64_t)(w->warmup * (double)w->steps),
+                                            .steps = w->steps},
+                               .seed = (uint64_t)j->c->seed,
+                               .n_threads = gg_context_threads(j->ctx),
+                               .eval_every = w->eval_every,
+                               .checkpoint = j->checkpoint.data,
+                               .look = look,
+                               .user = &j->watch,
+                               .ranks = j->ranks});
 }
 
 /* The saved folder as DIR/model.gguf. */
@@ -263,17 +284,27 @@ static void tell(const job *j)
 {
     const gg_lm_result *r = &j->r;
     if (j->c->json)
-        printf("{\"output\": \"%s\", \"parameters\": %lld, \"train_tokens\": %lld, \"loss\": %.9g, \"val_loss\": %.9g, \"seconds\": %.2f, \"from_step\": %lld, \"ranks\": %d}\n", j->w->output,
-               (long long)gg_lm_size(j->lm), (long long)j->n_train, r->loss, isnan(r->val_loss) ? -1 : r->val_loss, r->seconds, (long long)r->from_step, gg_ranks_count(j->ranks));
+        printf("{\"output\": \"%s\", \"parameters\": %lld, \"train_tokens\": %lld, \"loss\": %.9g, \"val_loss\": %.9g, \"seconds\": %.2f, \"from_step\": %lld, "
+               "\"ranks\": %d}\n",
+               j->w->output, (long long)gg_lm_size(j->lm), (long long)j->n_train, r->loss, isnan(r->val_loss) ? -1 : r->val_loss, r->seconds,
+               (long long)r->from_step, gg_ranks_count(j->ranks));
     else if (!j->c->quiet)
-        fprintf(stderr, "loss %.4f, validation %.4f nats a token (perplexity %.1f); %.1f s, %.0f tokens/s -> %s\n", r->loss, r->val_loss, exp(r->val_loss), r->seconds,
-                (double)r->n_tokens / fmax(r->seconds, 1e-9), j->w->output);
+        fprintf(stderr, "loss %.4f, validation %.4f nats a token (perplexity %.1f); %.1f s, %.0f tokens/s -> %s\n", r->loss, r->val_loss, exp(r->val_loss),
+                r->seconds, (double)r->n_tokens / fmax(r->seconds, 1e-9), j->w->output);
 }
 
 static gg_status train(gg_context *ctx, gg_command *c, const words *w)
 {
-    job j = {.ctx = ctx, .c = c, .w = w, .columns = {.text_column = w->text, .id_column = w->id, .strict = w->strict}, .path = {.ctx = ctx}, .checkpoint = {.ctx = ctx},
-             .log = {.ctx = ctx}, .in = {.ctx = ctx}, .val = {.ctx = ctx}, .watch = {.ctx = ctx}};
+    job j = {.ctx = ctx,
+             .c = c,
+             .w = w,
+             .columns = {.text_column = w->text, .id_column = w->id, .strict = w->strict},
+             .path = {.ctx = ctx},
+             .checkpoint = {.ctx = ctx},
+             .log = {.ctx = ctx},
+             .in = {.ctx = ctx},
+             .val = {.ctx = ctx},
+             .watch = {.ctx = ctx}};
     gg_status s = w->mpi ? gg_ranks_open(&j.ranks, ctx) : GG_OK;
     if (s != GG_OK)
         return s;
@@ -300,8 +331,23 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
 
 static int lm_train(int argc, char **argv)
 {
-    words w = {.arch = "llama", .layers = 4, .width = 128, .heads = 4, .context = 64, .batch = 12, .steps = 2000, .eval_every = 250, .vocab = 257, .lr = 1e-3, .lr_end = 0.1,
-               .warmup = 0.05, .beta2 = 0.99, .clip = 1, .schedule = "cosine", .val_fraction = 0.1, .weight_decay = 0.1};
+    words w = {.arch = "llama",
+               .layers = 4,
+               .width = 128,
+               .heads = 4,
+               .context = 64,
+               .batch = 12,
+               .steps = 2000,
+               .eval_every = 250,
+               .vocab = 257,
+               .lr = 1e-3,
+               .lr_end = 0.1,
+               .warmup = 0.05,
+               .beta2 = 0.99,
+               .clip = 1,
+               .schedule = "cosine",
+               .val_fraction = 0.1,
+               .weight_decay = 0.1};
     const gg_option options[] = {
         GG_CLI_DOCUMENTS(w.input, w.text, w.id, w.strict, true),
         {NULL, "validation", GG_OPT_TEXTS, &w.validation, "POOL", "documents to look at while training", NULL, false, 0, 0},
@@ -335,7 +381,8 @@ static int lm_train(int argc, char **argv)
     gg_command c = {.name = "lm train",
                     .sentence = "Trains a small language model on texts and saves it as a Hugging Face folder, which every verb with --model takes.",
                     .example = "golgi lm train --input shakespeare.txt --steps 2000 --output out/small",
-                    .notes = "Stopped or killed, the same command goes on from DIR/checkpoint.safetensors and ends with the same bits. One seed, the same result with any number of threads.",
+                    .notes = "Stopped or killed, the same command goes on from DIR/checkpoint.safetensors and ends with the same bits. One seed, the same "
+                             "result with any number of threads.",
                     .options = options,
                     .n_options = sizeof options / sizeof *options};
     gg_status s = gg_command_parse(&c, argc, argv);
@@ -350,5 +397,6 @@ static int lm_train(int argc, char **argv)
 int gg_cli_lm(int argc, char **argv)
 {
     static const gg_verb verbs[] = {{"train", "train a small language model on texts", lm_train}, {"generate", "text from a model", gg_cli_lm_generate}};
-    return gg_verbs_run("lm", "golgi lm - small language models made here, and what they write. (What one thinks of a text: golgi score.)", verbs, 2, argc, argv);
+    return gg_verbs_run("lm", "golgi lm - small language models made here, and what they write. (What one thinks of a text: golgi score.)", verbs, 2, argc,
+                        argv);
 }

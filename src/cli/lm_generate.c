@@ -77,7 +77,8 @@ int gg_cli_lm_generate(int argc, char **argv)
         {NULL, "temperature", GG_OPT_DOUBLE, &o.temperature, "X", "0: always the likeliest token; 1: as the model has it", NULL, false, 0, 1000},
         {NULL, "top-k", GG_OPT_INT, &o.top_k, "K", "draw among the K likeliest tokens; 0: all", NULL, false, 0, 1e9},
         {NULL, "action", GG_OPT_TEXT, &action, "A.json", "an action file: neurons to switch, scale or set while the model runs", NULL, false, 0, 0},
-        {NULL, "dtype", GG_OPT_CHOICE, &dtype, "TYPE", "number format of the products; auto: the faster of f32 and bf16 here; i8: fast and coarse", GG_CLI_DTYPES, false, 0, 0},
+        {NULL, "dtype", GG_OPT_CHOICE, &dtype, "TYPE", "number format of the products; auto: the faster of f32 and bf16 here; i8: fast and coarse",
+         GG_CLI_DTYPES, false, 0, 0},
     };
     gg_command c = {.name = "lm generate",
                     .sentence = "Writes text with a model: after a prompt, token by token.",

@@ -160,12 +160,14 @@ gg_status gg_gguf_writer_tensor(gg_gguf_writer *w, const char *name, gg_dtype t,
     const bool known = (unsigned)t < GG_DTYPE_COUNT && number_of(t) >= 0;
     const int64_t count = n_dims >= 1 && n_dims <= DIMS_MAX ? gg__shape_count(n_dims, shape) : -1;
     if (!known)
-        return gg_fail(w->ctx, GG_EINVAL, "%s: tensor \"%s\": GGUF has no number format %s", w->path, name, (unsigned)t < GG_DTYPE_COUNT ? gg_dtype_name(t) : "of this number");
+        return gg_fail(w->ctx, GG_EINVAL, "%s: tensor \"%s\": GGUF has no number format %s", w->path, name,
+                       (unsigned)t < GG_DTYPE_COUNT ? gg_dtype_name(t) : "of this number");
     if (strlen(name) > NAME_MAX_BYTES)
         return gg_fail(w->ctx, GG_EINVAL, "%s: tensor \"%s\": names have %d bytes at most", w->path, name, NAME_MAX_BYTES);
     if (count < 1 || gg_dtype_bytes(t, shape[n_dims - 1]) < 0 || gg_dtype_bytes(t, count) < 0)
-        return gg_fail(w->ctx, GG_EINVAL, "%s: tensor \"%s\" has %d dimensions, rows of %lld; expected 1 to %d, with numbers in it, and rows of whole blocks (%lld)", w->path, name, n_dims,
-                       (long long)(n_dims >= 1 && n_dims <= DIMS_MAX ? shape[n_dims - 1] : 0), DIMS_MAX, (long long)gg_dtype_block(t));
+        return gg_fail(w->ctx, GG_EINVAL,
+                       "%s: tensor \"%s\" has %d dimensions, rows of %lld; expected 1 to %d, with numbers in it, and rows of whole blocks (%lld)", w->path,
+                       name, n_dims, (long long)(n_dims >= 1 && n_dims <= DIMS_MAX ? shape[n_dims - 1] : 0), DIMS_MAX, (long long)gg_dtype_block(t));
     if (w->names.n == w->cap) {
         const int64_t cap = w->cap ? 2 * w->cap : 64;
         entry *grown = gg_renew(w->ctx, w->entry, entry, cap);
@@ -211,7 +213,8 @@ static gg_status check_range(const gg_gguf_writer *w, const float *x, const uint
 {
     for (int64_t i = 0; i < n; i++)
         if ((h[i] & 0x7fff) == 0x7c00)
-            return gg_fail(w->ctx, GG_EINVAL, "%s: tensor \"%s\" holds %g, which float16 does not; bfloat16 does", w->path, w->names.key[w->next], (double)x[i]);
+            return gg_fail(w->ctx, GG_EINVAL, "%s: tensor \"%s\" holds %g, which float16 does not; bfloat16 does", w->path, w->names.key[w->next],
+                           (double)x[i]);
     return GG_OK;
 }
 

@@ -41,7 +41,8 @@ static gg_status check(const gg_model *m, gg_dtype t)
     if (m->gguf)
         return gg_fail(m->ctx, GG_EINVAL, "%s is a GGUF already; a Hugging Face folder is converted", gg_tensors_path(m->tensors));
     if (strcmp(m->family->name, "llama") != 0 && strcmp(m->family->name, "gpt2") != 0)
-        return gg_fail(m->ctx, GG_EUNSUPPORTED, "%s: models of the families llama and gpt2 are converted, this one is %s", gg_tensors_path(m->tensors), m->family->name);
+        return gg_fail(m->ctx, GG_EUNSUPPORTED, "%s: models of the families llama and gpt2 are converted, this one is %s", gg_tensors_path(m->tensors),
+                       m->family->name);
     if (t != GG_F32 && t != GG_F16 && t != GG_BF16 && t != GG_Q8_0)
         return gg_fail(m->ctx, GG_EINVAL, "weights are written as F32, F16, BF16 or Q8_0, not as %s", gg_dtype_name(t));
     if (d->act != m->family->act)
@@ -191,8 +192,8 @@ static gg_status write(job *j, const piece *p)
     gg__model_tensor_name(name, sizeof name, j->m, p->slot, p->layer, p->ending);
     GG_TRY(gg_tensors_need(&t, j->m->tensors, name));
     if (t->n_dims != (p->columns ? 2 : 1) || t->shape[0] != first || (p->columns && t->shape[1] != second))
-        return gg_fail(j->ctx, GG_EFORMAT, "%s: %s has another shape than its model's description says (%lld, %lld)", gg_tensors_path(j->m->tensors), name, (long long)first,
-                       (long long)second);
+        return gg_fail(j->ctx, GG_EFORMAT, "%s: %s has another shape than its model's description says (%lld, %lld)", gg_tensors_path(j->m->tensors), name,
+                       (long long)first, (long long)second);
     float *x = gg_new(j->ctx, float, n), *y = p->turned || p->permuted ? gg_new(j->ctx, float, n) : x;
     gg_status s = x && y ? gg_to_f32(x, t->data, t->dtype, n) : GG_ENOMEM;
     if (s == GG_OK && !gg_all_finite(x, n))

@@ -103,7 +103,8 @@ gg_status gg_generate(gg_token_list *ids, gg_model *m, const gg_generate_options
     if (ids->n < 1)
         return gg_fail(m->ctx, GG_EINVAL, "a text to go on from has one token at least");
     if (o->n_tokens < 0 || o->top_k < 0 || !(o->temperature >= 0 && o->temperature < 1e6))
-        return gg_fail(m->ctx, GG_EINVAL, "%lld tokens, top_k %lld, temperature %g: none may be negative", (long long)o->n_tokens, (long long)o->top_k, o->temperature);
+        return gg_fail(m->ctx, GG_EINVAL, "%lld tokens, top_k %lld, temperature %g: none may be negative", (long long)o->n_tokens, (long long)o->top_k,
+                       o->temperature);
     k.logit = gg_new(m->ctx, float, k.n_vocab);
     k.among = gg_new(m->ctx, candidate, k.n_vocab);
     gg_status s = k.logit && k.among ? gg_session_create(&session, m) : GG_ENOMEM;

@@ -17,7 +17,8 @@ static gg_status check(gg_context *ctx, const gg_lm_options *o)
             return gg_fail(ctx, GG_EINVAL, "a language model with %s = %lld", positive[i].name, (long long)positive[i].value);
     const int64_t kv = o->n_kv_heads ? o->n_kv_heads : o->n_heads;
     if (o->d_model % o->n_heads || kv < 1 || o->n_heads % kv)
-        return gg_fail(ctx, GG_EINVAL, "d_model %lld, %lld heads, %lld key/value heads: each must divide the one before", (long long)o->d_model, (long long)o->n_heads, (long long)kv);
+        return gg_fail(ctx, GG_EINVAL, "d_model %lld, %lld heads, %lld key/value heads: each must divide the one before", (long long)o->d_model,
+                       (long long)o->n_heads, (long long)kv);
     if (o->kind == GG_LM_LLAMA && o->d_model / o->n_heads % 2)
         return gg_fail(ctx, GG_EINVAL, "heads of %lld numbers: rotary positions turn pairs", (long long)(o->d_model / o->n_heads));
     if (!(o->dropout >= 0 && o->dropout < 1) || o->d_ff < 0)
@@ -42,8 +43,15 @@ gg_var *gg_lm_logits(gg_lm *lm, gg_graph *g, gg_var *index)
     for (int64_t l = 0; l < o->n_layers; l++) {
         char name[32];
         snprintf(name, sizeof name, "block%d", (int)l);
-        h = gg_nn_block(&nn, name, h, &(gg_block_options){.n_heads = o->n_heads, .n_kv_heads = o->n_kv_heads, .d_ff = o->d_ff, .causal = true, .rope_base = llama ? o->rope_base : 0,
-                                                          .rms = llama, .dropout = o->dropout, .eps = llama ? 1e-6 : 1e-5});
+        h = gg_nn_block(&nn, name, h,
+                        &(gg_block_options){.n_heads = o->n_heads,
+                                            .n_kv_heads = o->n_kv_heads,
+                                            .d_ff = o->d_ff,
+                                            .causal = true,
+                                            .rope_base = llama ? o->rope_base : 0,
+                                            .rms = llama,
+                                            .dropout = o->dropout,
+                                            .eps = llama ? 1e-6 : 1e-5});
     }
     h = llama ? gg_nn_rms_norm(&nn, "norm", h, 1e-6) : gg_nn_layer_norm(&nn, "norm", h, 1e-5);
     return gg_var_linear(h, o->untied ? gg_nn_param(&nn, "head.weight", GG_SHAPE(o->n_vocab, o->d_model), GG_INIT_NORMAL, 0.02, 0) : table);

@@ -1,5 +1,5 @@
-/* A trained model as a Hugging Face folder: config.json, model.safetensors, tokenizer.json and tokenizer_config.json. Llama's names are one to one; GPT-2 keeps q, k, v in one
- * matrix and all matrices transposed (its Conv1D is x W, W (in, out)).
+/* A trained model as a Hugging Face folder: config.json, model.safetensors, tokenizer.json and tokenizer_config.json. Llama's names are one to one; GPT-2 keeps
+ * q, k, v in one matrix and all matrices transposed (its Conv1D is x W, W (in, out)).
  *
  * Traps: transformers makes up what is not said: token 2 ends a text, a llama has its own kind of tokenizer. So ids and the kind are written, null too. */
 #include "nn/lm.h"
@@ -23,14 +23,16 @@ static const float *value(const gg_lm *lm, const char *format, int64_t layer, gg
 typedef struct pair {
     const char *ours, *theirs;
 } pair;
-static const pair llama[] = {{"block%d.attn_norm.weight", "input_layernorm.weight"}, {"block%d.attn.q.weight", "self_attn.q_proj.weight"}, {"block%d.attn.k.weight", "self_attn.k_proj.weight"},
-                             {"block%d.attn.v.weight", "self_attn.v_proj.weight"}, {"block%d.attn.o.weight", "self_attn.o_proj.weight"},
-                             {"block%d.mlp_norm.weight", "post_attention_layernorm.weight"}, {"block%d.mlp.gate.weight", "mlp.gate_proj.weight"},
-                             {"block%d.mlp.up.weight", "mlp.up_proj.weight"}, {"block%d.mlp.down.weight", "mlp.down_proj.weight"}};
-static const pair gpt2[] = {{"block%d.attn_norm.weight", "ln_1.weight"}, {"block%d.attn_norm.bias", "ln_1.bias"}, {"block%d.attn.o.weight", "attn.c_proj.weight"},
-                            {"block%d.attn.o.bias", "attn.c_proj.bias"}, {"block%d.mlp_norm.weight", "ln_2.weight"}, {"block%d.mlp_norm.bias", "ln_2.bias"},
-                            {"block%d.mlp.up.weight", "mlp.c_fc.weight"}, {"block%d.mlp.up.bias", "mlp.c_fc.bias"}, {"block%d.mlp.down.weight", "mlp.c_proj.weight"},
-                            {"block%d.mlp.down.bias", "mlp.c_proj.bias"}};
+static const pair llama[] = {{"block%d.attn_norm.weight", "input_layernorm.weight"}, {"block%d.attn.q.weight", "self_attn.q_proj.weight"},
+                             {"block%d.attn.k.weight", "self_attn.k_proj.weight"},   {"block%d.attn.v.weight", "self_attn.v_proj.weight"},
+                             {"block%d.attn.o.weight", "self_attn.o_proj.weight"},   {"block%d.mlp_norm.weight", "post_attention_layernorm.weight"},
+                             {"block%d.mlp.gate.weight", "mlp.gate_proj.weight"},    {"block%d.mlp.up.weight", "mlp.up_proj.weight"},
+                             {"block%d.mlp.down.weight", "mlp.down_proj.weight"}};
+static const pair gpt2[] = {{"block%d.attn_norm.weight", "ln_1.weight"},      {"block%d.attn_norm.bias", "ln_1.bias"},
+                            {"block%d.attn.o.weight", "attn.c_proj.weight"},  {"block%d.attn.o.bias", "attn.c_proj.bias"},
+                            {"block%d.mlp_norm.weight", "ln_2.weight"},       {"block%d.mlp_norm.bias", "ln_2.bias"},
+                            {"block%d.mlp.up.weight", "mlp.c_fc.weight"},     {"block%d.mlp.up.bias", "mlp.c_fc.bias"},
+                            {"block%d.mlp.down.weight", "mlp.c_proj.weight"}, {"block%d.mlp.down.bias", "mlp.c_proj.bias"}};
 
 static gg_status add(gg_tensors_writer *w, const gg_lm *lm, const char *ours, int64_t layer, const char *theirs, bool transposed)
 {
@@ -53,7 +55,8 @@ static gg_status add(gg_tensors_writer *w, const gg_lm *lm, const char *ours, in
 /* q, k, v side by side: weight (d, 3 d), bias (3 d,) */
 static gg_status add_fused(gg_tensors_writer *w, const gg_lm *lm, int64_t layer, const char *theirs, bool bias)
 {
-    static const char *const ours[2][3] = {{"block%d.attn.q.weight", "block%d.attn.k.weight", "block%d.attn.v.weight"}, {"block%d.attn.q.bias", "block%d.attn.k.bias", "block%d.attn.v.bias"}};
+    static const char *const ours[2][3] = {{"block%d.attn.q.weight", "block%d.attn.k.weight", "block%d.attn.v.weight"},
+                                           {"block%d.attn.q.bias", "block%d.attn.k.bias", "block%d.attn.v.bias"}};
     const int64_t d = lm->o.d_model, rows = bias ? 1 : d, shape[2] = {d, 3 * d}, flat = 3 * d;
     float *t = gg_new(lm->ctx, float, gg_mul(rows, 3 * d));
     if (!t)
@@ -101,15 +104,17 @@ static json_t *config_of(const gg_lm_options *o, const gg_tokenizer *t)
 {
     const int64_t bos = t ? gg_tokenizer_bos(t) : -1, eos = t ? gg_tokenizer_eos(t) : -1;
     json_t *c = o->kind == GG_LM_LLAMA
-                    ? json_pack("{s:[s], s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:b}", "architectures", "LlamaForCausalLM", "model_type", "llama", "hidden_act", "silu", "hidden_size",
-                                (json_int_t)o->d_model, "intermediate_size", (json_int_t)o->d_ff, "num_key_value_heads", (json_int_t)o->n_kv_heads, "head_dim",
-                                (json_int_t)(o->d_model / o->n_heads), "rms_norm_eps", 1e-6, "rope_theta", o->rope_base, "attention_bias", 0, "mlp_bias", 0)
-                    : json_pack("{s:[s], s:s, s:s, s:I, s:I, s:f}", "architectures", "GPT2LMHeadModel", "model_type", "gpt2", "activation_function", "gelu_new", "n_embd",
-                                (json_int_t)o->d_model, "n_inner", (json_int_t)o->d_ff, "layer_norm_epsilon", 1e-5);
+                    ? json_pack("{s:[s], s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:b}", "architectures", "LlamaForCausalLM", "model_type", "llama",
+                                "hidden_act", "silu", "hidden_size", (json_int_t)o->d_model, "intermediate_size", (json_int_t)o->d_ff, "num_key_value_heads",
+                                (json_int_t)o->n_kv_heads, "head_dim", (json_int_t)(o->d_model / o->n_heads), "rms_norm_eps", 1e-6, "rope_theta", o->rope_base,
+                                "attention_bias", 0, "mlp_bias", 0)
+                    : json_pack("{s:[s], s:s, s:s, s:I, s:I, s:f}", "architectures", "GPT2LMHeadModel", "model_type", "gpt2", "activation_function", "gelu_new",
+                                "n_embd", (json_int_t)o->d_model, "n_inner", (json_int_t)o->d_ff, "layer_norm_epsilon", 1e-5);
     const bool llama_ = o->kind == GG_LM_LLAMA;
-    json_t *rest = json_pack("{s:I, s:I, s:I, s:I, s:b, s:s, s:o, s:o}", llama_ ? "num_hidden_layers" : "n_layer", (json_int_t)o->n_layers, llama_ ? "num_attention_heads" : "n_head",
-                             (json_int_t)o->n_heads, llama_ ? "max_position_embeddings" : "n_positions", (json_int_t)o->n_ctx, "vocab_size", (json_int_t)o->n_vocab, "tie_word_embeddings",
-                             (int)!o->untied, "torch_dtype", "float32", "bos_token_id", bos >= 0 ? json_integer(bos) : json_null(), "eos_token_id", eos >= 0 ? json_integer(eos) : json_null());
+    json_t *rest = json_pack("{s:I, s:I, s:I, s:I, s:b, s:s, s:o, s:o}", llama_ ? "num_hidden_layers" : "n_layer", (json_int_t)o->n_layers,
+                             llama_ ? "num_attention_heads" : "n_head", (json_int_t)o->n_heads, llama_ ? "max_position_embeddings" : "n_positions",
+                             (json_int_t)o->n_ctx, "vocab_size", (json_int_t)o->n_vocab, "tie_word_embeddings", (int)!o->untied, "torch_dtype", "float32",
+                             "bos_token_id", bos >= 0 ? json_integer(bos) : json_null(), "eos_token_id", eos >= 0 ? json_integer(eos) : json_null());
     const bool made = c && rest && json_object_update(c, rest) == 0;
     json_decref(rest);
     if (made)
@@ -122,8 +127,9 @@ static json_t *tokenizer_config_of(const gg_lm_options *o, const gg_tokenizer *t
 {
     size_t n_bos = 0, n_eos = 0;
     const char *bos = gg_tokenizer_piece(t, gg_tokenizer_bos(t), &n_bos), *eos = gg_tokenizer_piece(t, gg_tokenizer_eos(t), &n_eos);
-    return json_pack("{s:s, s:I, s:b, s:o, s:o}", "tokenizer_class", "PreTrainedTokenizerFast", "model_max_length", (json_int_t)o->n_ctx, "clean_up_tokenization_spaces", 0, "bos_token",
-                     bos ? json_stringn(bos, n_bos) : json_null(), "eos_token", eos ? json_stringn(eos, n_eos) : json_null());
+    return json_pack("{s:s, s:I, s:b, s:o, s:o}", "tokenizer_class", "PreTrainedTokenizerFast", "model_max_length", (json_int_t)o->n_ctx,
+                     "clean_up_tokenization_spaces", 0, "bos_token", bos ? json_stringn(bos, n_bos) : json_null(), "eos_token",
+                     eos ? json_stringn(eos, n_eos) : json_null());
 }
 
 static gg_status write_json(gg_context *ctx, const char *path, json_t *j)

@@ -59,7 +59,8 @@ static gg_status check(run *r)
     for (int64_t i = 0; i < r->n + r->n_val; i++) {
         const int32_t id = i < r->n ? r->token[i] : r->val[i - r->n];
         if (id < 0 || id >= r->lm->o.n_vocab)
-            return gg_fail(ctx, GG_EINVAL, "token %lld is %d, the vocabulary is 0..%lld", (long long)(i < r->n ? i : i - r->n), (int)id, (long long)r->lm->o.n_vocab - 1);
+            return gg_fail(ctx, GG_EINVAL, "token %lld is %d, the vocabulary is 0..%lld", (long long)(i < r->n ? i : i - r->n), (int)id,
+                           (long long)r->lm->o.n_vocab - 1);
     }
     return GG_OK;
 }
@@ -101,9 +102,11 @@ static void describe_options(run *r)
     uint64_t sum = 1469598103934665603u;
     for (int64_t i = 0; i < r->n; i++)
         sum = (sum ^ (uint32_t)r->token[i]) * 1099511628211u;
-    snprintf(r->options, sizeof r->options, "batch %lld context %lld steps %lld seed %llu %s lr %.17g beta %.17g %.17g wd %.17g clip %.17g schedule %s %.17g %.17g %lld tokens %lld %016llx",
-             (long long)r->o.batch, (long long)r->o.context, (long long)r->o.steps, (unsigned long long)r->o.seed, gg_optim_name(p->kind), p->lr, p->beta1, p->beta2, p->weight_decay,
-             p->clip_norm, gg_schedule_name(s->kind), s->lr, s->lr_min, (long long)s->warmup, (long long)r->n, (unsigned long long)sum);
+    snprintf(r->options, sizeof r->options,
+             "batch %lld context %lld steps %lld seed %llu %s lr %.17g beta %.17g %.17g wd %.17g clip %.17g schedule %s %.17g %.17g %lld tokens %lld %016llx",
+             (long long)r->o.batch, (long long)r->o.context, (long long)r->o.steps, (unsigned long long)r->o.seed, gg_optim_name(p->kind), p->lr, p->beta1,
+             p->beta2, p->weight_decay, p->clip_norm, gg_schedule_name(s->kind), s->lr, s->lr_min, (long long)s->warmup, (long long)r->n,
+             (unsigned long long)sum);
 }
 
 static gg_status write_checkpoint(run *r, int64_t step, const gg_lm_result *result)
@@ -153,7 +156,8 @@ static gg_status read_checkpoint(run *r, int64_t *step, gg_lm_result *result)
     if (!gg_tensors_text(t, "golgi.step", &text) || !gg_tensors_text(t, "golgi.options", &options) || !gg_tensors_text(t, "golgi.best", &best))
         s = gg_fail(r->lm->ctx, GG_EFORMAT, "%s is no checkpoint of training: remove it or name another file", r->o.checkpoint);
     else if (strcmp(options, r->options) != 0)
-        s = gg_fail(r->lm->ctx, GG_EMISMATCH, "%s was made with other options; remove it to begin anew\n  there  %s\n  now    %s", r->o.checkpoint, options, r->options);
+        s = gg_fail(r->lm->ctx, GG_EMISMATCH, "%s was made with other options; remove it to begin anew\n  there  %s\n  now    %s", r->o.checkpoint, options,
+                    r->options);
     for (int i = 0; i < gg_params_count(p) && s == GG_OK; i++)
         s = take(r->lm->ctx, gg_params_value(p, i), t, gg_params_name(p, i), gg_params_size(p, i) * 4);
     for (int k = 0; k < gg_optim_blocks(r->optim) && s == GG_OK; k++) {
@@ -184,7 +188,9 @@ static gg_status begin_together(run *r, gg_lm_result *out)
         return GG_OK;
     memcpy(of_0, r->options, sizeof of_0);
     GG_TRY(gg_ranks_spread(ranks, of_0, sizeof of_0));
-    GG_TRY(gg_ranks_agree(ranks, strcmp(of_0, r->options) == 0 ? GG_OK : gg_fail(r->lm->ctx, GG_EMISMATCH, "other texts or options than rank 0\n  there  %s\n  here   %s", of_0, r->options)));
+    GG_TRY(gg_ranks_agree(ranks, strcmp(of_0, r->options) == 0
+                                     ? GG_OK
+                                     : gg_fail(r->lm->ctx, GG_EMISMATCH, "other texts or options than rank 0\n  there  %s\n  here   %s", of_0, r->options)));
     GG_TRY(gg_params_spread(r->lm->params, ranks));
     GG_TRY(gg_ranks_spread(ranks, &step, sizeof step));
     GG_TRY(gg_ranks_spread(ranks, &out->best_val, sizeof out->best_val));
@@ -245,7 +251,8 @@ static gg_status tell(run *r, gg_lm_result *out, int64_t step, bool looked)
         return GG_OK;
     if (r->o.checkpoint && (last || r->stopped || step % r->o.checkpoint_every == 0))
         GG_TRY(write_checkpoint(r, step, out));
-    return r->o.look ? r->o.look(r->o.user, &(gg_lm_step){step, r->o.steps, out->loss, looked ? out->val_loss : NAN, gg_optim_lr(r->optim), out->seconds}) : GG_OK;
+    return r->o.look ? r->o.look(r->o.user, &(gg_lm_step){step, r->o.steps, out->loss, looked ? out->val_loss : NAN, gg_optim_lr(r->optim), out->seconds})
+                     : GG_OK;
 }
 
 static gg_status loop(run *r, gg_lm_result *out, int64_t from)
@@ -265,7 +272,8 @@ static gg_status loop(run *r, gg_lm_result *out, int64_t from)
             GG_TRY(r->so_far);
         if (r->stopped && !last) {
             GG_TRY(gg_ranks_agree(r->o.ranks, r->so_far));
-            return gg_fail(r->lm->ctx, GG_EINTR, "stopped after step %lld of %lld%s", (long long)step, (long long)r->o.steps, r->o.checkpoint ? "; the same command goes on from there" : "");
+            return gg_fail(r->lm->ctx, GG_EINTR, "stopped after step %lld of %lld%s", (long long)step, (long long)r->o.steps,
+                           r->o.checkpoint ? "; the same command goes on from there" : "");
         }
     }
     GG_TRY(gg_ranks_agree(r->o.ranks, r->so_far));

@@ -88,8 +88,14 @@ static gg_status make_trial(trial *t, study *st, uint64_t seed, int label)
     gg__lab *lab = st->lab;
     gg_random r = gg_random_of(seed, GG__LAB_UTILITY);
     int64_t *order = gg_arena_alloc(&lab->arena, gg_mul(4 * lab->n, (int64_t)sizeof *order));
-    *t = (trial){.seed = seed, .label = label, .second = (label + 1) % lab->n_labels, .aside = order + lab->n, .pool = order + 2 * lab->n, .target = order + 3 * lab->n,
-                 .second_target = order + 3 * lab->n + TARGETS, .first = gg_arena_alloc(&lab->arena, gg_mul(lab->n_labels + 1, (int64_t)sizeof *t->first))};
+    *t = (trial){.seed = seed,
+                 .label = label,
+                 .second = (label + 1) % lab->n_labels,
+                 .aside = order + lab->n,
+                 .pool = order + 2 * lab->n,
+                 .target = order + 3 * lab->n,
+                 .second_target = order + 3 * lab->n + TARGETS,
+                 .first = gg_arena_alloc(&lab->arena, gg_mul(lab->n_labels + 1, (int64_t)sizeof *t->first))};
     if (!order || !t->first)
         return GG_ENOMEM;
     for (int l = 0; l < lab->n_labels; l++) { /* the same draw whatever the label: the targets of a domain differ by seed alone */
@@ -185,7 +191,8 @@ static gg_status take_nearest(int64_t *out, int64_t *n, const study *st, const t
         return GG_ENOMEM;
     /* the number of the document travels as its label, in the row */
     for (int64_t i = 0; i < t->n_pool; i++)
-        row[i] = (gg_nag_row){.docid = lab->docid[t->pool[i]], .score = score[i], .token_num = lab->start[t->pool[i] + 1] - lab->start[t->pool[i]], .label = (int32_t)i};
+        row[i] = (gg_nag_row){
+            .docid = lab->docid[t->pool[i]], .score = score[i], .token_num = lab->start[t->pool[i] + 1] - lab->start[t->pool[i]], .label = (int32_t)i};
     gg_nag_sort(row, t->n_pool);
     const int64_t taken = gg_nag_budget(&budget, &total, row, t->n_pool, share);
     for (int64_t i = 0; i < taken; i++)
@@ -296,7 +303,9 @@ static gg_status keep(study *st, int64_t i)
     json_t *x = json_array();
     for (int k = 0; k < NUMBERS; k++)
         json_array_append_new(x, json_real(k < LOOKS ? o->look[k] : rest[k - LOOKS]));
-    const gg_status s = json_array_size(x) == NUMBERS && json_object_set_new(st->memo, name, x) == 0 ? write_memo(st) : gg_fail(st->lab->ctx, GG_ENOMEM, "out of memory (the models trained)");
+    const gg_status s = json_array_size(x) == NUMBERS && json_object_set_new(st->memo, name, x) == 0
+                            ? write_memo(st)
+                            : gg_fail(st->lab->ctx, GG_ENOMEM, "out of memory (the models trained)");
     pthread_mutex_unlock(&st->writing);
     return s;
 }
@@ -354,8 +363,15 @@ static gg_status run_one(void *user, int64_t i, int worker)
     if (s == GG_OK)
         s = gg_lm_create(&lm, lab->ctx, &(gg_lm_options){.n_layers = 5, .d_model = 128, .n_heads = 4, .n_vocab = 257, .n_ctx = CONTEXT}, t->seed);
     if (s == GG_OK)
-        s = gg_lm_train(&r, lm, token, n, val, n_val, &(gg_lm_train_options){.batch = 8, .steps = st->steps, .optim = {.lr = 2e-3}, .seed = t->seed, .n_threads = 1,
-                                                                              .eval_every = st->steps / LOOKS, .look = look, .user = &w});
+        s = gg_lm_train(&r, lm, token, n, val, n_val,
+                        &(gg_lm_train_options){.batch = 8,
+                                               .steps = st->steps,
+                                               .optim = {.lr = 2e-3},
+                                               .seed = t->seed,
+                                               .n_threads = 1,
+                                               .eval_every = st->steps / LOOKS,
+                                               .look = look,
+                                               .user = &w});
     if (s == GG_OK)
         out->target = r.val_loss;
     if (s == GG_OK && (s = judge(&out->second, st, lm, t, t->second, t->second + 1, -1)) == GG_OK)
@@ -427,46 +443,95 @@ static gg_status tell(study *st)
     const int64_t S = lab->n_seeds;
     char about[200], note[480];
     double *value = gg_arena_alloc(&lab->arena, gg_mul(S, (int64_t)sizeof *value)), *chance = gg_arena_alloc(&lab->arena, gg_mul(S, (int64_t)sizeof *chance));
-    double *target = gg_arena_alloc(&lab->arena, gg_mul(METHODS * S, (int64_t)sizeof *target)), *off = gg_arena_alloc(&lab->arena, gg_mul(METHODS * S, (int64_t)sizeof *off));
+    double *target = gg_arena_alloc(&lab->arena, gg_mul(METHODS * S, (int64_t)sizeof *target)),
+           *off = gg_arena_alloc(&lab->arena, gg_mul(METHODS * S, (int64_t)sizeof *off));
     if (!value || !chance || !target || !off)
         return GG_ENOMEM;
     read_methods(target, st, false);
     read_methods(off, st, true);
-    snprintf(about, sizeof about, "language models of 1 million parameters, %lld steps on a fifth of the tokens chosen for %d targets; loss in nats a byte on documents set aside, %lld domains",
+    snprintf(about, sizeof about,
+             "language models of 1 million parameters, %lld steps on a fifth of the tokens chosen for %d targets; loss in nats a byte on documents set aside, "
+             "%lld domains",
              (long long)st->steps, TARGETS, (long long)st->n_labels);
     GG_TRY(gg_claims_part(lab->claims, "utility", about));
     size_t at = (size_t)snprintf(note, sizeof note, "mean loss on the target's domain (elsewhere)%s:", S > 1 ? ", +- over seeds" : "");
     for (int m = 0; m < METHODS && at < sizeof note; m++) {
         const double *x = target + m * S, *y = off + m * S;
-        at += S > 1 ? (size_t)snprintf(note + at, sizeof note - at, "%s %s %.3f +- %.3f (%.3f +- %.3f)", m ? "," : "", method_name[m], mean(x, S), spread(x, S), mean(y, S), spread(y, S))
+        at += S > 1 ? (size_t)snprintf(note + at, sizeof note - at, "%s %s %.3f +- %.3f (%.3f +- %.3f)", m ? "," : "", method_name[m], mean(x, S), spread(x, S),
+                                       mean(y, S), spread(y, S))
                     : (size_t)snprintf(note + at, sizeof note - at, "%s %s %.3f (%.3f)", m ? "," : "", method_name[m], mean(x, S), mean(y, S));
     }
     read_seeds(value, st, gain_frequency);
     read_seeds(chance, st, random_target);
     const double in_sd = mean(value, S) / spread(chance, S);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "a model trained on NAG's choice knows the target's domain better than one trained on a random choice: loss gained",
-                                                  .paper = "4.9 points of accuracy (49.8 against 44.9)", .unit = "nats a byte", .over = "seeds", .relation = GG_MORE_THAN, .bound = 0, .note = note},
-                         value, S));
-    const gg_claim sd = {.claim = "that gain in standard deviations of the random choice over seeds", .paper = "7 (sd 0.18 to 0.55 over 5 runs)", .relation = GG_MORE_THAN, .bound = 3};
+    GG_TRY(
+        gg_claims_add(lab->claims,
+                      &(gg_claim){.claim = "a model trained on NAG's choice knows the target's domain better than one trained on a random choice: loss gained",
+                                  .paper = "4.9 points of accuracy (49.8 against 44.9)",
+                                  .unit = "nats a byte",
+                                  .over = "seeds",
+                                  .relation = GG_MORE_THAN,
+                                  .bound = 0,
+                                  .note = note},
+                      value, S));
+    const gg_claim sd = {.claim = "that gain in standard deviations of the random choice over seeds",
+                         .paper = "7 (sd 0.18 to 0.55 over 5 runs)",
+                         .relation = GG_MORE_THAN,
+                         .bound = 3};
     GG_TRY(S > 1 ? gg_claims_add(lab->claims, &sd, &in_sd, 1) : gg_claims_skip(lab->claims, &sd, "one seed has no spread"));
     read_seeds(value, st, ngrams_less_frequency);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "NAG's choice is not worse than importance resampling by n-grams (DSIR): its loss less NAG's", .unit = "nats a byte", .over = "seeds",
-                                                  .relation = GG_AT_LEAST, .bound = 0}, value, S));
+    GG_TRY(gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = "NAG's choice is not worse than importance resampling by n-grams (DSIR): its loss less NAG's",
+                                     .unit = "nats a byte",
+                                     .over = "seeds",
+                                     .relation = GG_AT_LEAST,
+                                     .bound = 0},
+                         value, S));
     read_seeds(value, st, embedding_less_frequency);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "NAG's choice is not worse than the nearest mean embeddings: their loss less NAG's", .paper = "1.0 point (BETR, 48.8)", .unit = "nats a byte",
-                                                  .over = "seeds", .relation = GG_AT_LEAST, .bound = 0}, value, S));
+    GG_TRY(gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = "NAG's choice is not worse than the nearest mean embeddings: their loss less NAG's",
+                                     .paper = "1.0 point (BETR, 48.8)",
+                                     .unit = "nats a byte",
+                                     .over = "seeds",
+                                     .relation = GG_AT_LEAST,
+                                     .bound = 0},
+                         value, S));
     read_seeds(value, st, gain_contrast);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "with contrast weights too: loss gained over a random choice", .unit = "nats a byte", .over = "seeds", .relation = GG_MORE_THAN, .bound = 0,
-                                                  .note = "beyond the paper"}, value, S));
+    GG_TRY(gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = "with contrast weights too: loss gained over a random choice",
+                                     .unit = "nats a byte",
+                                     .over = "seeds",
+                                     .relation = GG_MORE_THAN,
+                                     .bound = 0,
+                                     .note = "beyond the paper"},
+                         value, S));
     read_seeds(value, st, frequency_less_contrast);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "contrast chooses better than frequency: loss gained", .unit = "nats a byte", .over = "seeds", .relation = GG_MORE_THAN, .bound = 0,
-                                                  .note = "beyond the paper"}, value, S));
+    GG_TRY(gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = "contrast chooses better than frequency: loss gained",
+                                     .unit = "nats a byte",
+                                     .over = "seeds",
+                                     .relation = GG_MORE_THAN,
+                                     .bound = 0,
+                                     .note = "beyond the paper"},
+                         value, S));
     read_seeds(value, st, mixture_gain);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "a tenth for each of two targets serves both: mean loss gained over a random fifth", .paper = "3.6 points (six targets, 48.5)",
-                                                  .unit = "nats a byte", .over = "seeds", .relation = GG_MORE_THAN, .bound = 0}, value, S));
+    GG_TRY(gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = "a tenth for each of two targets serves both: mean loss gained over a random fifth",
+                                     .paper = "3.6 points (six targets, 48.5)",
+                                     .unit = "nats a byte",
+                                     .over = "seeds",
+                                     .relation = GG_MORE_THAN,
+                                     .bound = 0},
+                         value, S));
     read_seeds(value, st, off_cost);
-    return gg_claims_add(lab->claims, &(gg_claim){.claim = "elsewhere such a model is worse than one trained on a random choice: loss added", .unit = "nats a byte", .over = "seeds",
-                                                  .relation = GG_MORE_THAN, .bound = 0, .note = "the price of choosing for one domain"}, value, S);
+    return gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = "elsewhere such a model is worse than one trained on a random choice: loss added",
+                                     .unit = "nats a byte",
+                                     .over = "seeds",
+                                     .relation = GG_MORE_THAN,
+                                     .bound = 0,
+                                     .note = "the price of choosing for one domain"},
+                         value, S);
 }
 
 static gg_status draw_price(study *st)
@@ -482,9 +547,12 @@ static gg_status draw_price(study *st)
     read_methods(y, st, true);
     for (int m = 0; m < METHODS; m++)
         series[m] = (gg_plot_series){.name = method_name[m], .x = x + m * S, .y = y + m * S, .n = S};
-    return gg__lab_figure_add(lab, gg_plot_curves(lab->ctx, path, "What is gained on the target's domain and lost elsewhere", series, METHODS,
-                                                  &(gg_plot_axis){.label = "loss on the target's domain (nats a byte)"}, &(gg_plot_axis){.label = "loss on the other domains (nats a byte)"}),
-                              path, "The same models, one point a seed, mean over domains: further left is better on the target's domain, further down elsewhere.");
+    return gg__lab_figure_add(lab,
+                              gg_plot_curves(lab->ctx, path, "What is gained on the target's domain and lost elsewhere", series, METHODS,
+                                             &(gg_plot_axis){.label = "loss on the target's domain (nats a byte)"},
+                                             &(gg_plot_axis){.label = "loss on the other domains (nats a byte)"}),
+                              path,
+                              "The same models, one point a seed, mean over domains: further left is better on the target's domain, further down elsewhere.");
 }
 
 static gg_status draw(study *st)
@@ -503,8 +571,9 @@ static gg_status draw(study *st)
     }
     for (int m = 0; m < METHODS; m++)
         series[m] = (gg_plot_series){.name = method_name[m], .x = x, .y = y[m], .n = LOOKS, .line = true};
-    GG_TRY(gg__lab_figure_add(lab, gg_plot_curves(lab->ctx, path, "Loss on the target's domain, by what was trained on", series, METHODS, &(gg_plot_axis){.label = "training steps"},
-                                                  &(gg_plot_axis){.label = "loss on documents set aside (nats a byte)"}),
+    GG_TRY(gg__lab_figure_add(lab,
+                              gg_plot_curves(lab->ctx, path, "Loss on the target's domain, by what was trained on", series, METHODS,
+                                             &(gg_plot_axis){.label = "training steps"}, &(gg_plot_axis){.label = "loss on documents set aside (nats a byte)"}),
                               path, "Small language models trained on a fifth of the pool's tokens, chosen by each method; mean over domains and seeds."));
     return draw_price(st);
 }
@@ -532,7 +601,8 @@ gg_status gg__nag_lab_utility(gg__lab *lab)
     GG_TRY(gg__lab_extract(lab));
     for (int l = 0; l < lab->n_labels; l++)
         if (gg__lab_size(lab, l) < 4 * TARGETS)
-            return gg_fail(lab->ctx, GG_EINVAL, "utility needs %d documents of each domain; \"%s\" has %lld", 4 * TARGETS, lab->label_name[l], (long long)gg__lab_size(lab, l));
+            return gg_fail(lab->ctx, GG_EINVAL, "utility needs %d documents of each domain; \"%s\" has %lld", 4 * TARGETS, lab->label_name[l],
+                           (long long)gg__lab_size(lab, l));
     study st = {.lab = lab, .steps = lab->steps, .n_labels = lab->quick && lab->n_labels > 2 ? 2 : lab->n_labels};
     st.n_trials = lab->n_seeds * st.n_labels;
     const int64_t runs = st.n_trials * METHODS;

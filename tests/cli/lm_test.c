@@ -89,9 +89,11 @@ static void an_end_goes_between_documents_and_ends_a_text(void **state)
     (void)state;
     if (!LEARNS)
         skip();
-    run_line(&s, D, "for i in $(seq 300); do echo '{\"docid\": \"'$i'\", \"text\": \"one two\"}'; done > $D/many.jsonl && "
-                    "$G lm train --input $D/many.jsonl --characters --layers 1 --width 32 --heads 4 --context 32 --batch 8 --steps 150 --lr 1e-2 --quiet --output $D/ends && "
-                    "$G lm generate --model $D/ends --prompt 'one' --tokens 100 --temperature 0 --json");
+    run_line(&s, D,
+             "for i in $(seq 300); do echo '{\"docid\": \"'$i'\", \"text\": \"one two\"}'; done > $D/many.jsonl && "
+             "$G lm train --input $D/many.jsonl --characters --layers 1 --width 32 --heads 4 --context 32 --batch 8 --steps 150 --lr 1e-2 --quiet --output "
+             "$D/ends && "
+             "$G lm generate --model $D/ends --prompt 'one' --tokens 100 --temperature 0 --json");
     assert_int_equal(s.code, 0);
     assert_non_null(strstr(s.out, "\"text\":\"one two\""));
     assert_non_null(strstr(s.out, ",0]")); /* <|endoftext|> is the last id */

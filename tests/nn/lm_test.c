@@ -55,7 +55,9 @@ static int tear_down(void **state)
 static gg_lm *small(gg_lm_kind kind)
 {
     gg_lm *lm = NULL;
-    assert_ok(gg_lm_create(&lm, ctx, &(gg_lm_options){.kind = kind, .n_layers = 2, .d_model = 32, .n_heads = 4, .n_kv_heads = 2, .d_ff = 64, .n_vocab = VOCAB, .n_ctx = CONTEXT}, 5));
+    assert_ok(gg_lm_create(
+        &lm, ctx, &(gg_lm_options){.kind = kind, .n_layers = 2, .d_model = 32, .n_heads = 4, .n_kv_heads = 2, .d_ff = 64, .n_vocab = VOCAB, .n_ctx = CONTEXT},
+        5));
     return lm;
 }
 
@@ -117,7 +119,8 @@ static void threads_and_interruptions_change_no_bit(void **state)
             lm = NULL;
             context_close(state);
             assert_int_equal(context_open(state), 0);
-            assert_ok(gg_lm_create(&lm, ctx, &(gg_lm_options){.n_layers = 1, .d_model = 32, .n_heads = 2, .n_vocab = VOCAB, .n_ctx = CONTEXT, .dropout = 0.1}, 99));
+            assert_ok(
+                gg_lm_create(&lm, ctx, &(gg_lm_options){.n_layers = 1, .d_model = 32, .n_heads = 2, .n_vocab = VOCAB, .n_ctx = CONTEXT, .dropout = 0.1}, 99));
             o.look = NULL;
         }
         assert_ok(gg_lm_train(&r, lm, text, N, NULL, 0, &o));
@@ -156,8 +159,16 @@ static void a_saved_folder_gives_the_same_logits_and_so_does_its_gguf(void **sta
     for (int kind = 0; kind < 4; kind++) {
         gg_lm *lm = NULL;
         gg_lm_result r;
-        assert_ok(gg_lm_create(&lm, ctx, &(gg_lm_options){.kind = kind % 2 ? GG_LM_GPT2 : GG_LM_LLAMA, .n_layers = 2, .d_model = 32, .n_heads = 4, .n_kv_heads = 2, .n_vocab = VOCAB,
-                                                          .n_ctx = CONTEXT, .untied = kind >= 2}, 5));
+        assert_ok(gg_lm_create(&lm, ctx,
+                               &(gg_lm_options){.kind = kind % 2 ? GG_LM_GPT2 : GG_LM_LLAMA,
+                                                .n_layers = 2,
+                                                .d_model = 32,
+                                                .n_heads = 4,
+                                                .n_kv_heads = 2,
+                                                .n_vocab = VOCAB,
+                                                .n_ctx = CONTEXT,
+                                                .untied = kind >= 2},
+                               5));
         const gg_lm_train_options o = options(40);
         assert_ok(gg_lm_train(&r, lm, text, N, NULL, 0, &o));
         char name[16];
