@@ -1,17 +1,18 @@
-"""llama.cpp's prefill: python llama.py MODEL.gguf DOCUMENTS.jsonl
+"""llama.cpp's prefill: python llama.py MODEL.gguf DOCUMENTS.jsonl THREADS
 
 The first 120 tokens of each document through llama.cpp, without special ones, and nothing else: no features, logits of the last token alone.
-One document a call, and four in one batch of 480. Prints lines "NAME DOCUMENTS/S TOKENS/S"; the model is loaded, and a call was made, before
-the clock starts."""
+One document a call, and four in one batch of 480. Prints lines "NAME DOCUMENTS TOKENS SECONDS CPU-SECONDS"; the model is
+loaded, and a call was made, before the clock starts."""
 import json
 import sys
 import time
 import llama_cpp
 
-model, documents = sys.argv[1:]
+model, documents, threads = sys.argv[1:]
 TOKENS = 120
 docs = [json.loads(line)["doc"].encode() for line in open(documents)]
-net = llama_cpp.Llama(model_path=model, n_ctx=4 * 128, n_batch=512, n_ubatch=512, n_seq_max=4, n_threads=2, n_threads_batch=2, verbose=False)
+net = llama_cpp.Llama(model_path=model, n_ctx=4 * 128, n_batch=512, n_ubatch=512, n_seq_max=4, n_threads=int(threads), n_threads_batch=int(threads),
+                      verbose=False)
 memory = llama_cpp.llama_get_memory(net.ctx)
 
 
@@ -35,8 +36,7 @@ def prefill(texts, batch):
 batch = llama_cpp.llama_batch_init(4 * TOKENS, 0, 4)
 for size in (1, 4):
     prefill(docs[:size], batch)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     tokens = sum(prefill(docs[i:i + size], batch) for i in range(0, len(docs), size))
-    took = time.perf_counter() - start
-    print(f"llama.cpp-{size}", len(docs) / took, tokens / took, flush=True)
+    print(f"llama.cpp-{size}", len(docs), tokens, time.perf_counter() - start, time.process_time() - cpu, flush=True)
 llama_cpp.llama_batch_free(batch)

@@ -1,11 +1,11 @@
-"""NAG's features with PyTorch: python pytorch.py published|hooks-f32|hooks-bf16 MODEL.gguf DOCUMENTS.jsonl OUTPUT.jsonl
+"""NAG's features with PyTorch: python pytorch.py published|hooks-f32|hooks-bf16 MODEL.gguf DOCUMENTS.jsonl OUTPUT.jsonl THREADS
 
 published    what the published extraction does, written anew: the whole causal model in float32 with its head, eager attention, batches of 8
              padded on the left
 hooks-*      the best that PyTorch does with little effort: no head, no cache, its fused attention, batches of 8, 16 and 32
 
 All: the first 120 tokens, no special ones; mean |up| over a document's tokens by a hook, ten largest of each layer, a line of JSON a document. Prints lines
-"NAME DOCUMENTS/S TOKENS/S"; the model is loaded, and a batch was run, before the clock starts."""
+"NAME DOCUMENTS TOKENS SECONDS CPU-SECONDS"; the model is loaded, and a batch was run, before the clock starts."""
 import json
 import os
 import sys
@@ -13,9 +13,9 @@ import time
 import torch
 import transformers
 
-how, model, documents, output = sys.argv[1:]
+how, model, documents, output, threads = sys.argv[1:]
 TOKENS, K = 120, 10
-torch.set_num_threads(2)
+torch.set_num_threads(int(threads))
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 folder, name = os.path.split(os.path.abspath(model))
@@ -55,12 +55,12 @@ def features(batch):
 with torch.inference_mode():
     for size in (8,) if how == "published" else (8, 16, 32):
         features(docs[:size])
-        tokens, start = 0, time.perf_counter()
+        tokens, start, cpu = 0, time.perf_counter(), time.process_time()
         with open(output, "w") as out:
             for i in range(0, len(docs), size):
                 lists, n = features(docs[i:i + size])
                 tokens += n
                 for d, f in zip(docs[i:i + size], lists):
                     out.write(json.dumps({"docid": d["docid"], "up_feature": {"layer_topk_value_index": f}}) + "\n")
-        took = time.perf_counter() - start
-        print("published" if how == "published" else f"{how}-{size}", len(docs) / took, tokens / took, flush=True)
+        name = "published" if how == "published" else f"{how}-{size}"
+        print(name, len(docs), tokens, time.perf_counter() - start, time.process_time() - cpu, flush=True)

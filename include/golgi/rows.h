@@ -73,6 +73,7 @@ typedef struct gg_documents_options {
     const char *token_column; /* default: token_num if present (then may be absent) */
     bool strict;              /* an empty document fails instead of being skipped */
     gg_rows_part part;        /* only this part of the one file; to = 0: all */
+    int64_t remember;         /* docids that all later ones are compared with: the first so many; 0: 6,000,000, in at most 128 MiB */
 } gg_documents_options;
 typedef struct gg_document {
     int64_t index;     /* 0.. over all files, skipped documents not counted */
@@ -83,7 +84,7 @@ typedef struct gg_document {
     json_t *row;       /* the whole row; borrowed: docid and text point into it, or live as long as it */
 } gg_document;
 /* Several files are read one after the other; each chooses its columns at its first row. Missing column: GG_ENOENT lists those present. Missing
- * docid (null, empty): GG_EFORMAT with the line. Duplicate docids: GG_EFORMAT with both lines. Dotted names reach into objects; a key of
+ * docid (null, empty): GG_EFORMAT with the line. Duplicate docids: GG_EFORMAT with both lines (see remember). Dotted names reach into objects; a key of
  * that very name comes first. Token counts may be texts ("31", as CSV has them). */
 GG_API gg_status gg_documents_open(gg_documents **out, gg_context *ctx, const char *const *paths, int n_paths, const gg_documents_options *o);
 /* The caller json_decref's d->row when done with d. GG_END after the last. Not thread-safe: callers lock. */

@@ -4,7 +4,8 @@
  * first ("meta.docid" as the published Parquet files have it), then an object's member (meta: {docid}).
  *
  * Ids seen: an open table of 16 bytes an entry: 64 + 24 bits of a 128-bit hash and 40 bits of row number over all files. Two different ids out of
- * 10^9 fall together with probability 2e-9; the table costs 21 to 43 bytes a document.
+ * 10^9 fall together with probability 2e-9; the table costs 21 to 43 bytes a document, up to 128 MiB: a pool of any size is read in the same
+ * memory, so only the first six million ids are compared with all later ones. Ranking and merge-shards, which know every id, find the rest.
  */
 #include "io/formats.h"
 #include "base/file.h"
@@ -16,6 +17,7 @@
 #define ROW_BITS 40
 #define EMPTY_LISTED 10 /* empty documents that are named one by one */
 #define ROW_MAX (((uint64_t)1 << ROW_BITS) - 1)
+#define REMEMBERED 6000000 /* three quarters of 2^23 entries */
 
 typedef struct seen {
     uint64_t hash, place; /* place: 24 more bits of the hash, 40 bits row; 0: free */
@@ -43,7 +45,7 @@ struct gg_documents {
     size_t empty_listed;  /* bytes of it that stay */
     char where[32];       /* ":17", or "" in a folder, where each row is a file of its own */
     seen *table;          /* (table_size,) a power of two */
-    int64_t table_size, table_used;
+    int64_t table_size, table_used, remember; /* at most so many are used */
 };
 
 /* --- columns ----------------------------------------------------------------------------------------------------- */
@@ -179,7 +181,7 @@ static void place_of(const gg_documents *d, uint64_t row, const char **path, int
 
 static gg_status check_unseen(gg_documents *d, const char *docid, size_t n)
 {
-    if (4 * (d->table_used + 1) > 3 * d->table_size)
+    if (d->table_used < d->remember && 4 * (d->table_used + 1) > 3 * d->table_size)
         GG_TRY(grow_table(d));
     uint64_t h[2], row = (uint64_t)(d->rows_before + d->last_line);
     if (row > ROW_MAX)
@@ -194,8 +196,10 @@ static gg_status check_unseen(gg_documents *d, const char *docid, size_t n)
         return gg_fail(d->ctx, GG_EFORMAT, "%s%s: the docid \"%.200s\" was already at %s:%lld; ids must differ", d->last_name, d->where, docid, path,
                        (long long)line);
     }
-    *e = (seen){h[0], extra << ROW_BITS | row};
-    d->table_used++;
+    if (d->table_used < d->remember) {
+        *e = (seen){h[0], extra << ROW_BITS | row};
+        d->table_used++;
+    }
     return GG_OK;
 }
 
@@ -306,6 +310,7 @@ gg_status gg_documents_open(gg_documents **out, gg_context *ctx, const char *con
     if (!d)
         return GG_ENOMEM;
     *d = (gg_documents){.ctx = ctx, .n_paths = n_paths, .strict = o->strict, .part = o->part, .empty = {.ctx = ctx}};
+    d->remember = o->remember > 0 ? o->remember : REMEMBERED;
     d->paths = gg_new(ctx, char *, n_paths);
     d->first_rows = gg_new(ctx, int64_t, (int64_t)n_paths + 1);
     bool ok = d->paths && d->first_rows && copy_option(ctx, &d->text_column, o->text_column) && copy_option(ctx, &d->id_column, o->id_column) &&

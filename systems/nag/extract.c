@@ -16,10 +16,11 @@
 #include "base/lock.h"
 #include "base/work.h"
 #include "io/parts.h"
+#include "io/stream.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { UNIT_DOCUMENTS = 128, COUNT_BYTES = 64 << 20 };
+enum { UNIT_DOCUMENTS = 128, COUNT_BYTES = 64 << 20, PACKED_RATIO = 4 }; /* counting takes a fifth of a second at most */
 
 typedef struct units {
     gg_context *ctx;
@@ -117,6 +118,10 @@ gg_status gg__nag_count(int64_t *out, gg_context *ctx, const gg_nag_source *sour
         return GG_OK;
     GG_TRY(gg_documents_open(&d, ctx, source->paths, source->n_paths, &source->options));
     gg_documents_position(d, &done, &bytes);
+    bool packed = false;
+    for (int i = 0; i < source->n_paths; i++)
+        packed |= gg_name_ends(source->paths[i], ".gz") || gg_name_ends(source->paths[i], ".zst") || gg_name_ends(source->paths[i], ".parquet");
+    bytes *= packed ? PACKED_RATIO : 1;
     gg_status st = bytes > COUNT_BYTES ? GG_END : GG_OK;
     for (gg_document doc; st == GG_OK && (st = gg_documents_next(d, &doc)) == GG_OK; n++)
         json_decref(doc.row);

@@ -138,6 +138,38 @@ static void many_ids_are_all_told_apart(void **state)
     expect_message("many.jsonl:31416;");
 }
 
+static void the_first_ids_are_remembered_and_memory_ends_there(void **state)
+{
+    (void)state;
+    const int n = 20000;
+    char *text = malloc((size_t)n * 40 + 100), *at = text;
+    for (int i = 0; i < n; i++)
+        at += sprintf(at, "{\"id\":%d,\"text\":\"x\"}\n", i < n - 1 ? i : 999); /* one of the first thousand comes again */
+    const char *path = write_text_file("remembered.jsonl", text);
+    free(text);
+    size_t peak[2] = {0};
+    for (int all = 0; all < 2; all++) {
+        gg_documents *d = NULL;
+        gg_document doc;
+        gg_status s = gg_documents_open(&d, ctx, &path, 1, &(gg_documents_options){.remember = all ? 0 : 1000});
+        while (s == GG_OK && (s = gg_documents_next(d, &doc)) == GG_OK) {
+            json_decref(doc.row);
+            const size_t now = gg_context_bytes(ctx, NULL);
+            peak[all] = now > peak[all] ? now : peak[all];
+        }
+        gg_documents_close(d);
+        assert_int_equal(s, GG_EFORMAT);
+        expect_message("remembered.jsonl:20000: the docid \"999\" was already at");
+    }
+    assert_true(peak[1] - peak[0] >= (32768 - 2048) * 16);
+
+    gg_status end; /* those that come later are compared with the first only */
+    path = write_text_file("later.jsonl", "{\"id\":1,\"doc\":\"x\"}\n{\"id\":2,\"doc\":\"x\"}\n{\"id\":2,\"doc\":\"x\"}\n{\"id\":1,\"doc\":\"x\"}\n");
+    free(all_documents(&end, NULL, &path, 1, &(gg_documents_options){.remember = 1}));
+    assert_int_equal(end, GG_EFORMAT);
+    expect_message("later.jsonl:4: the docid \"1\" was already");
+}
+
 static void empty_documents_are_passed_over_and_counted_or_refused(void **state)
 {
     (void)state;
@@ -221,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_missing_column_lists_those_present),
         cmocka_unit_test(ids_must_be_there_and_differ),
         cmocka_unit_test(many_ids_are_all_told_apart),
+        cmocka_unit_test(the_first_ids_are_remembered_and_memory_ends_there),
         cmocka_unit_test(empty_documents_are_passed_over_and_counted_or_refused),
         cmocka_unit_test(values_of_the_wrong_kind_are_told),
         cmocka_unit_test(several_files_of_several_layouts_are_one_source),
