@@ -79,6 +79,12 @@ typedef struct gg_optim gg_optim;
 /* params outlives it. Freed by gg_optim_free. */
 GG_API gg_status gg_optim_create(gg_optim **out, gg_context *ctx, gg_params *params, const gg_optim_options *options);
 GG_API void gg_optim_free(gg_optim *o);
+/* A group: parameters whose names begin with prefix learn at `rate` times the learning rate, with a weight decay of their own (negative: as before; those
+ * with GG_PARAM_NO_DECAY stay spared). Later calls overrule earlier ones. GG_ENOENT: nothing is called so. Not for lbfgs. */
+GG_API gg_status gg_optim_group(gg_optim *o, const char *prefix, double rate, double weight_decay);
+/* Holds numbers of a parameter at zero: keep (as many as it has), 0 where one is. They are put to zero now, and take no part in steps or norms. (A sparse
+ * net, a wiring.) */
+GG_API gg_status gg_optim_mask(gg_optim *o, const char *name, const double *keep);
 GG_API gg_status gg_optim_step(gg_optim *o);
 /* The loss at the parameters as they are, and its gradients in the parameters (gg_graph_run does it). */
 typedef gg_status (*gg_optim_evaluate)(void *user, double *loss);

@@ -82,12 +82,12 @@ static gg_status evaluate(problem *p, double *loss)
     GG_TRY(p->evaluate(p->user, loss));
     p->calls++;
     GG_TRY(gg__optim_clip(o));
-    for (int r = 0; r < o->n_ranges && o->o.weight_decay > 0; r++)
-        for (int64_t i = o->range[r].first; i < o->range[r].first + o->range[r].n && o->range[r].decays; i++)
+    for (int r = 0; r < o->n_ranges; r++)
+        for (int64_t i = o->range[r].first; i < o->range[r].first + o->range[r].n && o->range[r].decay > 0; i++)
             if (is_f64(o))
-                ((double *)gradient(o))[i] += o->o.weight_decay * ((double *)value(o))[i];
+                ((double *)gradient(o))[i] += o->range[r].decay * ((double *)value(o))[i];
             else
-                ((float *)gradient(o))[i] += (float)o->o.weight_decay * ((float *)value(o))[i];
+                ((float *)gradient(o))[i] += (float)o->range[r].decay * ((float *)value(o))[i];
     return GG_OK;
 }
 

@@ -5,9 +5,9 @@
 #include "base/memory.h"
 #include "grad/loops.h"
 
-typedef struct gg__optim_range { /* neighbouring parameters with the same flags */
+typedef struct gg__optim_range { /* neighbouring parameters that are treated alike */
     int64_t first, n;
-    bool decays;
+    double rate, decay; /* factor on the learning rate; weight decay */
 } gg__optim_range;
 
 struct gg_optim {
@@ -20,6 +20,8 @@ struct gg_optim {
     int n_blocks, n_ranges;
     void **block;           /* (n_blocks, at least 3) state; NULL: none */
     void *work[5];          /* lbfgs: what a step needs besides */
+    void *mask;             /* (extent,) 0 where a number stays 0; NULL: none does */
+    double *rate, *decay;   /* (parameters,) of the groups */
     gg__optim_range *range; /* (n_ranges,) */
 };
 

@@ -79,6 +79,8 @@ static const struct {
     {"rmsprop", {.kind = GG_OPTIM_RMSPROP, .lr = 0.01, .alpha = 0.9, .momentum = 0.5, .centered = true}},
     {"adagrad", {.kind = GG_OPTIM_ADAGRAD, .lr = 0.1, .lr_decay = 0.05, .weight_decay = 0.01}},
     {"rprop", {.kind = GG_OPTIM_RPROP, .lr = 0.01, .eta_minus = 0.4, .eta_plus = 1.3, .step_min = 1e-5, .step_max = 0.5}},
+    {"adamw_groups", {.kind = GG_OPTIM_ADAMW, .lr = 0.01, .weight_decay = 0.05}},
+    {"sgd_groups", {.kind = GG_OPTIM_SGD, .lr = 0.01, .momentum = 0.9, .weight_decay = 0.05}},
     {"lbfgs", {.kind = GG_OPTIM_LBFGS, .lr = 0.3, .max_iter = 4, .history = 5}},
     {"lbfgs_wolfe", {.kind = GG_OPTIM_LBFGS, .max_iter = 5, .history = 3, .strong_wolfe = true}},
     {"lbfgs_wolfe_far", {.kind = GG_OPTIM_LBFGS, .lr = 40, .max_iter = 3, .max_eval = 30, .history = 4, .strong_wolfe = true}},
@@ -96,6 +98,10 @@ static void losses_are_those_of_torch(void **state)
         const double *want = vector(cases[k].name, "losses", &steps), *last = vector(cases[k].name, "last", NULL);
         double worst = 0;
         assert_ok(gg_optim_create(&o, ctx, n.p, &cases[k].o));
+        if (strstr(cases[k].name, "groups")) {
+            assert_ok(gg_optim_group(o, "fc1", 3, 0.2));
+            assert_ok(gg_optim_group(o, "fc2.weight", 0.25, -1));
+        }
         for (int64_t i = 0; i < steps; i++) {
             double loss;
             const int64_t before = gg_context_allocations(ctx);
@@ -114,6 +120,54 @@ static void losses_are_those_of_torch(void **state)
         drop(&n);
     }
     assert_int_equal(wrong, 0);
+}
+
+/* Numbers held at zero, against a net that multiplies its weight by the mask: the same training, under every optimiser. */
+static void masked_numbers_stay_zero_and_change_nothing_else(void **state)
+{
+    (void)state;
+    double keep[24];
+    for (int i = 0; i < 24; i++)
+        keep[i] = i % 3 != 1;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        if (strstr(cases[k].name, "groups"))
+            continue;
+        net masked = make(GG_F64), other = {.poison = -1};
+        gg_optim *o[2] = {NULL};
+        gg_optim_options plain = cases[k].o;
+        plain.clip_norm = 0.5;
+        assert_ok(gg_params_create(&other.p, ctx, GG_F64));
+        assert_ok(gg_graph_create(&other.g, ctx, &(gg_graph_options){.dtype = GG_F64}));
+        const gg_nn nn = {other.g, other.p, NULL};
+        gg_var *x = gg_graph_constant(other.g, GG_SHAPE(20, 3), vector("x", "", NULL)), *y = gg_graph_constant(other.g, GG_SHAPE(20, 1), vector("y", "", NULL));
+        gg_var *w = gg_nn_param(&nn, "fc1.weight", GG_SHAPE(8, 3), GG_INIT_CONSTANT, 0, 0),
+               *b = gg_nn_param(&nn, "fc1.bias", GG_SHAPE(8), GG_INIT_CONSTANT, 0, 0);
+        gg_var *h = gg_var_tanh(gg_var_affine(x, gg_var_mul(w, gg_graph_constant(other.g, GG_SHAPE(8, 3), keep)), b));
+        other.loss = gg_var_mean(gg_nn_mse(gg_nn_linear(&nn, "fc2", h, 1, true), y), GG_ALL_AXES, false);
+        assert_ok(gg_graph_backward(other.loss));
+        assert_ok(gg_graph_plan(other.g, &other.loss, 1));
+        gg_params_set_flags(other.p, "", 0, GG_PARAM_NO_DECAY);
+        memcpy(gg_params_value(other.p, -1), gg_params_value(masked.p, -1), (size_t)gg_params_extent(masked.p) * sizeof(double));
+        assert_ok(gg_optim_create(&o[0], ctx, masked.p, &plain));
+        assert_ok(gg_optim_mask(o[0], "fc1.weight", keep));
+        for (int i = 0; i < 24; i++) /* what the mask hides is not part of the other's weights either */
+            ((double *)gg_params_value(other.p, 0))[i] *= keep[i];
+        assert_ok(gg_optim_create(&o[1], ctx, other.p, &plain));
+        for (int i = 0; i < 8; i++) {
+            assert_ok(gg_optim_step_with(o[0], evaluate, &masked, NULL));
+            assert_ok(gg_optim_step_with(o[1], evaluate, &other, NULL));
+        }
+        const double *a = gg_params_value(masked.p, -1), *c = gg_params_value(other.p, -1);
+        for (int64_t i = 0; i < gg_params_extent(masked.p); i++)
+            if (!(fabs(a[i] - c[i]) < 1e-12))
+                fail_msg("%s: number %d is %.17g, in the other net %.17g", cases[k].name, (int)i, a[i], c[i]);
+        for (int i = 0; i < 24; i++)
+            assert_true((a[i] != 0) == (keep[i] != 0));
+        gg_optim_free(o[0]);
+        gg_optim_free(o[1]);
+        drop(&masked);
+        drop(&other);
+    }
 }
 
 /* Stopped after any number of steps and gone on from its blocks: the same bits. In float, where the parameters have gaps and one is frozen. */
@@ -156,6 +210,9 @@ static void lbfgs_needs_a_function_and_passes_on_its_failures(void **state)
     assert_ok(gg_optim_create(&o, ctx, n.p, &(gg_optim_options){.kind = GG_OPTIM_LBFGS, .strong_wolfe = true}));
     assert_int_equal(gg_optim_step(o), GG_EINVAL);
     assert_non_null(strstr(gg_message(ctx), "gg_optim_step_with"));
+    assert_int_equal(gg_optim_group(o, "fc1", 2, 0), GG_EINVAL);
+    assert_int_equal(gg_optim_mask(o, "fc3.weight", (const double[]){0}), GG_ENOENT);
+    assert_non_null(strstr(gg_message(ctx), "no parameter fc3.weight to mask"));
     for (n.poison = 0; n.poison < 6; n.poison++) {
         n.calls = 0;
         assert_int_equal(gg_optim_step_with(o, evaluate, &n, NULL), GG_EINTR);
@@ -208,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_are_those_of_torch),
+        cmocka_unit_test(masked_numbers_stay_zero_and_change_nothing_else),
         cmocka_unit_test(lbfgs_goes_on_from_its_blocks),
         cmocka_unit_test(lbfgs_needs_a_function_and_passes_on_its_failures),
         cmocka_unit_test(schedules_are_those_of_torch),

@@ -51,6 +51,9 @@ curve("lbfgs", lambda p: O.LBFGS(p, 0.3, max_iter=4, history_size=5), 15)
 curve("lbfgs_wolfe", lambda p: O.LBFGS(p, max_iter=5, history_size=3, line_search_fn="strong_wolfe"), 12)
 curve("lbfgs_wolfe_far", lambda p: O.LBFGS(p, 40, max_iter=3, max_eval=30, history_size=4, line_search_fn="strong_wolfe"), 8)
 curve("lbfgs_to_the_end", lambda p: O.LBFGS(p, max_iter=300, max_eval=1000, tolerance_change=1e-5, line_search_fn="strong_wolfe"), 3)
+groups = lambda p: [dict(params=p[:2], lr=0.03, weight_decay=0.2), dict(params=p[2:3], lr=0.0025), dict(params=p[3:], lr=0.01)]
+curve("adamw_groups", lambda p: O.AdamW(groups(p), 0.01, weight_decay=0.05), 40)
+curve("sgd_groups", lambda p: O.SGD(groups(p), 0.01, momentum=0.9, weight_decay=0.05), 40)
 
 
 def schedule(name, make, steps, seen=None):
