@@ -3,6 +3,7 @@
 #include "grad/support.h"
 #include <golgi/nn.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { LAYERS = 12, WIDTH = 64, BATCH = 128 };
 
@@ -235,6 +236,100 @@ static void mistakes_are_told(void **state)
     }
 }
 
+/* --- each allocation may fail: recording, planning and one run of all that is tested here --- */
+static int64_t left;
+static void *counting(void *user, void *old, size_t old_size, size_t new_size)
+{
+    (void)user;
+    if (new_size == 0) {
+        free(old);
+        return NULL;
+    }
+    if (left >= 0 && left-- == 0)
+        return NULL;
+    void *p = aligned_alloc(64, (new_size + 63) & ~(size_t)63);
+    if (p && old)
+        memcpy(p, old, old_size < new_size ? old_size : new_size);
+    if (p)
+        free(old);
+    return p;
+}
+
+static gg_var *loss_of_one(void *user, gg_graph *body, gg_var *const *in, int n)
+{
+    (void)n;
+    const gg_nn nn = {body, user, NULL};
+    return gg_var_mean(gg_var_square(gg_nn_linear(&nn, "fc", in[0], 3, true)), GG_ALL_AXES, false);
+}
+
+static void record_gradient(void *user, gg_var **d_in, gg_var *const *in, int n, gg_var *y, gg_var *d)
+{
+    (void)user, (void)n, (void)y;
+    d_in[0] = gg_var_mul(d, gg_var_sigmoid(in[0]));
+}
+
+static gg_status run_copy(void *user, gg_var *y, gg_var *const *in, int n)
+{
+    (void)user, (void)n;
+    memcpy(gg_var_data(y), gg_var_data(in[0]), gg_var_bytes(y));
+    return GG_OK;
+}
+
+static gg_status record_all(void *user, gg_graph *g, gg_shape shape, gg_var **var)
+{
+    gg_params *p = user;
+    const gg_nn nn = {g, p, NULL};
+    gg_var *x = gg_graph_input(g, "x", GG_SHAPE(shape.d[0], 8)), *h = gg_nn_linear(&nn, "in", x, 8, true), *from = h;
+    h = gg_var_dropout(gg_nn_batch_norm(&nn, "bn", gg_var_cumsum(h, 1), 0, 0), 0.1);
+    h = gg_var_checkpoint(gg_var_mish(h), &from, 1);
+    h = gg_var_custom(g, GG_SHAPE(shape.d[0], 8), &h, 1, &(gg_custom){"copy", run_copy, record_gradient, NULL});
+    gg_var *loss = gg_var_mean(gg_var_square(gg_var_mul(h, gg_var_top_k(h, 3))), GG_ALL_AXES, false),
+           *wrt = gg_nn_param(&nn, "fc.weight", GG_SHAPE(3, 8), GG_INIT_UNIFORM, 1, 0);
+    gg_nn_param(&nn, "fc.bias", GG_SHAPE(3), GG_INIT_UNIFORM, 1, 0);
+    gg_var *again = gg_graph_param(g, p, "in.weight"), *v = gg_graph_input(g, "v", GG_SHAPE(8, 8));
+    gg_var_per_sample_gradients(&var[1], NULL, g, loss_of_one, p, &h, 1, &wrt, 1);
+    gg_var_hessian_vector(&var[2], loss, &v, &again, 1);
+    gg_graph_backward(loss);
+    var[0] = loss;
+    return GG_OK;
+}
+
+static gg_status fail_after(int64_t n, int64_t *made)
+{
+    gg_context *own = NULL;
+    left = n;
+    if (gg_context_create(&own, &(gg_context_options){.allocator = {.resize = counting}}) != GG_OK)
+        return GG_ENOMEM;
+    gg_params *p = NULL;
+    gg_plans *plans = NULL;
+    gg_graph *g = NULL;
+    gg_var *const *var = NULL;
+    gg_status s = gg_params_create(&p, own, GG_F32);
+    if (s == GG_OK && (s = gg_plans_create(&plans, own, NULL, 2, 3, record_all, p)) == GG_OK && (s = gg_plans_get(&g, &var, plans, GG_SHAPE(6))) == GG_OK &&
+        (s = gg_nn_init_torch(p, 1)) == GG_OK) {
+        gg_graph_set_training(g, true, 1);
+        s = gg_graph_run(g);
+    }
+    *made = gg_context_allocations(own);
+    gg_plans_free(plans);
+    gg_params_free(p);
+    if (gg_context_bytes(own, NULL) != 0)
+        s = GG_EINTERNAL;
+    left = -1;
+    gg_context_free(own);
+    return s;
+}
+
+static void each_allocation_may_fail(void **state)
+{
+    (void)state;
+    int64_t all, some;
+    assert_int_equal(fail_after(-1, &all), GG_OK);
+    assert_true(all > 20);
+    for (int64_t n = 0; n < all; n++)
+        assert_int_equal(fail_after(n, &some), GG_ENOMEM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +339,7 @@ int main(void)
         cmocka_unit_test(the_k_largest_are_chosen_and_gradients_go_straight_through),
         cmocka_unit_test(running_statistics_are_buffers),
         cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, context_open, context_close);
 }
