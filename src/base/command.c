@@ -8,6 +8,7 @@
 #include "base/command_state.h"
 #include "base/context.h"
 #include "base/event.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include <argp.h>
 #include <ctype.h>
@@ -589,6 +590,22 @@ static gg_status check_required(state *st)
     return st->status;
 }
 
+/* The file that a command writes must not be one that it reads: nothing would be left of that. */
+static gg_status check_output(state *st, const char *option)
+{
+    const entry *out = gg__entry_find(st, option, strlen(option));
+    const char *path = out && out->given && out->o->type == GG_OPT_TEXT ? *(const char **)out->o->value : NULL;
+    for (int i = 0; path && i < st->n_entries; i++) {
+        const gg_option *o = st->entries[i].o;
+        const bool one = o->type == GG_OPT_TEXT, many = o->type == GG_OPT_TEXTS;
+        const gg_texts words = many ? *(const gg_texts *)o->value : (gg_texts){1, o->value};
+        for (int k = 0; (one || many) && st->entries[i].given && o != out->o && k < words.n; k++)
+            if (gg_file_same(path, words.at[k]))
+                return mistake(st, "--%s %s is also what %s%s names: it would be written over. Name another file", option, path, o->name ? "--" : "", shown_name(o));
+    }
+    return st->status;
+}
+
 static bool anything_required(const state *st)
 {
     for (int i = 0; i < st->n_entries; i++)
@@ -641,7 +658,9 @@ static gg_status parse(state *st, int argc, char **argv)
         return no_memory(st);
     if (e != 0 && st->status == GG_OK)
         return mistake(st, "the command line was not understood: %s", strerror(e));
-    return st->status != GG_OK ? st->status : check_required(st);
+    if (st->status == GG_OK && check_required(st) == GG_OK && check_output(st, "output") == GG_OK)
+        check_output(st, "scores");
+    return st->status;
 }
 
 gg_status gg_command_parse(gg_command *c, int argc, char **argv)

@@ -13,6 +13,7 @@ void gg_map_close(gg_map *m);
 
 bool gg_file_exists(const char *path);
 bool gg_file_is_folder(const char *path);
+bool gg_file_same(const char *a, const char *b); /* both are there, and are one file, whatever they are called */
 bool gg_file_is_stream(const char *path); /* "-", a pipe or a device: written as it comes, and once */
 gg_status gg_file_mkdirs(gg_context *ctx, const char *path);
 /* A file, or a folder that is empty. What is not there is no failure. */

@@ -233,6 +233,16 @@ static const struct {
     {"activations --model $M --input $D/pool.jsonl --gradients logit:7x --output $D/new.safetensors", 1, {"--gradients logit:7x", "logit:ID"}},
     {"activations --model $M --input $D/pool.jsonl --gradients logit:512 --output $D/new.safetensors", 1, {"token 512", "0 to 511"}},
     {"activations --model $M --input $D/pool.jsonl --gradients nll --dtype bf16 --output $D/new.safetensors", 1, {"computed in F32", "BF16"}},
+    /* what is read is not written over */
+    {"nag extract --model $M --input $D/pool.jsonl --output $D/pool.jsonl", 2, {"--output", "pool.jsonl", "--input", "written over"}},
+    {"nag extract --model $M --input $D/pool.jsonl --output $D/folder/../pool.jsonl", 2, {"--input", "written over"}},
+    {EXTRACT("$M", "$D/pool.jsonl --scores $D/pool.jsonl"), 2, {"--scores", "--input", "written over"}},
+    {"nag rank --target $D/k5.nag --pool $D/k5.nag --payload $D/pay.jsonl --output $D/pay.jsonl", 2, {"--payload", "written over"}},
+    {"nag merge $D/pool.jsonl $D/pay.jsonl --output $D/pay.jsonl", 2, {"SEL", "written over"}},
+    {"nag slice --layers first $D/k5.nag --output $D/k5.nag", 2, {"k5.nag", "written over"}},
+    {"nag select --model $M --target $D/pool.jsonl --pool $D/pay.jsonl --output $D/{}.jsonl", 1, {"{}.jsonl", "pool.jsonl", "written over"}},
+    {"nag rank --targets pay=$D/k5.nag --pool $D/k5.nag --payload $D/pay.jsonl --output $D", 1, {"pay.jsonl", "written over"}},
+    {"score --model $M --input $D/pool.jsonl --output $D/pool.jsonl", 2, {"--input", "written over"}},
     /* places that cannot be written: told before the model runs, and no folder of parts is left */
     {EXTRACT_TO("$D/nowhere/new.nag"), 1, {"nowhere/new.nag", "no folder", "mkdir -p"}},
     {EXTRACT_TO("$D/folder"), 1, {"folder"}},
