@@ -680,16 +680,24 @@ gg_status gg_command_parse(gg_command *c, int argc, char **argv)
 
 /* ---- running ---- */
 
-/* Signals belong to the process, so these two do as well. */
+/* Signals belong to the process, so these do as well. */
 static gg_context *_Atomic signal_ctx;
 static volatile sig_atomic_t signal_got;
+static int64_t _Atomic signal_at; /* milliseconds */
 
+/* The first one stops the work; a second ends the process. What comes within half a second is the first one's echo: timeout(1) and batch systems send
+ * a signal to the process and then to its group. */
 static void on_signal(int number)
 {
-    signal_got = number;
-    gg_context_stop(atomic_load(&signal_ctx));
-    signal(SIGINT, SIG_DFL); /* the second one ends the process */
-    signal(SIGTERM, SIG_DFL);
+    const int64_t now = (int64_t)(1e3 * gg_time());
+    if (!signal_got) {
+        signal_got = number;
+        atomic_store(&signal_at, now);
+        gg_context_stop(atomic_load(&signal_ctx));
+    } else if (number != SIGPIPE && now - atomic_load(&signal_at) > 500) {
+        signal(number, SIG_DFL);
+        raise(number); /* comes when this function returns */
+    }
 }
 
 static void on_log(void *user, gg_log_level level, const char *text)

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Standard output and error of the code in between. */
@@ -335,8 +337,30 @@ static gg_status stop_at_three(void *user, int64_t i, int worker)
 {
     (void)worker;
     if (i == 3)
-        raise(*(int *)user);
+        for (int times = 0; times < 3; times++) /* as to the process and to its group */
+            raise(*(int *)user);
     return GG_OK;
+}
+
+/* One that comes later than an echo does means it. */
+static void a_second_signal_ends_the_process(void **state)
+{
+    (void)state;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        gg_context *ctx = NULL;
+        if (parse("rank --model m --threads 1 --quiet") != GG_OK || gg_command_context(&ctx, &c) != GG_OK)
+            _exit(1);
+        raise(SIGTERM);
+        nanosleep(&(struct timespec){.tv_nsec = 700000000}, NULL);
+        raise(SIGTERM);
+        _exit(2);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGTERM);
 }
 
 static void a_signal_stops_the_work_and_gives_the_exit_code(void **state)
@@ -389,7 +413,8 @@ int main(void)
         cmocka_unit_test(a_mistake_is_named_and_the_nearest_word_offered), cmocka_unit_test(help_has_sentence_example_groups_and_defaults),
         cmocka_unit_test(a_manual_page_is_made_of_the_same_table), cmocka_unit_test(the_words_that_may_follow_are_told),
         cmocka_unit_test(verbs_are_found_explained_and_suggested), cmocka_unit_test(nearest_takes_swaps_and_beginnings_but_no_guesses),
-        cmocka_unit_test(a_signal_stops_the_work_and_gives_the_exit_code), cmocka_unit_test(logs_carry_the_commands_name_and_failures_exit_1),
+        cmocka_unit_test(a_signal_stops_the_work_and_gives_the_exit_code), cmocka_unit_test(a_second_signal_ends_the_process),
+        cmocka_unit_test(logs_carry_the_commands_name_and_failures_exit_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -235,6 +235,26 @@ static void every_verb_explains_itself(void **state)
     assert_non_null(strstr(s.out, gg_version()));
 }
 
+/* Stopped while it waits for more: what was asked for is not written, and that is told. */
+static void stopped_means_nothing_was_written(void **state)
+{
+    (void)state;
+    static const char *const verbs[] = {"score --output $D/stopped.out.jsonl", "activations --sites up --output $D/stopped.out.safetensors"};
+    for (int i = 0; i < 2; i++)
+        for (int term = 0; term < 2; term++) {
+            char line[400];
+            snprintf(line, sizeof line, "mkfifo $D/idle; { cat $D/pool.jsonl; sleep 60; } >$D/idle & w=$!; timeout --preserve-status -s %s 1 $G %s --model $M --input - <$D/idle; "
+                     "r=$?; kill $w; rm $D/idle; exit $r", term ? "TERM" : "INT", verbs[i]);
+            run_line(&s, D, line);
+            assert_int_equal(s.code, term ? 143 : 130);
+            if (!strstr(s.err, "stopped after "))
+                fail_msg("%s: %s", line, s.err);
+            assert_non_null(strstr(s.err, " was not written"));
+            run_line(&s, D, "ls -A $D | grep stopped");
+            assert_string_equal(s.out, "");
+        }
+}
+
 static void json_is_json(void **state)
 {
     (void)state;
@@ -263,6 +283,7 @@ int main(void)
         cmocka_unit_test(an_action_file_switches_neurons_off),
         cmocka_unit_test(tokens_are_one_line_or_one_a_line),
         cmocka_unit_test(every_verb_explains_itself),
+        cmocka_unit_test(stopped_means_nothing_was_written),
         cmocka_unit_test(json_is_json),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);
