@@ -176,8 +176,8 @@ void gg__rows_binary(gg_var *v, int64_t first, int64_t last, int worker);
 void gg__rows_where(gg_var *v, int64_t first, int64_t last, int worker);
 void gg__rows_matmul(gg_var *v, int64_t first, int64_t last, int worker);
 void gg__rows_cell(gg_var *v, int64_t first, int64_t last, int worker);
-/* One product with all threads of v's graph, gg_gemm_scratch bytes of scratch each: C = from + A B, as loops->gemm_from. */
-void gg__product(gg_var *v, void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K);
+/* The product d, a MATMUL without a batch, of these A and B with K terms into C, by all threads of v's graph; gg_gemm_scratch bytes of scratch each. */
+void gg__matmul_of(gg_var *v, const gg_var *d, void *C, const void *A, const void *B, int64_t K);
 /* y: (n,) = the sum of contiguous rows x: (rows, n), in an order of its own. */
 void gg__sum_rows(gg_var *v, void *y, const void *x, int64_t rows, int64_t n);
 /* A MATMUL whose right side stays the same over many runs: room for it in the order of the product (false: no memory), and putting it there. */

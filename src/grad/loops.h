@@ -51,6 +51,7 @@ typedef struct gg__loops {
     void (*gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last);
     void (*gemm_shifts)(void *C, int64_t ldc, const void *A, gg_strides a, const void *X, const int64_t *at, int64_t M, int64_t N, int64_t K);
     void (*gemm_shifts_over)(void *C, int64_t ldc, const void *X, const int64_t *at, int64_t below, const void *D, int64_t height, int64_t width, int64_t M, int64_t N, void *panel);
+    void (*turn)(void *y, int64_t ldy, const void *x, int64_t ldx, int64_t M, int64_t N);
     void (*copy_lines)(void *y, int64_t ldy, const void *x, int64_t ldx, int64_t rows, int64_t n);
     void (*dots)(void *y, const void *B, int64_t ldb, const void *x, const void *bias, int64_t N, int64_t K);
     /* rows of norm.c and attention.c; layer: subtract the mean */

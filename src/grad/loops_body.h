@@ -376,6 +376,7 @@ static void NAME(gemm_shifts_over)(void *C, int64_t ldc, const void *X, const in
     NAME(gg_gemm_shifts_over)(C, ldc, X, at, below, D, height, width, M, N, panel);
 }
 
+static void NAME(turn)(void *y, int64_t ldy, const void *x, int64_t ldx, int64_t M, int64_t N) { NAME(gg_turn)(y, ldy, x, ldx, M, N); }
 static void NAME(copy_lines)(void *y, int64_t ldy, const void *x, int64_t ldx, int64_t rows, int64_t n) { NAME(gg_copy_lines)(y, ldy, x, ldx, rows, n); }
 
 static bool NAME(all_finite)(const void *px, int64_t n)
@@ -624,7 +625,7 @@ static const gg__loops NAME(loops) = {
     .lstm_hidden = NAME(lstm_hidden), .lstm_hidden_ds = NAME(lstm_hidden_ds), .lstm_hidden_dt = NAME(lstm_hidden_dt), .lstm_da = NAME(lstm_da),
     .gru_cell = NAME(gru_cell), .gru_cell_dx = NAME(gru_cell_dx), .gru_cell_dy = NAME(gru_cell_dy),
     .gru_cell_dh = NAME(gru_cell_dh), .gemm_from = NAME(gemm_from), .gemm_pack = NAME(gemm_pack), .dots = NAME(dots),
-    .gemm_shifts = NAME(gemm_shifts), .gemm_shifts_over = NAME(gemm_shifts_over), .copy_lines = NAME(copy_lines), .larger = NAME(larger), .halve = NAME(halve), .halve_grad = NAME(halve_grad),
+    .gemm_shifts = NAME(gemm_shifts), .gemm_shifts_over = NAME(gemm_shifts_over), .copy_lines = NAME(copy_lines), .turn = NAME(turn), .larger = NAME(larger), .halve = NAME(halve), .halve_grad = NAME(halve_grad),
     .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),
     .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd), .adam = NAME(adam), .rmsprop = NAME(rmsprop),
     .adagrad = NAME(adagrad), .rprop = NAME(rprop),

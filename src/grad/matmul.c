@@ -10,8 +10,17 @@ typedef struct product {
     int64_t M, N, K, batch;
     gg__walk walk; /* over the batch: where the matrices of A and B begin */
     gg_strides a, b;
+    void *turned; /* (N, M): the result is made there and turned, where that way wastes less; else NULL */
     void *packed; /* B in the order of the product, where a loop uses it again and again; else NULL */
 } product;
+
+/* Rows of C are made in whole vectors: gradients of weights with few columns (50, 10) are better made the other way round. */
+static bool turns(int64_t M, int64_t N)
+{
+    enum { VECTOR = 16 };
+    const int64_t wide_m = (M + VECTOR - 1) / VECTOR * VECTOR, wide_n = (N + VECTOR - 1) / VECTOR * VECTOR;
+    return M >= 2 * N && 10 * N * wide_m < 9 * M * wide_n; /* the part of the vectors that is used: less than 0.9 of the other's */
+}
 
 static gg_var *flattened(gg_var *x, int64_t columns) { return gg_var_reshape(x, GG_SHAPE(x->n / (columns ? columns : 1), columns)); }
 
@@ -57,6 +66,9 @@ static gg_var *product_of(gg_var *a, gg_var *b, bool ta, bool tb, gg_var *bias)
     if (!v || !(v->plan = gg__graph_alloc(g, sizeof p)))
         return NULL;
     memcpy(v->plan, &p, sizeof p);
+    product *q = v->plan;
+    if (!bias && ta && p.batch == 1 && turns(p.M, p.N) && !(q->turned = gg__graph_alloc(g, gg_mul(v->n, g->dtype == GG_F64 ? 8 : 4))))
+        return NULL;
     v->i[0] = ta;
     v->i[1] = tb;
     v->scratch_bytes = gg_gemm_scratch();
@@ -110,7 +122,7 @@ static void large_piece(void *user, int64_t piece, int worker)
 }
 
 /* Every piece copies what it needs of A and B to where it is read from: cut so that little is copied twice. */
-void gg__product(gg_var *v, void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K)
+static void cut(gg_var *v, void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K)
 {
     enum { PAYS = 1 << 15 };
     const int64_t rows = (M + GG_GEMM_ROWS - 1) / GG_GEMM_ROWS, columns = (N + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS;
@@ -132,6 +144,16 @@ static const char *addend(const gg_var *v, int64_t row, int64_t column)
     return c ? (const char *)c->data + ((c->shape.n == 1 ? 0 : row * c->shape.d[1]) + column) * (v->dtype == GG_F64 ? 8 : 4) : NULL;
 }
 static int64_t addend_stride(const gg_var *v) { return v->n_in == 3 && v->in[2]->shape.n > 1 ? v->in[2]->shape.d[1] : 0; }
+
+void gg__matmul_of(gg_var *v, const gg_var *d, void *C, const void *A, const void *B, int64_t K)
+{
+    const product *p = d->plan;
+    if (p->turned) { /* B^T A^T */
+        cut(v, p->turned, p->M, NULL, 0, B, (gg_strides){p->b.column, p->b.row}, A, (gg_strides){p->a.column, p->a.row}, p->N, p->M, K);
+        v->g->loops->turn(C, p->N, p->turned, p->M, p->M, p->N);
+    } else
+        cut(v, C, p->N, addend(d, 0, 0), addend_stride(d), A, p->a, B, p->b, p->M, p->N, K);
+}
 
 /* Rows [first, last) of all matrices of the batch laid one below the other. */
 static void rows_of_batch(gg_var *v, int64_t first, int64_t last, int worker)
@@ -175,7 +197,7 @@ gg_status gg__run_matmul(gg_var *v)
     if (few(v))
         gg__split(v, p->N, p->M * p->K, few_rows);
     else if (p->batch == 1)
-        gg__product(v, v->data, p->N, addend(v, 0, 0), addend_stride(v), v->in[0]->data, p->a, v->in[1]->data, p->b, p->M, p->N, p->K);
+        gg__matmul_of(v, v, v->data, v->in[0]->data, v->in[1]->data, p->K);
     else
         gg__split(v, p->batch * p->M, p->N * (p->K / 8 + 1), rows_of_batch);
     return GG_OK;

@@ -677,7 +677,7 @@ static void finish_deferred(const scan *s, gg_var *v, int i)
     const int64_t rows = s->T * a->shape.d[0];
     move_to(s, s->part, 0); /* slice 0 of each is where the whole begins */
     if (d->op == GG__OP_MATMUL)
-        gg__product(v, to->data, d->shape.d[1], NULL, 0, a->data, (gg_strides){1, d->shape.d[0]}, b->data, (gg_strides){d->shape.d[1], 1}, d->shape.d[0], d->shape.d[1], rows);
+        gg__matmul_of(v, d, to->data, a->data, b->data, rows);
     else
         gg__sum_rows(v, to->data, a->data, rows, d->n);
 }

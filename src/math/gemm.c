@@ -63,6 +63,8 @@ void gg_gemm_shifts_over_f64(double *C, int64_t ldc, const double *X, const int6
     best()->shifts_over_f64(C, ldc, X, at, below, D, height, width, M, N, panel);
 }
 void gg_copy_lines_f64(double *y, int64_t ldy, const double *x, int64_t ldx, int64_t rows, int64_t n) { best()->copy_lines_f64(y, ldy, x, ldx, rows, n); }
+void gg_turn_f32(float *y, int64_t ldy, const float *x, int64_t ldx, int64_t M, int64_t N) { best()->turn_f32(y, ldy, x, ldx, M, N); }
+void gg_turn_f64(double *y, int64_t ldy, const double *x, int64_t ldx, int64_t M, int64_t N) { best()->turn_f64(y, ldy, x, ldx, M, N); }
 
 int64_t gg_gemm_packed(int64_t N, int64_t K) { return (N + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS * GG_GEMM_COLUMNS * K; }
 size_t gg_gemm_scratch(void) { return sizeof(double) * (GG__GEMM_K * GG__GEMM_N + GG__GEMM_K * GG__GEMM_M); }

@@ -46,6 +46,9 @@ void gg_gemm_shifts_f64(double *C, int64_t ldc, const double *A, gg_strides a, c
 void gg_gemm_shifts_over_f32(float *C, int64_t ldc, const float *X, const int64_t *at, int64_t below, const float *D, int64_t height, int64_t width, int64_t M, int64_t N, float *panel);
 void gg_gemm_shifts_over_f64(double *C, int64_t ldc, const double *X, const int64_t *at, int64_t below, const double *D, int64_t height, int64_t width, int64_t M, int64_t N,
                              double *panel);
+/* y: (M, N) = x^T, x: (N, M), with row strides. */
+void gg_turn_f32(float *y, int64_t ldy, const float *x, int64_t ldx, int64_t M, int64_t N);
+void gg_turn_f64(double *y, int64_t ldy, const double *x, int64_t ldx, int64_t M, int64_t N);
 /* Rows of n numbers from lines ldx apart to lines ldy apart. */
 void gg_copy_lines_f32(float *y, int64_t ldy, const float *x, int64_t ldx, int64_t rows, int64_t n);
 void gg_copy_lines_f64(double *y, int64_t ldy, const double *x, int64_t ldx, int64_t rows, int64_t n);

@@ -148,9 +148,9 @@ static void NAME(tiles_over)(int64_t rows, int64_t n, T *C, int64_t ldc, const T
 }
 #undef EACH_HEIGHT
 
-/* n columns of B that lie along memory, `stride` apart, rows [0, k), to (k, 2 LANES) of a panel; n, k <= LANES: log2(LANES) rounds of
- * interleaving the first half of the vectors with the second turn rows into columns. */
-static inline __attribute__((always_inline)) void NAME(transpose)(T *to, const T *B, int64_t stride, int64_t n, int64_t k)
+/* n columns of B that lie along memory, `stride` apart, rows [0, k), to k rows ldt apart of n numbers, or with `over` of LANES; n, k <= LANES: log2(LANES)
+ * rounds of interleaving the first half of the vectors with the second turn rows into columns. */
+static inline __attribute__((always_inline)) void NAME(transpose)(T *to, int64_t ldt, const T *B, int64_t stride, int64_t n, int64_t k, const bool over)
 {
     NAME(v) x[LANES], y[LANES];
     for (int i = 0; i < LANES; i++)
@@ -164,7 +164,21 @@ static inline __attribute__((always_inline)) void NAME(transpose)(T *to, const T
             x[i] = y[i];
     }
     for (int i = 0; i < LANES && i < k; i++)
-        *(NAME(vu) *)(to + i * 2 * LANES) = (NAME(vu))x[i];
+        if (over || n == LANES)
+            *(NAME(vu) *)(to + i * ldt) = (NAME(vu))x[i];
+        else
+            NAME(put_part)(to + i * ldt, x[i], n);
+}
+
+/* y: (M, N) = x^T, x: (N, M) */
+static void NAME(turn)(T *y, int64_t ldy, const T *x, int64_t ldx, int64_t M, int64_t N)
+{
+    for (int64_t n = 0; n < N; n += LANES)
+        for (int64_t m = 0; m < M; m += LANES)
+            if (M - m >= LANES && N - n >= LANES)
+                NAME(transpose)(y + m * ldy + n, ldy, x + n * ldx + m, ldx, LANES, LANES, false);
+            else
+                NAME(transpose)(y + m * ldy + n, ldy, x + n * ldx + m, ldx, N - n < LANES ? N - n : LANES, M - m < LANES ? M - m : LANES, false);
 }
 
 /* Copies columns [0, n) of B, n <= 2 LANES, to (K, 2 LANES). What stands behind the last column is never stored in C. */
@@ -176,11 +190,11 @@ static void NAME(pack_b)(T *to, const T *B, gg_strides b, int64_t n, int64_t K)
             const int64_t here = n - j < LANES ? n - j : LANES;
             for (int64_t k = 0; k < whole; k += LANES)
                 if (here == LANES)
-                    NAME(transpose)(to + k * 2 * LANES + j, B + j * b.column + k, b.column, LANES, LANES);
+                    NAME(transpose)(to + k * 2 * LANES + j, 2 * LANES, B + j * b.column + k, b.column, LANES, LANES, true);
                 else
-                    NAME(transpose)(to + k * 2 * LANES + j, B + j * b.column + k, b.column, here, LANES);
+                    NAME(transpose)(to + k * 2 * LANES + j, 2 * LANES, B + j * b.column + k, b.column, here, LANES, true);
             if (whole < K)
-                NAME(transpose)(to + whole * 2 * LANES + j, B + j * b.column + whole, b.column, here, K - whole);
+                NAME(transpose)(to + whole * 2 * LANES + j, 2 * LANES, B + j * b.column + whole, b.column, here, K - whole, true);
         }
         return;
     }

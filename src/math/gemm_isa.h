@@ -19,6 +19,8 @@ typedef struct gg__gemms {
     void (*shifts_over_f64)(double *C, int64_t ldc, const double *X, const int64_t *at, int64_t below, const double *D, int64_t height, int64_t width, int64_t M, int64_t N, double *panel);
     void (*copy_lines_f32)(float *y, int64_t ldy, const float *x, int64_t ldx, int64_t rows, int64_t n);
     void (*copy_lines_f64)(double *y, int64_t ldy, const double *x, int64_t ldx, int64_t rows, int64_t n);
+    void (*turn_f32)(float *y, int64_t ldy, const float *x, int64_t ldx, int64_t M, int64_t N);
+    void (*turn_f64)(double *y, int64_t ldy, const double *x, int64_t ldx, int64_t M, int64_t N);
 } gg__gemms;
 
 /* isa: as in kernels_isa.h. NULL where this processor (or this build) does not have it. */

@@ -17,5 +17,5 @@
 #define HIGH(a, b) HIGH_F64(a, b)
 #include "gemm_body.h"
 const gg__gemms ISA(gg__gemms) = {f32_gemm,   f64_gemm,        f32_pack,        f64_pack,       f32_dots,      f64_dots, f32_shifts,
-                                  f64_shifts, f32_shifts_over, f64_shifts_over, f32_copy_lines, f64_copy_lines};
+                                  f64_shifts, f32_shifts_over, f64_shifts_over, f32_copy_lines, f64_copy_lines, f32_turn, f64_turn};
 #include "isa_end.h"

@@ -232,6 +232,17 @@ static void images_moved_about_are_right(void **state)
                 for (int64_t c = 0; c < M * N; c++)
                     assert_true(fabs(C64[c] - want[c]) <= 1e-13 * size[c] && fabs(C32[c] - want[c]) <= 1.2e-6 * size[c]);
             }
+        for (int64_t m = 1; m < 36; m += 2)
+            for (int64_t n = 1; n < 36; n += 3) {
+                for (int64_t c = 0; c < m * 37; c++) {
+                    C64[c] = 7;
+                    C32[c] = 7;
+                }
+                g->turn_f64(C64, 37, D, m + 1, m, n);
+                g->turn_f32(C32, 37, Df, m + 1, m, n);
+                for (int64_t c = 0; c < m * 37; c++)
+                    assert_true(C64[c] == (c % 37 < n ? D[c % 37 * (m + 1) + c / 37] : 7) && C32[c] == (c % 37 < n ? Df[c % 37 * (m + 1) + c / 37] : 7));
+            }
         for (int64_t n = 1; n < 40; n += 3) {
             for (int64_t c = 0; c < 5 * 41; c++) {
                 C64[c] = 7;
