@@ -5,6 +5,7 @@
  */
 #include "nn/train.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/work.h"
 #include "grad/graph.h"
 #include "nn/net.h"
@@ -187,15 +188,28 @@ static gg_status loop(gg__training *t)
     return GG_OK;
 }
 
+/* One run in a folder at a time; what a run that died left half written is swept away. */
+static gg_status take_folder(gg_lock **lock, const gg__training *t)
+{
+    gg_str path = {.ctx = t->ctx};
+    gg_str_printf(&path, "%s/last.safetensors", t->o.folder);
+    const gg_status s = path.failed ? GG_ENOMEM : gg_lock_take(lock, t->ctx, path.data);
+    if (s == GG_OK)
+        gg_lock_sweep_folder(t->ctx, t->o.folder);
+    gg_str_free(&path);
+    return s;
+}
+
 gg_status gg_train(gg_train_result *out, gg_net *net, const gg_data *train, const gg_data *val, const gg_train_options *options)
 {
     gg__training t = {.ctx = gg__net_context(net), .net = net, .data = train, .val = val, .o = with_defaults(options, val != NULL)};
+    gg_lock *lock = NULL;
     bool found = false;
     *out = (gg_train_result){0};
     gg_status s = check(&t);
     if (s == GG_OK)
         s = prepare(&t);
-    if (s == GG_OK && t.o.folder && (s = gg_file_mkdirs(t.ctx, t.o.folder)) == GG_OK)
+    if (s == GG_OK && t.o.folder && (s = gg_file_mkdirs(t.ctx, t.o.folder)) == GG_OK && (s = take_folder(&lock, &t)) == GG_OK)
         s = gg__training_restore(&t, &found);
     t.start = t.written = gg_time();
     out->from_step = found ? t.step : 0;
@@ -212,6 +226,7 @@ gg_status gg_train(gg_train_result *out, gg_net *net, const gg_data *train, cons
                                  .stopped_early = t.o.patience > 0 && t.bad_epochs >= t.o.patience,
                                  .seconds = seconds(&t)};
     }
+    gg_lock_free(lock);
     json_decref(t.history);
     gg_drop(t.ctx, t.best_value);
     gg__judge_free(t.judge);

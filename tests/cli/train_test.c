@@ -263,6 +263,7 @@ static void seeds_and_grids_run_side_by_side(void **state)
 
 /* Begins the run, waits until it has written its state anew, and a little longer, and sends the signal. */
 #define LONG_RUN "$G train $D/config.json --output $D/%s --set training.epochs=1500 training.checkpoint_seconds=0.02 --threads 1"
+#define LONG_BUSY "$G train $D/config.json --output $D/busy --set training.epochs=100000000 training.checkpoint_seconds=0.02 --threads 1 --quiet"
 #define INTERRUPT                                                                                                                              \
     "rm -f $D/killed/state.json; " LONG_RUN " 2> $D/said & p=$!; while kill -0 $p 2> /dev/null && [ ! -e $D/killed/state.json ]; do sleep 0.01; done; " \
     "sleep %s; kill -%s $p 2> /dev/null; wait $p; echo code $?; cat $D/said >&2"
@@ -277,6 +278,9 @@ static void killed_runs_go_on(void **state)
     snprintf(line, sizeof line, LONG_RUN " --quiet", "calm");
     run_line(&s, D, line);
     assert_int_equal(s.code, 0);
+    run_line(&s, D, "mkdir -p $D/busy; " LONG_BUSY " & p=$!; while kill -0 $p 2> /dev/null && [ ! -e $D/busy/state.json ]; do sleep 0.01; done; "
+                    "$G train $D/config.json --output $D/busy; kill -9 $p 2> /dev/null; wait $p");
+    says(&s, "is writing it, since", "a folder that is in use");
     static const char *const moments[][2] = {{"0", "KILL"}, {"0.03", "KILL"}, {"0.01", "TERM"}, {"0.05", "KILL"}};
     for (size_t i = 0; i < 4; i++) {
         snprintf(line, sizeof line, INTERRUPT, "killed", moments[i][0], moments[i][1]);
@@ -290,6 +294,8 @@ static void killed_runs_go_on(void **state)
     run_line(&s, D, line);
     assert_int_equal(s.code, 0);
     assert_true(same_file("calm/best.safetensors", "killed/best.safetensors"));
+    run_line(&s, D, "ls -A $D/killed | grep -E 'tmp|lock'"); /* nothing half written is left */
+    assert_int_equal(s.code, 1);
     run_line(&s, D, "cut -d, -f1-11 $D/calm/log.csv > $D/a; cut -d, -f1-11 $D/killed/log.csv | cmp - $D/a && head -1 $D/a");
     assert_int_equal(s.code, 0);
 }
