@@ -75,12 +75,6 @@ const char *gg_nearest(const char *word, const char *const *candidates, int n)
     return best ? best : n_begun == 1 ? begun : NULL;
 }
 
-bool gg_terminal_colour(void)
-{
-    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-    return isatty(STDERR_FILENO) == 1 && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
-}
-
 /* ---- help ---- */
 
 int gg__width_of(FILE *f)

@@ -71,7 +71,4 @@ int gg_verbs_run(const char *prefix, const char *head, const gg_verb *verbs, int
 
 /* The candidate nearest to word (edit distance, at most a third of its length), or NULL. */
 const char *gg_nearest(const char *word, const char *const *candidates, int n);
-
-/* True when standard error is a terminal and NO_COLOR is not set. */
-bool gg_terminal_colour(void);
 #endif

@@ -32,7 +32,6 @@ void gg_gelu_tanh(float *y, const float *x, int64_t n) { best()->gelu_tanh(y, x,
 void gg_gelu_erf(float *y, const float *x, int64_t n) { best()->gelu_erf(y, x, n); }
 void gg_relu(float *y, const float *x, int64_t n) { best()->relu(y, x, n); }
 void gg_tanh(float *y, const float *x, int64_t n) { best()->tanh(y, x, n); }
-void gg_sigmoid(float *y, const float *x, int64_t n) { best()->sigmoid(y, x, n); }
 void gg_softcap(float *y, const float *x, float cap, int64_t n) { best()->softcap(y, x, cap, n); }
 void gg_silu_mul(void *y, bool narrow, const float *g, const float *u, int64_t n) { best()->silu_mul(y, narrow, g, u, n); }
 void gg_gelu_tanh_mul(void *y, bool narrow, const float *g, const float *u, int64_t n) { best()->gelu_tanh_mul(y, narrow, g, u, n); }
@@ -40,7 +39,6 @@ void gg_gelu_erf_mul(void *y, bool narrow, const float *g, const float *u, int64
 void gg_relu_mul(void *y, bool narrow, const float *g, const float *u, int64_t n) { best()->relu_mul(y, narrow, g, u, n); }
 void gg_mul_f32(float *y, const float *a, const float *b, int64_t n) { best()->mul(y, a, b, n); }
 void gg_add_f32(float *y, const float *a, const float *b, int64_t n) { best()->add(y, a, b, n); }
-void gg_axpy(float *y, float alpha, const float *x, int64_t n) { best()->axpy(y, alpha, x, n); }
 void gg_scale(float *y, float alpha, const float *x, int64_t n) { best()->scale(y, alpha, x, n); }
 float gg_dot(const float *a, const float *b, int64_t n) { return best()->dot(a, b, n); }
 void gg_abs_add(float *sum, const float *x, int64_t n) { best()->abs_add(sum, x, n); }

@@ -11,7 +11,6 @@ void gg_gelu_tanh(float *y, const float *x, int64_t n);     /* 0.5 x (1 + tanh(s
 void gg_gelu_erf(float *y, const float *x, int64_t n);      /* 0.5 x (1 + erf(x / sqrt 2)) */
 void gg_relu(float *y, const float *x, int64_t n);
 void gg_tanh(float *y, const float *x, int64_t n);
-void gg_sigmoid(float *y, const float *x, int64_t n);
 void gg_softcap(float *y, const float *x, float cap, int64_t n); /* cap tanh(x / cap) */
 /* y = act(g) u, the hidden layer of a gated MLP, in float32 (y may be g or u) or, narrow, in bfloat16: the numbers that the activation, the
  * product and the rounding give one after the other (but numbers below 2^-126 may become 0, as which products take them anyway). */
@@ -21,7 +20,6 @@ void gg_gelu_erf_mul(void *y, bool narrow, const float *g, const float *u, int64
 void gg_relu_mul(void *y, bool narrow, const float *g, const float *u, int64_t n);
 void gg_mul_f32(float *y, const float *a, const float *b, int64_t n); /* y = a b; y may be a or b */
 void gg_add_f32(float *y, const float *a, const float *b, int64_t n);
-void gg_axpy(float *y, float alpha, const float *x, int64_t n);       /* y += alpha x */
 void gg_scale(float *y, float alpha, const float *x, int64_t n);
 float gg_dot(const float *a, const float *b, int64_t n);
 void gg_abs_add(float *sum, const float *x, int64_t n);               /* sum += |x| */

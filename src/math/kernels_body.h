@@ -52,7 +52,6 @@ EACH(k_silu, v_silu(v))
 EACH(k_gelu_tanh, v_gelu_tanh(v))
 EACH(k_gelu_erf, v_gelu_erf(v))
 EACH(k_tanh, v_tanh(v))
-EACH(k_sigmoid, v_sigmoid(v))
 EACH(k_relu, SELECT(v < all(0), all(0), v))
 #undef EACH
 
@@ -77,12 +76,6 @@ static void k_add(float *y, const float *a, const float *b, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = a[i] + b[i];
-}
-
-static void k_axpy(float *y, float alpha, const float *x, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        y[i] += alpha * x[i];
 }
 
 static void k_scale(float *y, float alpha, const float *x, int64_t n)
@@ -457,7 +450,6 @@ const gg__kernels ISA(gg__kernels) = {
     .gelu_erf = k_gelu_erf,
     .relu = k_relu,
     .tanh = k_tanh,
-    .sigmoid = k_sigmoid,
     .softcap = k_softcap,
     .silu_mul = k_silu_mul,
     .gelu_tanh_mul = k_gelu_tanh_mul,
@@ -465,7 +457,6 @@ const gg__kernels ISA(gg__kernels) = {
     .relu_mul = k_relu_mul,
     .mul = k_mul,
     .add = k_add,
-    .axpy = k_axpy,
     .scale = k_scale,
     .dot = k_dot,
     .abs_add = k_abs_add,

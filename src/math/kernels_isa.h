@@ -12,7 +12,6 @@ typedef struct gg__kernels {
     void (*gelu_erf)(float *, const float *, int64_t);
     void (*relu)(float *, const float *, int64_t);
     void (*tanh)(float *, const float *, int64_t);
-    void (*sigmoid)(float *, const float *, int64_t);
     void (*softcap)(float *, const float *, float, int64_t);
     void (*silu_mul)(void *, bool, const float *, const float *, int64_t);
     void (*gelu_tanh_mul)(void *, bool, const float *, const float *, int64_t);
@@ -20,7 +19,6 @@ typedef struct gg__kernels {
     void (*relu_mul)(void *, bool, const float *, const float *, int64_t);
     void (*mul)(float *, const float *, const float *, int64_t);
     void (*add)(float *, const float *, const float *, int64_t);
-    void (*axpy)(float *, float, const float *, int64_t);
     void (*scale)(float *, float, const float *, int64_t);
     float (*dot)(const float *, const float *, int64_t);
     void (*abs_add)(float *, const float *, int64_t);

@@ -173,7 +173,6 @@ bool gg__nag_table_force(gg__nag_table *t, int isa)
 }
 
 int64_t gg__nag_table_batch(const gg__nag_table *t) { return t->n_tiles == 1 ? 1 : 8192; }
-int64_t gg__nag_table_width(const gg__nag_table *t) { return t->width; }
 int64_t gg__nag_table_numbers(const gg__nag_table *t, int64_t n) { return n * t->lanes * t->n_tiles; }
 
 const double *gg__nag_table_column(int64_t *stride, const gg__nag_table *t, const double *out, int64_t n, int p)

@@ -175,7 +175,6 @@ void gg__nag_table_distance(double *out, const gg__nag_table *t, const gg__nag_l
 int64_t gg__nag_table_numbers(const gg__nag_table *t, int64_t n);
 const double *gg__nag_table_column(int64_t *stride, const gg__nag_table *t, const double *out, int64_t n, int p);
 int64_t gg__nag_table_batch(const gg__nag_table *t);
-int64_t gg__nag_table_width(const gg__nag_table *t);
 enum { GG__NAG_PLAIN, GG__NAG_AVX2, GG__NAG_AVX512, GG__NAG_ISAS };
 bool gg__nag_table_force(gg__nag_table *t, int isa); /* for tests; false: this processor does not have it */
 

@@ -64,7 +64,6 @@ static double ulps(float found, double want)
 
 static double true_exp(double v) { return exp(v); }
 static double true_tanh(double v) { return tanh(v); }
-static double true_sigmoid(double v) { return 1 / (1 + exp(-v)); }
 static double true_silu(double v) { return v / (1 + exp(-v)); }
 static double true_gelu_erf(double v) { return v * 0.5 * erfc(-v * 0.70710678118654752440); }
 static double true_gelu_tanh(double v) { return v / (1 + exp(-2 * 0.79788456080286535588 * (v + 0.044715 * v * v * v))); }
@@ -85,7 +84,6 @@ static void functions_are_right_over_the_whole_range_of_floats(void **state)
             {"exp", k->exp, true_exp, 2, 0},
             {"tanh", k->tanh, true_tanh, 2, 0},
             {"relu", k->relu, true_relu, 0, 0},
-            {"sigmoid", k->sigmoid, true_sigmoid, 3, 0x1p-126},
             {"silu", k->silu, true_silu, 3, 0x1p-120},
             {"gelu_erf", k->gelu_erf, true_gelu_erf, 10, 0x1p-120},
             {"gelu_tanh", k->gelu_tanh, true_gelu_tanh, 256, 0x1p-120}, /* the rounding of u is multiplied by u where e^-2u is large */
@@ -108,6 +106,27 @@ static void functions_are_right_over_the_whole_range_of_floats(void **state)
     }
 }
 
+/* The twins are what the kernels are measured with: half an ulp, and what a second rounding adds. */
+static void twins_are_the_functions(void **state)
+{
+    (void)state;
+    const struct {
+        const char *name;
+        void (*f)(float *, const float *, int64_t);
+        double (*truth)(double);
+    } table[] = {{"exp", gg_naive_exp, true_exp}, {"tanh", gg_naive_tanh, true_tanh}, {"silu", gg_naive_silu, true_silu},
+                 {"gelu_erf", gg_naive_gelu_erf, true_gelu_erf}, {"gelu_tanh", gg_naive_gelu_tanh, true_gelu_tanh}};
+    for (size_t f = 0; f < sizeof table / sizeof *table; f++)
+        for (uint64_t bits = 0; bits <= UINT32_MAX; bits += 600011) {
+            const uint32_t u = (uint32_t)bits;
+            float v, got;
+            memcpy(&v, &u, 4);
+            table[f].f(&got, &v, 1);
+            if (ulps(got, table[f].truth((double)v)) > 0.5001)
+                fail_msg("%s(%a): expected %a, found %a", table[f].name, (double)v, table[f].truth((double)v), (double)got);
+        }
+}
+
 static void functions_at_the_edges(void **state)
 {
     (void)state;
@@ -122,8 +141,6 @@ static void functions_at_the_edges(void **state)
         assert_true(y[0] == 1 && y[1] == 1 && isinf(y[2]) && y[3] == 0 && isnan(y[4]));
         k->tanh(y, edge, N);
         assert_true(y[0] == 0 && signbit(y[1]) && y[2] == 1 && y[3] == -1 && isnan(y[4]) && y[5] == 1 && y[8] == 0x1p-149f);
-        k->sigmoid(y, edge, N);
-        assert_true(y[0] == 0.5f && y[2] == 1 && y[3] == 0 && isnan(y[4]));
         k->silu(y, edge, N);
         assert_true(y[0] == 0 && isinf(y[2]) && isnan(y[4]) && y[5] == FLT_MAX && y[6] == 0);
         k->gelu_erf(y, edge, N);
@@ -145,7 +162,7 @@ static void a_value_does_not_depend_on_its_place(void **state)
     (void)state;
     FOR_EACH_ISA(k)
     {
-        void (*f[])(float *, const float *, int64_t) = {k->exp, k->silu, k->gelu_tanh, k->gelu_erf, k->relu, k->tanh, k->sigmoid};
+        void (*f[])(float *, const float *, int64_t) = {k->exp, k->silu, k->gelu_tanh, k->gelu_erf, k->relu, k->tanh};
         for (size_t j = 0; j < sizeof f / sizeof *f; j++) {
             fill(x, MOST, 1, 3);
             f[j](z, x, MOST);
@@ -180,10 +197,6 @@ static void arithmetic_of_rows(void **state)
             k->scale(y, 0.3f, x, n);
             for (int64_t i = 0; i < n; i++)
                 assert_true(y[i] == 0.3f * x[i]);
-            memcpy(y, z, (size_t)n * 4);
-            k->axpy(y, -0.7f, x, n);
-            for (int64_t i = 0; i < n; i++)
-                assert_true(fabs((double)y[i] - ((double)z[i] - 0.7 * (double)x[i])) < 1e-6);
             memcpy(y, z, (size_t)n * 4);
             k->abs_add(y, x, n);
             for (int64_t i = 0; i < n; i++)
@@ -507,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_are_right_over_the_whole_range_of_floats),
+        cmocka_unit_test(twins_are_the_functions),
         cmocka_unit_test(functions_at_the_edges),
         cmocka_unit_test(a_value_does_not_depend_on_its_place),
         cmocka_unit_test(arithmetic_of_rows),
