@@ -31,7 +31,7 @@ static bool is_buffer(const gg_var *v, int64_t C)
     return v->op == GG__OP_PARAM && (gg_params_flags(v->params, v->param) & GG_PARAM_BUFFER) && v->shape.n == 1 && v->n == C;
 }
 
-/* A node over x with these sizes. Scratch: three coefficients a channel, or a row, or a column. */
+/* A node over x with these sizes. Scratch: three numbers a channel, and a row. */
 static gg_var *finish(gg_var *v, const gg_var *x)
 {
     if (!v)
@@ -41,7 +41,7 @@ static gg_var *finish(gg_var *v, const gg_var *x)
         return NULL;
     *s = (sizes){x->shape.d[0], x->shape.d[1], x->n / (x->shape.d[0] * x->shape.d[1])};
     v->plan = s;
-    v->scratch_bytes = gg_mul(3 * s->C + (s->L > 1 ? s->L : s->N > s->C ? s->N : s->C), width(v)) + 64;
+    v->scratch_bytes = gg_mul(3 * s->C + (s->L > 1 ? s->L : s->C), width(v)) + 64;
     return v;
 }
 
@@ -70,17 +70,12 @@ gg_var *gg_var_batch_norm(gg_var *x, gg_var *weight, gg_var *bias, gg_var *runni
     return v;
 }
 
-/* --- kernels: a channel is N rows of L numbers, or with L = 1 a column ----------------------------------------------------------------------- */
-static double sum_of(const gg_var *v, const gg_var *x, const sizes *s, int64_t c, char *scratch)
+/* --- kernels: a channel is N rows of L numbers, or with L = 1 a column: then channels first .. last - 1 of a row go together -------------------------- */
+static double sum_of(const gg_var *v, const gg_var *x, const sizes *s, int64_t c)
 {
-    const gg__loops *l = v->g->loops;
-    if (s->L == 1) {
-        l->copy(scratch, at(x, c), s->C, s->N);
-        return l->sum(scratch, s->N);
-    }
     double sum = 0;
     for (int64_t n = 0; n < s->N; n++)
-        sum += l->sum(at(x, (n * s->C + c) * s->L), s->L);
+        sum += v->g->loops->sum(at(x, (n * s->C + c) * s->L), s->L);
     return sum;
 }
 
@@ -88,18 +83,37 @@ static double sum_of(const gg_var *v, const gg_var *x, const sizes *s, int64_t c
 static double centred_sum(const gg_var *v, const gg_var *x, const gg_var *d, double mean, const sizes *s, int64_t c, char *scratch)
 {
     const gg__loops *l = v->g->loops;
-    const int64_t rows = s->L == 1 ? 1 : s->N, n = s->L == 1 ? s->N : s->L, step = s->L == 1 ? s->C : 1;
     double sum = 0;
     mean = -mean;
-    for (int64_t r = 0; r < rows; r++) {
-        const int64_t first = s->L == 1 ? c : (r * s->C + c) * s->L;
-        l->copy(scratch, at(x, first), step, n);
-        l->shift(scratch, scratch, n, &mean);
+    for (int64_t n = 0; n < s->N; n++) {
+        l->shift(scratch, at(x, (n * s->C + c) * s->L), s->L, &mean);
         if (d)
-            l->mul(scratch, scratch, 1, at(d, first), step, n, NULL);
-        sum += d ? l->sum(scratch, n) : l->sum_squares(scratch, n);
+            l->mul(scratch, scratch, 1, at(d, (n * s->C + c) * s->L), 1, s->L, NULL);
+        sum += d ? l->sum(scratch, s->L) : l->sum_squares(scratch, s->L);
     }
     return sum;
+}
+
+/* The same for columns; mean NULL: plain sums. In blocks of rows, so that the error does not grow with their number. scratch: three rows; the first is
+ * the result. */
+static void column_sums(const gg_var *v, const gg_var *x, const gg_var *d, const char *mean, const sizes *s, int64_t first, int64_t n, char *scratch)
+{
+    enum { BLOCK = 32 };
+    const gg__loops *l = v->g->loops;
+    char *part = scratch + n * width(v), *row = part + n * width(v);
+    l->fill(scratch, 0, n);
+    for (int64_t r = 0; r < s->N; r++) {
+        const char *from = at(x, r * s->C + first);
+        if (r % BLOCK == 0)
+            l->fill(part, 0, n);
+        if (mean) {
+            l->sub(row, from, 1, mean, 1, n, NULL);
+            l->mul(row, row, 1, d ? at(d, r * s->C + first) : row, 1, n, NULL);
+        }
+        l->add_to(part, mean ? row : from, n);
+        if (r % BLOCK == BLOCK - 1 || r == s->N - 1)
+            l->add_to(scratch, part, n);
+    }
 }
 
 /* in: x, running mean, running variance. i[0]: computed again (checkpoint.c), the running ones have moved. */
@@ -107,20 +121,28 @@ static void stats_channels(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const sizes *s = v->plan;
     const double M = (double)(s->N * s->L), m = v->f[0];
-    for (int64_t c = first; c < last; c++) {
-        if (!v->g->training) {
+    gg_var column = *v;
+    column.data = gg__scratch(v, worker);
+    if (!v->g->training) {
+        for (int64_t c = first; c < last; c++) {
             put(v, c, number(v->in[1], c));
             put(v, s->C + c, number(v->in[2], c));
-            continue;
         }
-        const double mean = sum_of(v, v->in[0], s, c, gg__scratch(v, worker)) / M;
-        const double var = centred_sum(v, v->in[0], NULL, mean, s, c, gg__scratch(v, worker)) / M;
-        put(v, c, mean);
-        put(v, s->C + c, var);
-        if (!v->i[0]) {
-            put(v->in[1], c, (1 - m) * number(v->in[1], c) + m * mean);
-            put(v->in[2], c, (1 - m) * number(v->in[2], c) + m * var * (M / (M - 1)));
+        return;
+    }
+    for (int what = 0; what < 2; what++) { /* mean, variance */
+        if (s->L == 1)
+            column_sums(v, v->in[0], NULL, what ? at(v, first) : NULL, s, first, last - first, column.data);
+        for (int64_t c = first; c < last; c++) {
+            const double sum = s->L == 1 ? number(&column, c - first)
+                               : what    ? centred_sum(v, v->in[0], NULL, number(v, c), s, c, column.data)
+                                         : sum_of(v, v->in[0], s, c);
+            put(v, what * s->C + c, sum / M);
         }
+    }
+    for (int64_t c = first; c < last && !v->i[0]; c++) {
+        put(v->in[1], c, (1 - m) * number(v->in[1], c) + m * number(v, c));
+        put(v->in[2], c, (1 - m) * number(v->in[2], c) + m * number(v, s->C + c) * (M / (M - 1)));
     }
 }
 
@@ -166,9 +188,18 @@ gg_status gg__run_batch_norm(gg_var *v)
 static void sums_channels(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const sizes *s = v->plan;
-    for (int64_t c = first; c < last; c++) {
-        put(v, c, centred_sum(v, v->in[0], v->in[1], number(v->in[2], c), s, c, gg__scratch(v, worker)) / sqrt(number(v->in[2], s->C + c) + v->f[0]));
-        put(v, s->C + c, sum_of(v, v->in[1], s, c, gg__scratch(v, worker)));
+    gg_var column = *v;
+    column.data = gg__scratch(v, worker);
+    for (int what = 0; what < 2; what++) { /* of d h, of d */
+        if (s->L == 1)
+            column_sums(v, v->in[what], what ? NULL : v->in[1], what ? NULL : at(v->in[2], first), s, first, last - first, column.data);
+        for (int64_t c = first; c < last; c++) {
+            const double r = what ? 1 : 1 / sqrt(number(v->in[2], s->C + c) + v->f[0]);
+            const double sum = s->L == 1 ? number(&column, c - first)
+                               : what    ? sum_of(v, v->in[1], s, c)
+                                         : centred_sum(v, v->in[0], v->in[1], number(v->in[2], c), s, c, column.data);
+            put(v, what * s->C + c, sum * r);
+        }
     }
 }
 

@@ -210,6 +210,47 @@ static void running_statistics_are_buffers(void **state)
     gg_params_free(p);
 }
 
+static void threads_change_no_bit_of_batch_norm(void **state)
+{
+    (void)state;
+    const gg_shape shapes[] = {GG_SHAPE(3001, 37), GG_SHAPE(9, 13, 31, 29)};
+    for (int k = 0; k < 2; k++) {
+        float *first[3] = {NULL};
+        for (int threads = 1; threads <= 3; threads++) {
+            gg_params *p = NULL;
+            gg_graph *g = NULL;
+            assert_ok(gg_params_create(&p, ctx, GG_F32));
+            assert_ok(gg_graph_create(&g, ctx, &(gg_graph_options){.n_threads = threads}));
+            const gg_nn nn = {g, p, NULL};
+            gg_var *x = gg_graph_input(g, "x", shapes[k]), *w = gg_graph_input(g, "w", shapes[k]), *y = gg_nn_batch_norm(&nn, "bn", x, 0, 0), *d = NULL;
+            gg_var *loss = gg_var_sum(gg_var_mul(y, w), GG_ALL_AXES, false);
+            assert_ok(gg_var_gradients(&d, loss, NULL, &x, 1));
+            assert_ok(gg_graph_backward(loss));
+            gg_var *keep[2] = {y, d};
+            assert_ok(gg_graph_plan(g, keep, 2));
+            assert_ok(gg_nn_init(p, 1));
+            randomise(x, 1);
+            randomise(w, 2);
+            gg_graph_set_training(g, true, 1);
+            assert_ok(gg_graph_run(g));
+            const size_t bytes[3] = {gg_var_bytes(y), gg_var_bytes(d), (size_t)gg_params_extent(p) * sizeof(float)};
+            for (int i = 0; i < 3; i++) {
+                const void *now = i < 2 ? gg_var_data(keep[i]) : gg_params_value(p, -1);
+                if (threads == 1)
+                    memcpy(first[i] = malloc(2 * bytes[i]), now, bytes[i]);
+                assert_memory_equal(first[i], now, bytes[i]);
+                if (i == 2 && threads == 1)
+                    memcpy((char *)first[2] + bytes[2], gg_params_gradient(p, -1), bytes[2]);
+            }
+            assert_memory_equal((char *)first[2] + bytes[2], gg_params_gradient(p, -1), bytes[2]);
+            gg_graph_free(g);
+            gg_params_free(p);
+        }
+        for (int i = 0; i < 3; i++)
+            free(first[i]);
+    }
+}
+
 static void mistakes_are_told(void **state)
 {
     (void)state;
@@ -338,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_users_operation_may_fail_and_is_named),
         cmocka_unit_test(the_k_largest_are_chosen_and_gradients_go_straight_through),
         cmocka_unit_test(running_statistics_are_buffers),
+        cmocka_unit_test(threads_change_no_bit_of_batch_norm),
         cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(each_allocation_may_fail),
     };

@@ -15,8 +15,10 @@ typedef struct given {
 #define C (in->x[2])
 #define CASE(name, ...) \
     static gg_var *t_##name(given *in) { return __VA_ARGS__; }
-#define SAME(X)                                                                                                                                                   \
-    X(exp) X(tanh) X(sigmoid) X(erf) X(sin) X(cos) X(abs) X(square) X(neg) X(sign) X(log) X(sqrt) X(rsqrt) X(reciprocal) X(softplus) X(gelu) X(gelu_tanh) X(silu) X(relu)
+#define SAME(X)                                                                                                                                                \
+    X(exp)                                                                                                                                                     \
+    X(tanh) X(sigmoid) X(erf) X(sin) X(cos) X(abs) X(square) X(neg) X(sign) X(log) X(sqrt) X(rsqrt) X(reciprocal) X(softplus) X(gelu) X(gelu_tanh) X(silu)     \
+        X(relu)
 #define SAME2(X) X(add) X(sub) X(mul) X(div) X(max) X(min) X(matmul)
 #define GG_X(name) CASE(name, gg_var_##name(A))
 SAME(GG_X)
@@ -94,6 +96,19 @@ CASE(adaptive_max_pool2d, gg_var_adaptive_max_pool2d(A, 3, 4))
 CASE(adaptive_avg_pool1d, gg_var_adaptive_avg_pool1d(A, 5))
 CASE(adaptive_max_pool1d, gg_var_adaptive_max_pool1d(A, 5))
 
+CASE(mse, gg_nn_mse(A, B))
+CASE(mae, gg_nn_mae(A, B))
+CASE(bce, gg_nn_bce(gg_var_sigmoid(A), B))
+CASE(soft_cross_entropy, gg_nn_soft_cross_entropy(A, gg_var_softmax(B)))
+CASE(scatter_add, gg_var_scatter_add(B, A, 7))
+CASE(matmul_nt, gg_var_matmul_nt(A, B))
+CASE(matmul_tn, gg_var_matmul_tn(A, B))
+static gg_var *t_attention_masked(given *in)
+{
+    static const double seen[10] = {1, 0, 1, 1, 1, 1, 1, 1, 0, 0};
+    return gg_var_attention(A, B, C, &(gg_attention_options){.key_mask = gg_graph_constant(in->g, GG_SHAPE(2, 5), seen)});
+}
+
 /* Running statistics are the two first parameters; fill_buffers gives them the values of the script. */
 static gg_var *batch_norm(given *in, bool training)
 {
@@ -132,18 +147,20 @@ static const struct {
     const char *name;
     gg_var *(*f)(given *in);
     bool by_name; /* inputs behind the first are parameters */
-} cases[] = {SAME(ROW) SAME2(ROW) ROW(leaky_relu) ROW(elu) ROW(clip) ROW(pow) ROW(where) ROW(sum0) ROW(sum1) ROW(sum2) ROW(sum02) ROW(mean) ROW(amax) ROW(matmul_batch) ROW(affine)
-                 ROW(permute) ROW(concat) ROW(slice) ROW(pad) ROW(gather) ROW(softmax) ROW(log_softmax) ROW(logsumexp) ROW(cross_entropy) ROW(cross_entropy_ignore) ROW(smooth)
-                     ROW(weighted) ROW(huber) ROW(bce_logits) ROW(kl) ROW(layer_norm) ROW(rms_norm) ROW(conv2d) ROW(conv2d_strided) ROW(conv2d_groups) ROW(conv1d) ROW(conv1d_causal)
-                         ROW(conv_transpose2d) ROW(max_pool2d) ROW(avg_pool2d) ROW(avg_pool2d_counting) ROW(attention) ROW(attention_causal) ROW(attention_grouped) ROW(attention_window)
-                             ROW(rope) ROW(relu6) ROW(selu) ROW(mish) ROW(hardsigmoid) ROW(hardswish) ROW(celu) ROW(prelu) ROW(amin) ROW(variance) ROW(cumsum0)
-                                 ROW(cumsum2)
-                                 ROW(topk) ROW(cross_entropy_mean) ROW(cross_entropy_all) ROW(smooth_ignoring) ROW(group_norm) ROW(conv_transpose1d)
-                                     ROW(max_pool1d) ROW(avg_pool1d)
-                                     ROW(adaptive_avg_pool2d) ROW(adaptive_avg_pool2d_even) ROW(adaptive_max_pool2d) ROW(adaptive_avg_pool1d)
-                                         ROW(adaptive_max_pool1d)
-                                         ROW(batch_norm1d) ROW(batch_norm2d) ROW(batch_norm_eval) ROW(batch_norm1d_eval){"RNN", t_RNN, true},
-                                             {"RNNrelu", t_RNNrelu, true}, {"LSTM", t_LSTM, true}, {"GRU", t_GRU, true}};
+} cases[] = {SAME(ROW) SAME2(ROW) ROW(leaky_relu) ROW(elu) ROW(clip) ROW(pow) ROW(where) ROW(sum0) ROW(sum1) ROW(sum2) ROW(sum02) ROW(mean) ROW(amax)
+                 ROW(matmul_batch) ROW(affine) ROW(permute) ROW(concat) ROW(slice) ROW(pad) ROW(gather) ROW(softmax) ROW(log_softmax) ROW(logsumexp)
+                     ROW(cross_entropy) ROW(cross_entropy_ignore) ROW(smooth) ROW(weighted) ROW(huber) ROW(bce_logits) ROW(kl) ROW(layer_norm) ROW(rms_norm)
+                         ROW(conv2d) ROW(conv2d_strided) ROW(conv2d_groups) ROW(conv1d) ROW(conv1d_causal) ROW(conv_transpose2d) ROW(max_pool2d) ROW(avg_pool2d)
+                             ROW(avg_pool2d_counting) ROW(attention) ROW(attention_causal) ROW(attention_grouped) ROW(attention_window) ROW(rope) ROW(relu6)
+                                 ROW(selu) ROW(mish) ROW(hardsigmoid) ROW(hardswish) ROW(celu) ROW(prelu) ROW(amin) ROW(variance) ROW(cumsum0) ROW(cumsum2)
+                                     ROW(topk) ROW(cross_entropy_mean) ROW(cross_entropy_all) ROW(smooth_ignoring) ROW(group_norm) ROW(conv_transpose1d)
+                                         ROW(max_pool1d) ROW(avg_pool1d) ROW(adaptive_avg_pool2d) ROW(adaptive_avg_pool2d_even) ROW(adaptive_max_pool2d)
+                                             ROW(adaptive_avg_pool1d) ROW(adaptive_max_pool1d) ROW(mse) ROW(mae) ROW(bce) ROW(soft_cross_entropy)
+                                                 ROW(scatter_add) ROW(matmul_nt) ROW(matmul_tn) ROW(attention_masked) ROW(batch_norm1d) ROW(batch_norm2d)
+                                                     ROW(batch_norm_eval) ROW(batch_norm1d_eval){"RNN", t_RNN, true},
+             {"RNNrelu", t_RNNrelu, true},
+             {"LSTM", t_LSTM, true},
+             {"GRU", t_GRU, true}};
 
 static gg_tensors *golden;
 

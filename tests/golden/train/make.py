@@ -167,5 +167,15 @@ case("adaptive_avg_pool2d_even", lambda x: F.adaptive_avg_pool2d(x, (2, 5)), R(2
 case("adaptive_max_pool2d", lambda x: F.adaptive_max_pool2d(x, (3, 4)), R(2, 3, 7, 10))
 case("adaptive_avg_pool1d", lambda x: F.adaptive_avg_pool1d(x, 5), R(2, 3, 13))
 case("adaptive_max_pool1d", lambda x: F.adaptive_max_pool1d(x, 5), R(2, 3, 13))
+# more losses, sums by index, products of every kind, masked keys
+case("mse", lambda a, b: F.mse_loss(a, b, reduction="none"), R(4, 9), R(4, 9))
+case("mae", lambda a, b: F.l1_loss(a, b, reduction="none"), R(4, 9), R(4, 9))
+case("bce", lambda a, b: F.binary_cross_entropy(a.sigmoid(), b.detach(), reduction="none"), R(4, 9), torch.rand(4, 9))
+case("soft_cross_entropy", lambda a, b: F.cross_entropy(a, b.softmax(-1).detach(), reduction="none"), R(5, 11), R(5, 11))
+case("scatter_add", lambda i, x: torch.zeros(7, 5).index_add(0, i, x), torch.randint(0, 7, (23,)), R(23, 5))
+case("matmul_nt", lambda a, b: a @ b.mT, R(3, 17, 29), R(3, 21, 29))
+case("matmul_tn", lambda a, b: a.mT @ b, R(3, 29, 17), R(3, 29, 21))
+seen = torch.tensor([[1, 0, 1, 1, 1], [1, 1, 1, 0, 0]]).bool()
+case("attention_masked", lambda q, k, v: T(F.scaled_dot_product_attention(T(q), T(k), T(v), attn_mask=seen[:, None, None])), R(2, 7, 3, 8), R(2, 5, 3, 8), R(2, 5, 3, 8))
 
 save_file(out, os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.safetensors"))
