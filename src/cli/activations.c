@@ -296,11 +296,14 @@ int gg_cli_activations(int argc, char **argv)
         s = gg_tensors_writer_commit(job.out);
         job.out = NULL;
     }
-    if (s == GG_OK && !c.quiet) {
+    if (s == GG_OK && c.json) {
+        s = gg_cli_print_json(ctx, json_pack("{s:s, s:I, s:I, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_tokens", (json_int_t)r.n_tokens,
+                                             "n_empty", (json_int_t)(d ? gg_documents_empty(d) : 0)));
+    } else if (s == GG_OK && !c.quiet) {
         FILE *to = gg_command_say_begin(&c);
-        fprintf(to, "wrote the %s of %lld documents, %lld tokens -> %s\n", gradients ? "gradients" : "activity", (long long)r.n_documents, (long long)r.n_tokens, output);
-        if (d && gg_documents_empty(d))
-            fprintf(to, "skipped %lld empty documents: %s\n", (long long)gg_documents_empty(d), gg_documents_empty_list(d));
+        fprintf(to, "wrote the %s of %lld document%s, %lld tokens -> %s\n", gradients ? "gradients" : "activity", (long long)r.n_documents,
+                r.n_documents == 1 ? "" : "s", (long long)r.n_tokens, output);
+        gg_cli_say_empty(to, d);
         gg_command_say_end(&c, to);
     }
 end:

@@ -2,13 +2,20 @@
 #ifndef GG_CLI_COMMON_H
 #define GG_CLI_COMMON_H
 #include <golgi/model.h>
+#include <golgi/rows.h>
 #include "base/command.h"
+#include <jansson.h>
 
 /* "f32", "bf16", "i8" or "auto" (the faster of the first two on this machine). */
 gg_dtype gg_cli_dtype(gg_context *ctx, const char *text);
 
 /* Of a GGUF that is written. */
 gg_dtype gg_cli_gguf_format(const char *text);
+
+/* What a run over documents was, when rows or tensors went to a file: j as JSON on standard output (taken over; NULL: out of memory). */
+gg_status gg_cli_print_json(gg_context *ctx, json_t *j);
+/* "skipped 2 empty documents: ..." when there were some; d may be NULL. */
+void gg_cli_say_empty(FILE *to, const gg_documents *d);
 
 #define GG_CLI_GGUF_FORMATS "f32|f16|bf16|q8_0"
 #define GG_CLI_DTYPES "f32|bf16|i8|auto"

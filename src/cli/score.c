@@ -80,12 +80,19 @@ int gg_cli_score(int argc, char **argv)
         s = gg_rows_writer_commit(sink.out);
         sink.out = NULL;
     }
-    if (s == GG_OK && !c.quiet) {
+    const double mean = sink.n_predicted ? sink.sum_nll / (double)sink.n_predicted : (double)NAN;
+    if (s == GG_OK && c.json && strcmp(output, "-") != 0) {
+        s = gg_cli_print_json(ctx, json_pack("{s:s, s:I, s:I, s:I, s:o, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_tokens",
+                                             (json_int_t)r.n_tokens, "n_predicted", (json_int_t)sink.n_predicted, "mean_nll",
+                                             isnan(mean) ? json_null() : json_real(mean), "n_empty", (json_int_t)gg_documents_empty(d)));
+    } else if (s == GG_OK && !c.quiet) {
         FILE *to = gg_command_say_begin(&c);
-        fprintf(to, "scored %lld documents, %lld tokens: mean %.4f nats a token -> %s\n", (long long)r.n_documents, (long long)r.n_tokens,
-                sink.n_predicted ? sink.sum_nll / (double)sink.n_predicted : (double)NAN, output);
-        if (gg_documents_empty(d))
-            fprintf(to, "skipped %lld empty documents: %s\n", (long long)gg_documents_empty(d), gg_documents_empty_list(d));
+        fprintf(to, "scored %lld document%s, %lld tokens: ", (long long)r.n_documents, r.n_documents == 1 ? "" : "s", (long long)r.n_tokens);
+        if (sink.n_predicted)
+            fprintf(to, "mean %.4f nats a token -> %s\n", mean, output);
+        else
+            fprintf(to, "none has another before it to be predicted from -> %s\n", output);
+        gg_cli_say_empty(to, d);
         gg_command_say_end(&c, to);
     }
 end:

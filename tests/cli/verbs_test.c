@@ -270,6 +270,22 @@ static void json_is_json(void **state)
     must("nag rank --target $D/j.nag --pool $D/j.nag --payload $D/pool.jsonl --output $D/j.jsonl --json");
     assert_non_null(j = json_loads(s.out, 0, NULL));
     json_decref(j);
+    must("score --model $M --input $D/pool.jsonl --output $D/j.score.jsonl --json");
+    assert_non_null(j = json_loads(s.out, 0, NULL));
+    assert_int_equal(json_integer_value(json_object_get(j, "n_tokens")), json_integer_value(json_object_get(j, "n_predicted")) +
+                                                                             json_integer_value(json_object_get(j, "n_documents")));
+    assert_true(json_real_value(json_object_get(j, "mean_nll")) > 0);
+    json_decref(j);
+    must("score --model $M --input $D/pool.jsonl --output $D/j.score.jsonl --max-tokens 1 --json"); /* nothing is predicted from nothing */
+    assert_non_null(j = json_loads(s.out, 0, NULL));
+    assert_true(json_is_null(json_object_get(j, "mean_nll")));
+    json_decref(j);
+    must("score --model $M --input $D/pool.jsonl --output $D/j.score.jsonl --max-tokens 1");
+    assert_null(strstr(s.err, "nan"));
+    must("activations --model $M --input $D/pool.jsonl --output $D/j.safetensors --json");
+    assert_non_null(j = json_loads(s.out, 0, NULL));
+    assert_string_equal(json_string_value(json_object_get(j, "output")) + strlen(D), "/j.safetensors");
+    json_decref(j);
 }
 
 int main(void)
