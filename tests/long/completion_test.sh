@@ -17,7 +17,7 @@ if command -v fish > /dev/null; then
     check 'fish: a verb' 'activations ' "$(offers 'golgi activ')"
     check 'fish: a verb of a verb' 'rank ' "$(offers 'golgi nag ra')"
     check 'fish: an option' '--max-tokens ' "$(offers 'golgi score --max')"
-    check 'fish: the values of a choice' 'auto bf16 f32 ' "$(offers 'golgi score --dtype ')"
+    check 'fish: the values of a choice' 'auto bf16 f32 i8 ' "$(offers 'golgi score --dtype ')"
     check 'fish: a file' 'LICENSE ' "$(offers 'golgi score --model LICEN')"
     check 'fish: a column is no file' '' "$(offers 'golgi score --text-column ')"
 else
@@ -34,7 +34,7 @@ if command -v zsh > /dev/null; then
     check 'zsh: a verb' 'activations ' "$(offers golgi activ)"
     check 'zsh: a verb of a verb' 'rank ' "$(offers golgi nag ra)"
     check 'zsh: an option' '--max-tokens ' "$(offers golgi score --max)"
-    check 'zsh: the values of a choice' 'f32 bf16 auto ' "$(offers golgi score --dtype '')"
+    check 'zsh: the values of a choice' 'f32 bf16 i8 auto ' "$(offers golgi score --dtype '')"
     check 'zsh: a file' 'files ' "$(offers golgi score --model x)"
     check 'zsh: a column is no file' '' "$(offers golgi score --text-column '')"
 else
