@@ -178,7 +178,7 @@ GG_API gg_net *gg_trainer_net(gg_trainer *t);
 GG_API const gg_data *gg_trainer_data(const gg_trainer *t, gg_part part); /* NULL: there is no such part */
 GG_API const gg_train_options *gg_trainer_plan(const gg_trainer *t);      /* what gg_train is called with */
 GG_API const json_t *gg_trainer_config(const gg_trainer *t);             /* with what was set */
-/* Writes model.json and trains, or goes on. The callbacks are those of gg_train_options. */
+/* Trains, or goes on, and writes model.json beside the checkpoints. The callbacks are those of gg_train_options. */
 GG_API gg_status gg_trainer_run(gg_train_result *out, gg_trainer *t, void (*step)(void *, int64_t, double), gg_status (*look)(void *, const gg_epoch *),
                                 void *user);
 

@@ -301,15 +301,37 @@ gg__trainer_parts gg__trainer_look(const gg_trainer *t)
     return (gg__trainer_parts){.data = &t->data, .scaler = t->scaler, .file = t->config.file, .value_shift = t->value_shift, .value_scale = t->value_scale};
 }
 
+/* model.json is written once the folder is known to be of this configuration: after the first epoch, or at the end. */
+typedef struct watch {
+    gg_trainer *t;
+    void (*step)(void *user, int64_t step, double loss);
+    gg_status (*look)(void *user, const gg_epoch *e);
+    void *user;
+    bool written;
+} watch;
+
+static void watch_step(void *user, int64_t step, double loss)
+{
+    const watch *w = user;
+    w->step(w->user, step, loss);
+}
+
+static gg_status watch_epoch(void *user, const gg_epoch *e)
+{
+    watch *w = user;
+    if (!w->written && w->t->folder)
+        GG_TRY(gg__trained_write(w->t, w->t->folder));
+    w->written = true;
+    return w->look ? w->look(w->user, e) : GG_OK;
+}
+
 gg_status gg_trainer_run(gg_train_result *out, gg_trainer *t, void (*step)(void *, int64_t, double), gg_status (*look)(void *, const gg_epoch *), void *user)
 {
+    watch w = {t, step, look, user, false};
     gg_train_options o = t->plan.o;
-    o.step = step;
-    o.look = look;
-    o.user = user;
-    if (o.folder) {
-        GG_TRY(gg_file_mkdirs(t->ctx, o.folder));
-        GG_TRY(gg__trained_write(t, o.folder));
-    }
-    return gg_train(out, t->net, t->part[GG_PART_TRAIN], t->part[GG_PART_VALIDATION], &o);
+    o.step = step ? watch_step : NULL;
+    o.look = watch_epoch;
+    o.user = &w;
+    GG_TRY(gg_train(out, t->net, t->part[GG_PART_TRAIN], t->part[GG_PART_VALIDATION], &o));
+    return w.written || !t->folder ? GG_OK : gg__trained_write(t, t->folder);
 }

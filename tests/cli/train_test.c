@@ -408,7 +408,7 @@ static void mistakes_in_data_and_models_are_told(void **state)
     assert_int_equal(s.code, 0);
     run(&s, D, "train $D/config.json --output $D/wide --set training.epochs=2 model.0.n=24 --quiet");
     assert_int_equal(s.code, 0);
-    run_line(&s, D, "sed 's/table.csv/more.csv/' $D/config.json > $D/more.json");
+    run_line(&s, D, "sed 's/table.csv/more.csv/' $D/config.json > $D/more.json; cp $D/base/model.json $D/model.before");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char line[1024];
         snprintf(line, sizeof line, "rm -rf $D/x; %.*s; cp $D/table.csv $D/more.csv; [ -z \"$write\" ] || echo \"$write\" >> $D/more.csv; %s",
@@ -423,6 +423,7 @@ static void mistakes_in_data_and_models_are_told(void **state)
         *to = 0;
         says(&s, said, cases[i].line);
     }
+    assert_true(same_file("base/model.json", "model.before")); /* what was refused has changed nothing */
 }
 
 static void progress_and_events_are_told(void **state)

@@ -561,6 +561,83 @@ static void files_of_other_nets_are_told_apart(void **state)
     gg_net_free(b);
 }
 
+/* --- model.json ------------------------------------------------------------------------------------------------------------------------------------ */
+static void write_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static int n_tried;
+/* Opens the folder with each part of j in turn missing, or something else; none may do harm, and what opens can be asked. */
+static void with_parts_changed(json_t *whole, json_t *j)
+{
+    static const char *const other[] = {"null", "-1", "1e300", "\"x\"", "[]", "{}", "[[3]]", "true"};
+    const bool object = json_is_object(j);
+    const size_t n = object ? json_object_size(j) : json_array_size(j);
+    for (size_t i = 0; i < n; i++) {
+        void *at_key = object ? json_object_iter(j) : NULL;
+        for (size_t k = 0; k < i && at_key; k++)
+            at_key = json_object_iter_next(j, at_key);
+        const char *key = object ? json_object_iter_key(at_key) : NULL;
+        json_t *was = json_incref(object ? json_object_iter_value(at_key) : json_array_get(j, i));
+        for (size_t k = 0; k < sizeof other / sizeof *other; k++) {
+            json_t *now = json_loads(other[k], JSON_DECODE_ANY, NULL);
+            gg_trained *m = NULL;
+            gg_data *d = NULL;
+            if (object)
+                json_object_set_new(j, key, now);
+            else
+                json_array_set_new(j, i, now);
+            char *text = json_dumps(whole, 0);
+            write_text(at("trained/model.json"), text);
+            free(text);
+            const gg_status s = gg_trained_open(&m, ctx, at("trained"), NULL);
+            if (s == GG_OK) {
+                float p[40 * 64];
+                const gg_shape out = gg_net_shape(gg_trained_net(m));
+                if (gg_trained_data(&d, m, at("table.csv"), false) == GG_OK && out.n == 1 && out.d[0] <= 64)
+                    gg_net_predict(p, gg_trained_net(m), d, gg_trained_options(m));
+            } else {
+                assert_true(*gg_message(ctx) != 0);
+            }
+            gg_data_free(d);
+            gg_trained_free(m);
+            n_tried++;
+            if (object)
+                json_object_set(j, key, was);
+            else
+                json_array_set(j, i, was);
+        }
+        if (json_is_object(was) || json_is_array(was))
+            with_parts_changed(whole, was);
+        json_decref(was);
+    }
+}
+
+static void any_part_of_a_models_file_may_be_damaged(void **state)
+{
+    (void)state;
+    char table[4096] = "a,b,kind\n";
+    for (int i = 0; i < 40; i++)
+        snprintf(table + strlen(table), sizeof table - strlen(table), "%d,%s,%s\n", i % 7, i % 3 ? "red" : "blue", i % 7 > 3 ? "ant" : "bee");
+    write_text(at("table.csv"), table);
+    write_text(at("trained.json"), "{\"data\": {\"train\": \"table.csv\", \"validation\": 0.2}, \"model\": [{\"layer\": \"linear\", \"n\": 4}, \"relu\", "
+                                   "{\"layer\": \"linear\", \"n\": 2}],"
+                                   "\"loss\": \"cross_entropy\", \"optimizer\": \"adam\", \"training\": {\"epochs\": 2}}");
+    gg_trainer *t = NULL;
+    gg_train_result r;
+    assert_ok(gg_trainer_open(&t, ctx, at("trained.json"), &(gg_trainer_options){.folder = at("trained")}));
+    assert_ok(gg_trainer_run(&r, t, NULL, NULL, NULL));
+    gg_trainer_free(t);
+    json_t *whole = json_load_file(at("trained/model.json"), 0, NULL);
+    assert_non_null(whole);
+    with_parts_changed(whole, whole);
+    assert_true(n_tried > 200);
+    json_decref(whole);
+}
+
 static void runs_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -604,6 +681,7 @@ int main(void)
         cmocka_unit_test(lists_are_refused_where_they_are_wrong),
         cmocka_unit_test(every_layer_gives_the_shape_it_says),
         cmocka_unit_test(files_of_other_nets_are_told_apart),
+        cmocka_unit_test(any_part_of_a_models_file_may_be_damaged),
         cmocka_unit_test(runs_that_make_no_sense_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
