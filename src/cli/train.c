@@ -245,7 +245,7 @@ void gg__net_print(FILE *to, gg_net *net)
     const gg_net_input *in = gg_net_takes(net);
     int64_t total = 0;
     shape_text(shape, &in->sample);
-    fprintf(to, "  %-28s  %-22s  %12s\n  %-28s  %-22s\n", "layer", "output of a sample", "parameters", in->n_vocab > 0 ? "input (token ids)" : "input", shape);
+    fprintf(to, "  %-28s  %-22s  %12s\n  %-28s  %s\n", "layer", "output of a sample", "parameters", in->n_vocab > 0 ? "input (token ids)" : "input", shape);
     for (int i = 0; i < gg_net_count(net); i++) {
         const gg_net_layer *l = gg_net_at(net, i);
         shape_text(shape, &l->output);
