@@ -122,10 +122,14 @@ void gg__option_default(gg_str *s, const gg_option *o)
 {
     switch (o->type) {
     case GG_OPT_TEXT:
-    case GG_OPT_CHOICE:
-        if (*(const char **)o->value)
-            gg_str_printf(s, " [%s]", *(const char **)o->value);
+    case GG_OPT_CHOICE: {
+        const char *text = *(const char **)o->value;
+        if (text && strcmp(text, "\n") == 0) /* as it would be typed */
+            text = "$'\\n'";
+        if (text)
+            gg_str_printf(s, " [%s]", text);
         break;
+    }
     case GG_OPT_TEXTS: {
         const gg_texts *t = o->value;
         for (int i = 0; i < t->n; i++)

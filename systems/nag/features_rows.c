@@ -79,8 +79,8 @@ static gg_status geometry(gg__row_reader *r, int n_layers)
     if (h->n_sites == 0) {
         gg_str columns = {.ctx = r->ctx};
         gg__nag_columns(&columns, r->first);
-        const gg_status st = gg_fail(r->ctx, GG_ENOENT, "%s:%lld: no column of features (fwd_up_feature, fwd_down_feature, att_q_feature, ...); it has: %s", path,
-                                     (long long)gg_rows_line(r->in), columns.data ? columns.data : "");
+        const gg_status st = gg_fail(r->ctx, GG_ENOENT, "%s:%lld: no column of features (fwd_up_feature, fwd_down_feature, att_q_feature, ...); it has: %s. "
+                                     "Of documents, golgi nag extract makes features", path, (long long)gg_rows_line(r->in), columns.data ? columns.data : "");
         gg_str_free(&columns);
         return st;
     }

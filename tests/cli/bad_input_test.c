@@ -217,6 +217,7 @@ static const struct {
     {"nag rank --target $D/k5.nag --pool $D/k5.nag --fraction 0 --output $D/new.jsonl", 1, {"--fraction", "0"}},
     {"nag rank --target $D/k5.nag --pool $D/k5.nag --fraction 1.5 --output $D/new.jsonl", 1, {"--fraction", "1.5"}},
     {"nag rank --target $D/k5.nag --pool $D/k5.nag --fraction x --output $D/new.jsonl", 2, {"--fraction", "x"}},
+    {"nag rank --target $D/pool.jsonl --pool $D/k5.nag --output $D/new.jsonl", 1, {"pool.jsonl:1", "no column of features", "docid, doc", "golgi nag extract"}},
     {"nag rank --target $D/k5.nag --output $D/new.jsonl", 2, {"--pool"}},
     {"nag rank --tarpet $D/k5.nag", 2, {"--tarpet", "--target"}},
     {"nag rnak", 2, {"rnak", "rank"}},

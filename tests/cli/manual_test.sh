@@ -21,6 +21,8 @@ bad=
 while read -r verb; do
     page=$tmp/golgi-${verb// /-}.1
     # shellcheck disable=SC2086
+    ! "$GOLGI" help $verb | grep -qE '(^ *\]| )$' || bad+="$verb: a line of the help ends in a blank, or is the end of a broken default "
+    # shellcheck disable=SC2086
     in_help=$("$GOLGI" help $verb | grep -o '^  --[a-z0-9-]*' | tr -d ' ' | sort -u)
     in_page=$(sed -n 's/\\-/-/g; s/^\\fB\(--[a-z0-9-]*\)\\fR.*/\1/p' "$page" | sort -u)
     [ "$in_help" = "$in_page" ] || bad+="$verb: $(diff <(echo "$in_help") <(echo "$in_page")) "
