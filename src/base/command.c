@@ -599,7 +599,8 @@ static gg_status check_output(state *st, const char *option)
         const gg_texts words = many ? *(const gg_texts *)o->value : (gg_texts){1, o->value};
         for (int k = 0; (one || many) && st->entries[i].given && o != out->o && k < words.n; k++)
             if (gg_file_same(path, words.at[k]))
-                return mistake(st, "--%s %s is also what %s%s names: it would be written over. Name another file", option, path, o->name ? "--" : "", shown_name(o));
+                return mistake(st, "--%s %s is also what %s%s names: it would be written over. Name another file", option, path,
+                               o->name ? "--" : "", shown_name(o));
     }
     return st->status;
 }

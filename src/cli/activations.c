@@ -297,8 +297,8 @@ int gg_cli_activations(int argc, char **argv)
         job.out = NULL;
     }
     if (s == GG_OK && c.json) {
-        s = gg_cli_print_json(ctx, json_pack("{s:s, s:I, s:I, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_tokens", (json_int_t)r.n_tokens,
-                                             "n_empty", (json_int_t)(d ? gg_documents_empty(d) : 0)));
+        s = gg_cli_print_json(ctx, json_pack("{s:s, s:I, s:I, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_tokens",
+                                             (json_int_t)r.n_tokens, "n_empty", (json_int_t)(d ? gg_documents_empty(d) : 0)));
     } else if (s == GG_OK && !c.quiet) {
         FILE *to = gg_command_say_begin(&c);
         fprintf(to, "wrote the %s of %lld document%s, %lld tokens -> %s\n", gradients ? "gradients" : "activity", (long long)r.n_documents,

@@ -135,7 +135,8 @@ static gg_status name_outputs(ranking_words *w)
         }
         for (int k = 0; w->path[i] && k < w->payload.n; k++)
             if (gg_file_same(w->path[i], w->payload.at[k]))
-                return gg_fail(w->ctx, GG_EINVAL, "--output %s: for \"%s\" that is %s, which would be written over; choose another name", w->output, name, w->path[i]);
+                return gg_fail(w->ctx, GG_EINVAL, "--output %s: for \"%s\" that is %s, which would be written over; choose another name", w->output, name,
+                               w->path[i]);
         if (!w->path[i] || (!place && (!w->summary[i][0] || !w->summary[i][1])))
             return GG_ENOMEM;
     }

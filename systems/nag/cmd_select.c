@@ -141,7 +141,8 @@ static gg_status make_targets(job *j)
         for (int i = 0; i < j->targets.n + j->pool_words.n; i++) { /* {} may make the name of an input of it */
             const char *input = i < j->targets.n ? j->targets.at[i] : j->pool_words.at[i - j->targets.n];
             if (gg_file_same(t->output.data, input))
-                return gg_fail(j->ctx, GG_EINVAL, "--output %s: for \"%s\" that is %s, which would be written over; choose another name", j->output, t->stem, input);
+                return gg_fail(j->ctx, GG_EINVAL, "--output %s: for \"%s\" that is %s, which would be written over; choose another name", j->output,
+                               t->stem, input);
         }
         gg_rows_writer *w = NULL; /* a place that cannot be written is told before the model is run */
         GG_TRY(gg_rows_writer_open(&w, j->ctx, t->output.data));

@@ -352,7 +352,8 @@ static gg_status check_columns(const gg__nag_job *j)
     if (c->n_kept == 0 && c->n_unrated && c->saw_quality)
         return gg_fail(j->ctx, GG_EINVAL, "nothing to rank: %s: no document has a number in its column %s", where, o->quality_column);
     if (c->n_kept == 0 && !c->n_unrated)
-        return gg_fail(j->ctx, GG_EINVAL, "nothing to rank: %s%s", o->pool[0], c->n_unpaid ? " and the payload have no docid in common" : " holds no documents");
+        return gg_fail(j->ctx, GG_EINVAL, "nothing to rank: %s%s", o->pool[0],
+                       c->n_unpaid ? " and the payload have no docid in common" : " holds no documents");
     if (!c->saw_tokens && o->token_column)
         return gg_fail(j->ctx, GG_ENOENT, "%s has no column %s; it has: %s", where, o->token_column, has);
     if (!c->saw_tokens)

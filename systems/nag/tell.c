@@ -127,7 +127,8 @@ static void tell_shares(FILE *to, const gg_nag_ranking *r, const char *column)
         for (int i = 0; i < n && i < LABELS_SHOWN; i++) {
             const int at = order[i].label;
             const int bars = (int)(20 * chosen[at] + 0.5);
-            fprintf(to, "  %-*.*s  %3.0f %%    %3.0f %%%s", wide, wide, at < r->n_labels ? r->label[at] : "(none)", 100 * pool[at], 100 * chosen[at], bars ? "  " : "");
+            fprintf(to, "  %-*.*s  %3.0f %%    %3.0f %%%s", wide, wide, at < r->n_labels ? r->label[at] : "(none)", 100 * pool[at],
+                    100 * chosen[at], bars ? "  " : "");
             for (int b = 0; b < bars; b++)
                 fputc('#', to);
             fputc('\n', to);

@@ -243,8 +243,8 @@ static void stopped_means_nothing_was_written(void **state)
     for (int i = 0; i < 2; i++)
         for (int term = 0; term < 2; term++) {
             char line[400];
-            snprintf(line, sizeof line, "mkfifo $D/idle; { cat $D/pool.jsonl; sleep 60; } >$D/idle & w=$!; timeout --preserve-status -s %s 1 $G %s --model $M --input - <$D/idle; "
-                     "r=$?; kill $w; rm $D/idle; exit $r", term ? "TERM" : "INT", verbs[i]);
+            snprintf(line, sizeof line, "mkfifo $D/idle; { cat $D/pool.jsonl; sleep 60; } >$D/idle & w=$!; timeout --preserve-status -s %s 1 "
+                     "$G %s --model $M --input - <$D/idle; r=$?; kill $w; rm $D/idle; exit $r", term ? "TERM" : "INT", verbs[i]);
             run_line(&s, D, line);
             assert_int_equal(s.code, term ? 143 : 130);
             if (!strstr(s.err, "stopped after "))
