@@ -93,7 +93,8 @@ void gg__gradient_lstm_gates(gg_var **d_in, const bool *wanted, gg_var *v, gg_va
     if (!wanted[0] || !d)
         return;
     const gg_var *h = d->op == GG__OP_ADD ? d->in[0] : NULL, *c = h ? d->in[1] : NULL;
-    if (h && h->op == GG__OP_LSTM_HIDDEN_DS && c->op == GG__OP_LSTM_CELL_DS && h->in[0] == v && c->in[0] == v) /* one pass; the parts of the sum are then nobody's */
+    const bool both = h && h->op == GG__OP_LSTM_HIDDEN_DS && c->op == GG__OP_LSTM_CELL_DS && h->in[0] == v && c->in[0] == v;
+    if (both) /* one pass; the parts of the sum are then nobody's */
         d_in[0] = gg__node(v->g, GG__OP_LSTM_DA, v->shape, v, c->in[1], c->in[2], h->in[1], h->in[2]);
     else
         d_in[0] = gg__node(v->g, GG__OP_LSTM_GATES_DA, v->shape, v, d);
@@ -133,7 +134,8 @@ static gg_var *composite_lstm(gg_var *v)
 #define JOIN(...) gg_var_concat((gg_var *const[]){__VA_ARGS__}, 4, 1)
     switch (v->op) {
     case GG__OP_LSTM_GATES_DA:
-        return JOIN(gg_var_mul(gate(b, 0, 4), rest(i)), gg_var_mul(gate(b, 1, 4), rest(f)), gg_var_mul(gate(b, 2, 4), flat(g)), gg_var_mul(gate(b, 3, 4), rest(o)));
+        return JOIN(gg_var_mul(gate(b, 0, 4), rest(i)), gg_var_mul(gate(b, 1, 4), rest(f)), gg_var_mul(gate(b, 2, 4), flat(g)),
+                    gg_var_mul(gate(b, 3, 4), rest(o)));
     case GG__OP_LSTM_CELL_DS: return JOIN(gg_var_mul(d, g), gg_var_mul(d, b), gg_var_mul(d, i), zero);
     case GG__OP_LSTM_CELL_DC: return gg_var_mul(b, f);
     case GG__OP_LSTM_HIDDEN_DS: return JOIN(zero, zero, zero, gg_var_mul(d, b));

@@ -43,7 +43,10 @@ static int64_t lines_at_once(const plan *p, int64_t M, int64_t lines)
     const int64_t fit = (1 << 15) / (M * p->b.width + 1);
     return fit < 1 ? 1 : fit < lines ? fit : lines;
 }
-static int64_t lines_size(const plan *p, int64_t M, int64_t lines) { return M * ((lines_at_once(p, M, lines) * p->b.width + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS * GG_GEMM_COLUMNS); }
+static int64_t lines_size(const plan *p, int64_t M, int64_t lines)
+{
+    return M * ((lines_at_once(p, M, lines) * p->b.width + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS * GG_GEMM_COLUMNS);
+}
 
 static bool plan_moves(gg_var *v, plan *p)
 {
@@ -209,7 +212,8 @@ static void put_in_border(const gg_var *v, const plan *p, char *to, const char *
     const int64_t y1 = b->height - b->top < b->H ? b->height - b->top : b->H, x1 = b->width - b->left < b->W ? b->width - b->left : b->W;
     l->fill(to, 0, border_size(b, &p->s));
     for (int64_t c = 0; c < b->C && y0 < y1 && x0 < x1; c++)
-        l->copy_lines(to + ((c * b->height + b->top + y0) * b->width + b->left + x0) * w, b->width, from + ((c * b->H + y0) * b->W + x0) * w, b->W, y1 - y0, x1 - x0);
+        l->copy_lines(to + ((c * b->height + b->top + y0) * b->width + b->left + x0) * w, b->width, from + ((c * b->H + y0) * b->W + x0) * w, b->W, y1 - y0,
+                      x1 - x0);
 }
 
 /* y: (M, lines, columns) of one image's group = filter (M, n_at) by the patches of x. */
@@ -273,7 +277,8 @@ static void conv_dx_images(gg_var *v, int64_t first, int64_t last, int worker)
         for (int64_t q = 0; q < s->groups; q++) {
             if (moved) {
                 const int64_t C = s->C / s->groups;
-                moved_image(v, image(v, s, n, q), (const char *)v->parts + q * C * O * s->kh * s->kw * width(v), result(v->in[0], s, n, q), C, s->H, s->W, worker);
+                moved_image(v, image(v, s, n, q), (const char *)v->parts + q * C * O * s->kh * s->kw * width(v), result(v->in[0], s, n, q), C, s->H, s->W,
+                            worker);
                 continue;
             }
             v->g->loops->gemm(col, P, filter(v->in[1], s, q), (gg_strides){1, R}, result(v->in[0], s, n, q), (gg_strides){P, 1}, R, P, O, false, gemm);

@@ -130,7 +130,8 @@ static void where_rows(gg_var *v, int64_t first, int64_t last, int worker)
     const gg__walk *w = v->plan;
     const int64_t n = w->size[w->n - 1], *s[3] = {&w->stride[0][w->n - 1], &w->stride[1][w->n - 1], &w->stride[2][w->n - 1]};
     if (w->n == 1) {
-        v->g->loops->where(at(v, first), at(v->in[0], first * *s[0]), *s[0], at(v->in[1], first * *s[1]), *s[1], at(v->in[2], first * *s[2]), *s[2], last - first);
+        v->g->loops->where(at(v, first), at(v->in[0], first * *s[0]), *s[0], at(v->in[1], first * *s[1]), *s[1], at(v->in[2], first * *s[2]), *s[2],
+                           last - first);
         return;
     }
     for (int64_t r = first; r < last; r++)

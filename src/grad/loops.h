@@ -46,11 +46,12 @@ typedef struct gg__loops {
     double (*logsumexp)(const void *x, int64_t n);
     void (*cross_entropy_grad)(void *dx, double d, const void *x, int64_t target, int64_t n); /* d (softmax x - one at target) */
     void (*gemm)(void *C, int64_t ldc, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch);
-    void (*gemm_from)(void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, const void *packed, int64_t M, int64_t N,
-                      int64_t K, void *scratch);
+    void (*gemm_from)(void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, const void *packed,
+                      int64_t M, int64_t N, int64_t K, void *scratch);
     void (*gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last);
     void (*gemm_shifts)(void *C, int64_t ldc, const void *A, gg_strides a, const void *X, const int64_t *at, int64_t M, int64_t N, int64_t K);
-    void (*gemm_shifts_over)(void *C, int64_t ldc, const void *X, const int64_t *at, int64_t below, const void *D, int64_t height, int64_t width, int64_t M, int64_t N, void *panel);
+    void (*gemm_shifts_over)(void *C, int64_t ldc, const void *X, const int64_t *at, int64_t below, const void *D, int64_t height, int64_t width, int64_t M,
+                             int64_t N, void *panel);
     void (*turn)(void *y, int64_t ldy, const void *x, int64_t ldx, int64_t M, int64_t N);
     void (*copy_lines)(void *y, int64_t ldy, const void *x, int64_t ldx, int64_t rows, int64_t n);
     void (*dots)(void *y, const void *B, int64_t ldb, const void *x, const void *bias, int64_t N, int64_t K);
@@ -61,7 +62,8 @@ typedef struct gg__loops {
     void (*attention_ds)(void *dp, const void *p, int64_t n, const void *d, const void *o, int64_t width, double scale); /* dp = scale p (dp - d . o) */
     void (*rotate)(void *y, const void *x, const double *c, const double *s, double sign, int64_t half, int64_t n);
     /* a row of cell.c, n numbers of state; arguments in the order of the operation's inputs */
-    gg__cell lstm_gates, lstm_gates_da, lstm_cell, lstm_cell_ds, lstm_cell_dc, lstm_hidden, lstm_hidden_ds, lstm_hidden_dt, lstm_da, gru_cell, gru_cell_dx, gru_cell_dy, gru_cell_dh;
+    gg__cell lstm_gates, lstm_gates_da, lstm_cell, lstm_cell_ds, lstm_cell_dc, lstm_hidden, lstm_hidden_ds, lstm_hidden_dt, lstm_da, gru_cell, gru_cell_dx,
+        gru_cell_dy, gru_cell_dh;
     /* of pool.c, over outputs i: where x[i stride] is larger (or NaN), best = it and, unless index is NULL, index = at + i stride */
     void (*larger)(void *best, int32_t *index, const void *x, int64_t stride, int64_t at, int64_t n);
     /* n windows of 2 x 2 side by side, rows of x `below` numbers apart: y the largest of each; dx = d at the place of the first largest, else 0 */

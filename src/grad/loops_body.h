@@ -357,13 +357,17 @@ static void NAME(gemm_)(void *C, int64_t ldc, const void *A, gg_strides a, const
     NAME(gg_gemm)(C, ldc, A, a, B, b, M, N, K, add, scratch);
 }
 
-static void NAME(gemm_from)(void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, const void *packed, int64_t M,
-                            int64_t N, int64_t K, void *scratch)
+static void NAME(gemm_from)(void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, const void *packed,
+                            int64_t M, int64_t N, int64_t K, void *scratch)
 {
     NAME(gg_gemm_from)(C, ldc, from, ldf, A, a, B, b, packed, M, N, K, scratch);
 }
 
-static void NAME(gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last) { NAME(gg_gemm_pack)(to, B, b, N, K, first, last); }
+static void NAME(gemm_pack)(void *to, const void *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last)
+{
+    NAME(gg_gemm_pack)(to, B, b, N, K, first, last);
+}
+
 static void NAME(dots)(void *y, const void *B, int64_t ldb, const void *x, const void *bias, int64_t N, int64_t K) { NAME(gg_dots)(y, B, ldb, x, bias, N, K); }
 
 static void NAME(gemm_shifts)(void *C, int64_t ldc, const void *A, gg_strides a, const void *X, const int64_t *at, int64_t M, int64_t N, int64_t K)
@@ -371,7 +375,8 @@ static void NAME(gemm_shifts)(void *C, int64_t ldc, const void *A, gg_strides a,
     NAME(gg_gemm_shifts)(C, ldc, A, a, X, at, M, N, K);
 }
 
-static void NAME(gemm_shifts_over)(void *C, int64_t ldc, const void *X, const int64_t *at, int64_t below, const void *D, int64_t height, int64_t width, int64_t M, int64_t N, void *panel)
+static void NAME(gemm_shifts_over)(void *C, int64_t ldc, const void *X, const int64_t *at, int64_t below, const void *D, int64_t height, int64_t width, int64_t M,
+                                   int64_t N, void *panel)
 {
     NAME(gg_gemm_shifts_over)(C, ldc, X, at, below, D, height, width, M, N, panel);
 }
@@ -510,8 +515,8 @@ CELL(lstm_hidden_ds, const V_ u = AT(c), none = u * 0; PUT(y, none); PUT(y + n, 
 /* a: s, b: d */
 CELL(lstm_hidden_dt, PUT(y, AT(b) * AT(a + 3 * n));)
 /* a: s, b: c, c: d of c', d: t, e: d of h: the gates' slopes of both */
-CELL(lstm_da, const V_ i = AT(a), f = AT(a + n), g = AT(a + 2 * n), o = AT(a + 3 * n), u = AT(c), v = AT(e) * AT(d); PUT(y, GATE_SLOPE(i, u * g)); PUT(y + n, GATE_SLOPE(f, u * AT(b)));
-     PUT(y + 2 * n, u * i * (1 - g * g)); PUT(y + 3 * n, GATE_SLOPE(o, v));)
+CELL(lstm_da, const V_ i = AT(a), f = AT(a + n), g = AT(a + 2 * n), o = AT(a + 3 * n), u = AT(c), v = AT(e) * AT(d);
+     PUT(y, GATE_SLOPE(i, u * g)); PUT(y + n, GATE_SLOPE(f, u * AT(b))); PUT(y + 2 * n, u * i * (1 - g * g)); PUT(y + 3 * n, GATE_SLOPE(o, v));)
 #undef GATE_SLOPE
 /* a: x, b: y, c: h, d: d */
 CELL(gru_cell, const V_ r = SIG(AT(a) + AT(b)), z = SIG(AT(a + n) + AT(b + n)), t = TANH(AT(a + 2 * n) + r * AT(b + 2 * n)); PUT(y, t + z * (AT(c) - t));)
@@ -618,17 +623,17 @@ static const gg__loops NAME(loops) = {
 #define GG_X(code, name) .name = NAME(name),
     GG_UNARY_MAP(GG_X) GG__UNARY_F_MAP(GG_X) GG_BINARY_MAP(GG_X) GG__BINARY_F_MAP(GG_X)
 #undef GG_X
-    .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to), .add_rows = NAME(add_rows), .max_to = NAME(max_to), .add_strided = NAME(add_strided),
-    .argmax = NAME(argmax), .softmax = NAME(softmax), .softmax_grad = NAME(softmax_grad), .log_softmax = NAME(log_softmax),
-    .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp), .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_),
-    .lstm_gates = NAME(lstm_gates), .lstm_gates_da = NAME(lstm_gates_da), .lstm_cell = NAME(lstm_cell), .lstm_cell_ds = NAME(lstm_cell_ds), .lstm_cell_dc = NAME(lstm_cell_dc),
-    .lstm_hidden = NAME(lstm_hidden), .lstm_hidden_ds = NAME(lstm_hidden_ds), .lstm_hidden_dt = NAME(lstm_hidden_dt), .lstm_da = NAME(lstm_da),
-    .gru_cell = NAME(gru_cell), .gru_cell_dx = NAME(gru_cell_dx), .gru_cell_dy = NAME(gru_cell_dy),
-    .gru_cell_dh = NAME(gru_cell_dh), .gemm_from = NAME(gemm_from), .gemm_pack = NAME(gemm_pack), .dots = NAME(dots),
-    .gemm_shifts = NAME(gemm_shifts), .gemm_shifts_over = NAME(gemm_shifts_over), .copy_lines = NAME(copy_lines), .turn = NAME(turn), .larger = NAME(larger), .halve = NAME(halve), .halve_grad = NAME(halve_grad),
-    .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx), .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate),
-    .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd), .adam = NAME(adam), .rmsprop = NAME(rmsprop),
-    .adagrad = NAME(adagrad), .rprop = NAME(rprop),
+    .where = NAME(where), .copy = NAME(copy), .fill = NAME(fill), .sum = NAME(sum), .amax = NAME(amax), .add_to = NAME(add_to),
+    .add_rows = NAME(add_rows), .max_to = NAME(max_to), .add_strided = NAME(add_strided), .argmax = NAME(argmax), .softmax = NAME(softmax),
+    .softmax_grad = NAME(softmax_grad), .log_softmax = NAME(log_softmax), .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp),
+    .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_), .lstm_gates = NAME(lstm_gates), .lstm_gates_da = NAME(lstm_gates_da),
+    .lstm_cell = NAME(lstm_cell), .lstm_cell_ds = NAME(lstm_cell_ds), .lstm_cell_dc = NAME(lstm_cell_dc), .lstm_hidden = NAME(lstm_hidden), .lstm_hidden_ds = NAME(lstm_hidden_ds),
+    .lstm_hidden_dt = NAME(lstm_hidden_dt), .lstm_da = NAME(lstm_da), .gru_cell = NAME(gru_cell), .gru_cell_dx = NAME(gru_cell_dx),
+    .gru_cell_dy = NAME(gru_cell_dy), .gru_cell_dh = NAME(gru_cell_dh), .gemm_from = NAME(gemm_from), .gemm_pack = NAME(gemm_pack), .dots = NAME(dots),
+    .gemm_shifts = NAME(gemm_shifts), .gemm_shifts_over = NAME(gemm_shifts_over), .copy_lines = NAME(copy_lines), .turn = NAME(turn), .larger = NAME(larger),
+    .halve = NAME(halve), .halve_grad = NAME(halve_grad), .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx),
+    .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate), .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd),
+    .adam = NAME(adam), .rmsprop = NAME(rmsprop), .adagrad = NAME(adagrad), .rprop = NAME(rprop),
 };
 #undef RANGE
 #undef SAME_PLACE

@@ -97,7 +97,8 @@ gg_var *gg__linear_onto(gg_var *x, gg_var *weight, gg_var *c)
 {
     const bool fits = x && weight && c && x->shape.n == 2 && weight->shape.n == 2 && gg__shape_equal(c->shape, GG_SHAPE(x->shape.d[0], weight->shape.d[0]));
     if (x && weight && c && !fits)
-        return gg__mistake(x->g, GG_EINVAL, "linear of %s by %s onto %s: (B, K), (N, K) and (B, N) are needed", SHAPE_TEXT(x), SHAPE_TEXT(weight), SHAPE_TEXT(c));
+        return gg__mistake(x->g, GG_EINVAL, "linear of %s by %s onto %s: (B, K), (N, K) and (B, N) are needed", SHAPE_TEXT(x), SHAPE_TEXT(weight),
+                           SHAPE_TEXT(c));
     return fits ? product_of(x, weight, false, true, c) : NULL;
 }
 
@@ -114,15 +115,18 @@ typedef struct large { /* one product, cut into pieces of rows or of columns */
 static void large_piece(void *user, int64_t piece, int worker)
 {
     const large *p = user;
-    const int64_t unit = p->columns ? GG_GEMM_COLUMNS : GG_GEMM_ROWS, n = p->columns ? p->N : p->M, units = (n + unit - 1) / unit, w = p->v->dtype == GG_F64 ? 8 : 4;
+    const int64_t unit = p->columns ? GG_GEMM_COLUMNS : GG_GEMM_ROWS, n = p->columns ? p->N : p->M, units = (n + unit - 1) / unit,
+                  w = p->v->dtype == GG_F64 ? 8 : 4;
     const int64_t first = units * piece / p->pieces * unit, end = units * (piece + 1) / p->pieces * unit, last = end < n ? end : n;
     const int64_t m = p->columns ? 0 : first, k = p->columns ? first : 0;
-    p->v->g->loops->gemm_from(p->C + (m * p->ldc + k) * w, p->ldc, p->from ? p->from + (m * p->ldf + k) * w : NULL, p->ldf, p->A + m * p->a.row * w, p->a, p->B + k * p->b.column * w,
-                              p->b, NULL, p->columns ? p->M : last - first, p->columns ? last - first : p->N, p->K, gg__scratch(p->v, worker));
+    p->v->g->loops->gemm_from(p->C + (m * p->ldc + k) * w, p->ldc, p->from ? p->from + (m * p->ldf + k) * w : NULL, p->ldf, p->A + m * p->a.row * w, p->a,
+                              p->B + k * p->b.column * w, p->b, NULL, p->columns ? p->M : last - first, p->columns ? last - first : p->N, p->K,
+                              gg__scratch(p->v, worker));
 }
 
 /* Every piece copies what it needs of A and B to where it is read from: cut so that little is copied twice. */
-static void cut(gg_var *v, void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K)
+static void cut(gg_var *v, void *C, int64_t ldc, const void *from, int64_t ldf, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N,
+                int64_t K)
 {
     enum { PAYS = 1 << 15 };
     const int64_t rows = (M + GG_GEMM_ROWS - 1) / GG_GEMM_ROWS, columns = (N + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS;
@@ -168,8 +172,9 @@ static void rows_of_batch(gg_var *v, int64_t first, int64_t last, int worker)
                 at[k] += matrix % p->walk.size[d] * p->walk.stride[k][d];
             matrix /= p->walk.size[d];
         }
-        v->g->loops->gemm_from((char *)v->data + first * p->N * w, p->N, addend(v, first, 0), addend_stride(v), (const char *)v->in[0]->data + (at[0] + m * p->a.row) * w, p->a,
-                               (const char *)v->in[1]->data + at[1] * w, p->b, p->packed, n_rows, p->N, p->K, gg__scratch(v, worker));
+        v->g->loops->gemm_from((char *)v->data + first * p->N * w, p->N, addend(v, first, 0), addend_stride(v),
+                               (const char *)v->in[0]->data + (at[0] + m * p->a.row) * w, p->a, (const char *)v->in[1]->data + at[1] * w, p->b, p->packed,
+                               n_rows, p->N, p->K, gg__scratch(v, worker));
         first += n_rows;
     }
 }

@@ -25,31 +25,41 @@ void gg_gemm_f32(float *C, int64_t ldc, const float *A, gg_strides a, const floa
 {
     best()->f32(C, ldc, add ? C : NULL, ldc, A, a, B, b, NULL, M, N, K, scratch);
 }
-void gg_gemm_from_f32(float *C, int64_t ldc, const float *from, int64_t ldf, const float *A, gg_strides a, const float *B, gg_strides b, const float *packed, int64_t M, int64_t N, int64_t K,
-                      void *scratch)
+void gg_gemm_from_f32(float *C, int64_t ldc, const float *from, int64_t ldf, const float *A, gg_strides a, const float *B, gg_strides b, const float *packed,
+                      int64_t M, int64_t N, int64_t K, void *scratch)
 {
     best()->f32(C, ldc, from, ldf, A, a, B, b, packed, M, N, K, scratch);
 }
-void gg_gemm_pack_f32(float *to, const float *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last) { best()->pack_f32(to, B, b, N, K, first, last); }
+void gg_gemm_pack_f32(float *to, const float *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last)
+{
+    best()->pack_f32(to, B, b, N, K, first, last);
+}
 void gg_dots_f32(float *y, const float *B, int64_t ldb, const float *x, const float *bias, int64_t N, int64_t K) { best()->dots_f32(y, B, ldb, x, bias, N, K); }
 
 void gg_gemm_f64(double *C, int64_t ldc, const double *A, gg_strides a, const double *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch)
 {
     best()->f64(C, ldc, add ? C : NULL, ldc, A, a, B, b, NULL, M, N, K, scratch);
 }
-void gg_gemm_from_f64(double *C, int64_t ldc, const double *from, int64_t ldf, const double *A, gg_strides a, const double *B, gg_strides b, const double *packed, int64_t M, int64_t N, int64_t K,
-                      void *scratch)
+void gg_gemm_from_f64(double *C, int64_t ldc, const double *from, int64_t ldf, const double *A, gg_strides a, const double *B, gg_strides b,
+                      const double *packed, int64_t M, int64_t N, int64_t K, void *scratch)
 {
     best()->f64(C, ldc, from, ldf, A, a, B, b, packed, M, N, K, scratch);
 }
-void gg_gemm_pack_f64(double *to, const double *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last) { best()->pack_f64(to, B, b, N, K, first, last); }
-void gg_dots_f64(double *y, const double *B, int64_t ldb, const double *x, const double *bias, int64_t N, int64_t K) { best()->dots_f64(y, B, ldb, x, bias, N, K); }
+void gg_gemm_pack_f64(double *to, const double *B, gg_strides b, int64_t N, int64_t K, int64_t first, int64_t last)
+{
+    best()->pack_f64(to, B, b, N, K, first, last);
+}
+void gg_dots_f64(double *y, const double *B, int64_t ldb, const double *x, const double *bias, int64_t N, int64_t K)
+{
+    best()->dots_f64(y, B, ldb, x, bias, N, K);
+}
 
 void gg_gemm_shifts_f32(float *C, int64_t ldc, const float *A, gg_strides a, const float *X, const int64_t *at, int64_t M, int64_t N, int64_t K)
 {
     best()->shifts_f32(C, ldc, A, a, X, at, M, N, K);
 }
-void gg_gemm_shifts_over_f32(float *C, int64_t ldc, const float *X, const int64_t *at, int64_t below, const float *D, int64_t height, int64_t width, int64_t M, int64_t N, float *panel)
+void gg_gemm_shifts_over_f32(float *C, int64_t ldc, const float *X, const int64_t *at, int64_t below, const float *D, int64_t height, int64_t width, int64_t M,
+                             int64_t N, float *panel)
 {
     best()->shifts_over_f32(C, ldc, X, at, below, D, height, width, M, N, panel);
 }
@@ -58,7 +68,8 @@ void gg_gemm_shifts_f64(double *C, int64_t ldc, const double *A, gg_strides a, c
 {
     best()->shifts_f64(C, ldc, A, a, X, at, M, N, K);
 }
-void gg_gemm_shifts_over_f64(double *C, int64_t ldc, const double *X, const int64_t *at, int64_t below, const double *D, int64_t height, int64_t width, int64_t M, int64_t N, double *panel)
+void gg_gemm_shifts_over_f64(double *C, int64_t ldc, const double *X, const int64_t *at, int64_t below, const double *D, int64_t height, int64_t width,
+                             int64_t M, int64_t N, double *panel)
 {
     best()->shifts_over_f64(C, ldc, X, at, below, D, height, width, M, N, panel);
 }

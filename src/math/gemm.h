@@ -21,10 +21,10 @@ void gg_gemm_f64(double *C, int64_t ldc, const double *A, gg_strides a, const do
 size_t gg_gemm_scratch(void);
 /* The same with what is added apart: C = from + A B, from: (M, N) with row stride ldf (0: one row for all), NULL for zeros, may be C.
  * packed: B as gg_gemm_pack leaves it (then B is not read), or NULL. */
-void gg_gemm_from_f32(float *C, int64_t ldc, const float *from, int64_t ldf, const float *A, gg_strides a, const float *B, gg_strides b, const float *packed, int64_t M, int64_t N,
-                      int64_t K, void *scratch);
-void gg_gemm_from_f64(double *C, int64_t ldc, const double *from, int64_t ldf, const double *A, gg_strides a, const double *B, gg_strides b, const double *packed, int64_t M,
-                      int64_t N, int64_t K, void *scratch);
+void gg_gemm_from_f32(float *C, int64_t ldc, const float *from, int64_t ldf, const float *A, gg_strides a, const float *B, gg_strides b, const float *packed,
+                      int64_t M, int64_t N, int64_t K, void *scratch);
+void gg_gemm_from_f64(double *C, int64_t ldc, const double *from, int64_t ldf, const double *A, gg_strides a, const double *B, gg_strides b,
+                      const double *packed, int64_t M, int64_t N, int64_t K, void *scratch);
 /* A B that several products read, in the order in which they read it: gg_gemm_packed numbers, 64-byte aligned. Columns [first, last) of it, first a
  * multiple of GG_GEMM_COLUMNS, and last too unless it is N: by threads, or all at once. */
 enum { GG_GEMM_ROWS = 12, GG_GEMM_COLUMNS = 32 }; /* pieces of C that waste nothing on any processor are multiples of these */
@@ -43,9 +43,10 @@ void gg_dots_f64(double *y, const double *B, int64_t ldb, const double *x, const
  * Sums over k in blocks of 256, over places in one, in rising order. */
 void gg_gemm_shifts_f32(float *C, int64_t ldc, const float *A, gg_strides a, const float *X, const int64_t *at, int64_t M, int64_t N, int64_t K);
 void gg_gemm_shifts_f64(double *C, int64_t ldc, const double *A, gg_strides a, const double *X, const int64_t *at, int64_t M, int64_t N, int64_t K);
-void gg_gemm_shifts_over_f32(float *C, int64_t ldc, const float *X, const int64_t *at, int64_t below, const float *D, int64_t height, int64_t width, int64_t M, int64_t N, float *panel);
-void gg_gemm_shifts_over_f64(double *C, int64_t ldc, const double *X, const int64_t *at, int64_t below, const double *D, int64_t height, int64_t width, int64_t M, int64_t N,
-                             double *panel);
+void gg_gemm_shifts_over_f32(float *C, int64_t ldc, const float *X, const int64_t *at, int64_t below, const float *D, int64_t height, int64_t width, int64_t M,
+                             int64_t N, float *panel);
+void gg_gemm_shifts_over_f64(double *C, int64_t ldc, const double *X, const int64_t *at, int64_t below, const double *D, int64_t height, int64_t width,
+                             int64_t M, int64_t N, double *panel);
 /* y: (M, N) = x^T, x: (N, M), with row strides. */
 void gg_turn_f32(float *y, int64_t ldy, const float *x, int64_t ldx, int64_t M, int64_t N);
 void gg_turn_f64(double *y, int64_t ldy, const double *x, int64_t ldx, int64_t M, int64_t N);

@@ -53,8 +53,8 @@ static inline __attribute__((always_inline)) void NAME(put_tile)(const int rows,
 }
 
 /* rows x (vectors * LANES) of C, over k in [0, K). at: where row k of B begins, or NULL: at k * ldb. */
-static inline __attribute__((always_inline)) void NAME(tile)(const int rows, const int vectors, int64_t last, T *C, int64_t ldc, const T *from, int64_t ldf, const T *A,
-                                                             gg_strides a, const T *B, int64_t ldb, const int64_t *at, int64_t K)
+static inline __attribute__((always_inline)) void NAME(tile)(const int rows, const int vectors, int64_t last, T *C, int64_t ldc, const T *from, int64_t ldf,
+                                                             const T *A, gg_strides a, const T *B, int64_t ldb, const int64_t *at, int64_t K)
 {
     NAME(v) sum[GEMM_ROWS][2];
     for (int r = 0; r < rows; r++)
@@ -75,8 +75,8 @@ static inline __attribute__((always_inline)) void NAME(tile)(const int rows, con
 }
 
 /* A tile of sums over the places (y, x) of an image: row r of A is X + at[r], moved by `below` a line; B is a panel (height * width, 2 LANES). */
-static inline __attribute__((always_inline)) void NAME(tile_over)(const int rows, const int vectors, int64_t last, T *C, int64_t ldc, const T *X, const int64_t *at, int64_t below,
-                                                                  int64_t height, int64_t width, const T *B)
+static inline __attribute__((always_inline)) void NAME(tile_over)(const int rows, const int vectors, int64_t last, T *C, int64_t ldc, const T *X,
+                                                                  const int64_t *at, int64_t below, int64_t height, int64_t width, const T *B)
 {
     NAME(v) sum[GEMM_ROWS][2];
     const T *a[GEMM_ROWS];
@@ -113,7 +113,8 @@ static inline int64_t NAME(height)(int64_t M)
     return (M + tiles - 1) / tiles;
 }
 
-static void NAME(tiles)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *from, int64_t ldf, const T *A, gg_strides a, const T *B, int64_t ldb, const int64_t *at, int64_t K)
+static void NAME(tiles)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *from, int64_t ldf, const T *A, gg_strides a, const T *B, int64_t ldb,
+                        const int64_t *at, int64_t K)
 {
     const bool two = n > LANES;
     const int64_t last = two ? n - LANES : n;
@@ -132,7 +133,8 @@ static void NAME(tiles)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *fro
 #undef CASE
 }
 
-static void NAME(tiles_over)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *X, const int64_t *at, int64_t below, int64_t height, int64_t width, const T *B)
+static void NAME(tiles_over)(int64_t rows, int64_t n, T *C, int64_t ldc, const T *X, const int64_t *at, int64_t below, int64_t height, int64_t width,
+                             const T *B)
 {
 #define CASE(r)                                                                             \
     case r:                                                                                 \
@@ -242,8 +244,8 @@ static void NAME(pack)(T *to, const T *B, gg_strides b, int64_t N, int64_t K, in
 }
 
 /* packed: B as NAME(pack) leaves it, else NULL */
-static void NAME(gemm)(T *C, int64_t ldc, const T *from, int64_t ldf, const T *A, gg_strides a, const T *B, gg_strides b, const T *packed, int64_t M, int64_t N, int64_t K,
-                       void *scratch)
+static void NAME(gemm)(T *C, int64_t ldc, const T *from, int64_t ldf, const T *A, gg_strides a, const T *B, gg_strides b, const T *packed, int64_t M, int64_t N,
+                       int64_t K, void *scratch)
 {
     T *packed_b = scratch, *packed_a = packed_b + GG__GEMM_K * GG__GEMM_N;
     const int64_t wide = (N + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
@@ -293,12 +295,14 @@ static void NAME(shifts)(T *C, int64_t ldc, const T *A, gg_strides a, const T *X
         for (int64_t q = 0; q < N; q += 2 * LANES)
             for (int64_t m = 0; m < M; m += high) {
                 T *c = C + m * ldc + q;
-                NAME(tiles)(M - m < high ? M - m : high, 2 * LANES, c, ldc, k0 ? c : NULL, ldc, A + m * a.row + k0 * a.column, a, X + q, 0, at + k0, K - k0 < GG__GEMM_K ? K - k0 : GG__GEMM_K);
+                const int64_t rows = M - m < high ? M - m : high, nk = K - k0 < GG__GEMM_K ? K - k0 : GG__GEMM_K;
+                NAME(tiles)(rows, 2 * LANES, c, ldc, k0 ? c : NULL, ldc, A + m * a.row + k0 * a.column, a, X + q, 0, at + k0, nk);
             }
 }
 
 /* C[m, n] += sum over (y, x) of X[at[m] + y below + x] D[n, (y, x)] */
-static void NAME(shifts_over)(T *C, int64_t ldc, const T *X, const int64_t *at, int64_t below, const T *D, int64_t height, int64_t width, int64_t M, int64_t N, T *panel)
+static void NAME(shifts_over)(T *C, int64_t ldc, const T *X, const int64_t *at, int64_t below, const T *D, int64_t height, int64_t width, int64_t M, int64_t N,
+                              T *panel)
 {
     const int64_t high = NAME(height)(M), P = height * width;
     for (int64_t n = 0; n < N; n += 2 * LANES) {

@@ -59,7 +59,8 @@ static void products_are_those_of_six_loops_on_any_threads(void **state)
             const int threads = run < 3 ? run + 1 : 1;
             gg_graph *g = NULL;
             assert_ok(gg_graph_create(&g, ctx, &(gg_graph_options){.dtype = run == 3 ? GG_F64 : GG_F32, .n_threads = threads}));
-            gg_var *x = gg_graph_input(g, "x", GG_SHAPE(c->N, c->C, c->H, c->W)), *w = gg_graph_input(g, "w", GG_SHAPE(c->O, c->C / (c->o.groups ? c->o.groups : 1), c->kh, c->kw));
+            gg_var *x = gg_graph_input(g, "x", GG_SHAPE(c->N, c->C, c->H, c->W)),
+                   *w = gg_graph_input(g, "w", GG_SHAPE(c->O, c->C / (c->o.groups ? c->o.groups : 1), c->kh, c->kw));
             gg_var *y = gg_var_conv2d(x, w, &c->o), *d = gg_graph_input(g, "d", gg_var_shape(y)), *back[2];
             assert_ok(gg_var_gradients(back, y, d, (gg_var *[]){x, w}, 2));
             gg_var *found[3] = {y, back[0], back[1]};
@@ -78,7 +79,8 @@ static void products_are_those_of_six_loops_on_any_threads(void **state)
                 const size_t bytes = (size_t)gg_var_size(found[t]) * sizeof(float);
                 for (int64_t i = 0; i < gg_var_size(found[t]) && (run == 0 || run == 3); i++)
                     if (!(fabs(number(found[t], i) - want[t][i]) <= (run == 3 ? 1e-14 : 2e-6) * size[t][i]))
-                        fail_msg("case %d, %s[%lld] is %.9g, expected %.9g", (int)k, (const char *[]){"y", "dx", "dw"}[t], (long long)i, number(found[t], i), want[t][i]);
+                        fail_msg("case %d, %s[%lld] is %.9g, expected %.9g", (int)k, (const char *[]){"y", "dx", "dw"}[t], (long long)i, number(found[t], i),
+                                 want[t][i]);
                 if (run == 0)
                     bits[t] = memcpy(malloc(bytes), gg_var_data(found[t]), bytes);
                 else if (run < 3)

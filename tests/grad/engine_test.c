@@ -312,7 +312,8 @@ static void pooling_by_halves_takes_the_first_largest(void **state)
         for (int wide = 0; wide < 2; wide++) {
             const int64_t H = sizes[i][0], W = sizes[i][1], OH = H / 2, OW = W / 2;
             gg_graph *g = graph(wide ? GG_F64 : GG_F32, 1);
-            gg_var *x = gg_graph_input(g, "x", GG_SHAPE(3, H, W)), *y = gg_var_max_pool2d(x, &(gg_pool_options){.size = {2, 2}}), *d = gg_graph_input(g, "d", GG_SHAPE(3, OH, OW)), *dx;
+            gg_var *x = gg_graph_input(g, "x", GG_SHAPE(3, H, W)), *y = gg_var_max_pool2d(x, &(gg_pool_options){.size = {2, 2}}),
+                   *d = gg_graph_input(g, "d", GG_SHAPE(3, OH, OW)), *dx;
             assert_ok(gg_var_gradients(&dx, y, d, &x, 1));
             assert_ok(gg_graph_plan(g, (gg_var *[]){y, dx}, 2));
             gg_random r = gg_random_of(4, i);
@@ -328,7 +329,8 @@ static void pooling_by_halves_takes_the_first_largest(void **state)
             assert_ok(gg_graph_run(g));
             for (int64_t plane = 0; plane < 3; plane++)
                 for (int64_t k = 0; k < H * W; k++) {
-                    const int64_t p = k / W / 2, q = k % W / 2, first = plane * H * W + 2 * p * W + 2 * q, place[4] = {first, first + 1, first + W, first + W + 1};
+                    const int64_t p = k / W / 2, q = k % W / 2, first = plane * H * W + 2 * p * W + 2 * q,
+                                  place[4] = {first, first + 1, first + W, first + W + 1};
                     int64_t best = first;
                     for (int j = 1; j < 4 && p < OH && q < OW; j++)
                         best = AT(x, place[j]) > AT(x, best) || isnan(AT(x, place[j])) ? place[j] : best;

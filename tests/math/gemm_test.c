@@ -117,7 +117,8 @@ static void the_cut_changes_no_bit(void **state)
             for (int64_t across = 7; across <= 77; across += 35) {
                 for (int64_t m = 0; m < M; m += step)
                     for (int64_t n = 0; n < N; n += across)
-                        g->f32(cut + m * N + n, N, NULL, 0, Af + m * a.row, a, Bf + n * b.column, b, NULL, M - m < step ? M - m : step, N - n < across ? N - n : across, K, scratch);
+                        g->f32(cut + m * N + n, N, NULL, 0, Af + m * a.row, a, Bf + n * b.column, b, NULL, M - m < step ? M - m : step,
+                               N - n < across ? N - n : across, K, scratch);
                 assert_memory_equal(whole, cut, M * N * sizeof *whole);
             }
     }
@@ -192,7 +193,8 @@ static void images_moved_about_are_right(void **state)
     (void)state;
     enum { C = 3, TALL = 9, BELOW = 13, ROWS = 7, LONG = 10, K = 270, BEHIND = 64 };
     const int64_t n_image = C * TALL * BELOW + BEHIND;
-    double *X = numbers(n_image, 1), *A = numbers(20 * K, 2), *D = numbers(70 * ROWS * LONG, 3), C64[40 * 96], want[40 * 96], size[40 * 96], panel[GG_GEMM_COLUMNS * ROWS * LONG];
+    double *X = numbers(n_image, 1), *A = numbers(20 * K, 2), *D = numbers(70 * ROWS * LONG, 3), C64[40 * 96], want[40 * 96], size[40 * 96],
+           panel[GG_GEMM_COLUMNS * ROWS * LONG];
     float *Xf = narrow(X, n_image), *Af = narrow(A, 20 * K), *Df = narrow(D, 70 * ROWS * LONG), C32[40 * 96], panelf[GG_GEMM_COLUMNS * ROWS * LONG];
     int64_t at[K];
     for (int64_t k = 0; k < K; k++)
@@ -212,7 +214,8 @@ static void images_moved_about_are_right(void **state)
                 g->shifts_f64(C64, N, A, (gg_strides){k_all, 1}, X, at, M, N, k_all);
                 g->shifts_f32(C32, N, Af, (gg_strides){k_all, 1}, Xf, at, M, N, k_all);
                 for (int64_t c = 0; c < M * N; c++)
-                    assert_true(fabs(C64[c] - want[c]) <= 1e-15 * (double)(k_all + 4) * size[c] && fabs(C32[c] - want[c]) <= 1.2e-7 * sqrt((double)k_all + 16) * size[c]);
+                    assert_true(fabs(C64[c] - want[c]) <= 1e-15 * (double)(k_all + 4) * size[c] &&
+                                fabs(C32[c] - want[c]) <= 1.2e-7 * sqrt((double)k_all + 16) * size[c]);
             }
         for (int64_t M = 1; M <= 30; M += 7)
             for (int64_t N = 1; N <= 70; N += 13) {
