@@ -11,9 +11,13 @@ import llama_cpp
 model, documents, threads = sys.argv[1:]
 TOKENS = 120
 docs = [json.loads(line)["doc"].encode() for line in open(documents)]
-net = llama_cpp.Llama(model_path=model, n_ctx=4 * 128, n_batch=512, n_ubatch=512, n_seq_max=4, n_threads=int(threads), n_threads_batch=int(threads),
-                      verbose=False)
-memory = llama_cpp.llama_get_memory(net.ctx)
+net = llama_cpp.Llama(model_path=model, n_ctx=128, verbose=False)
+params = llama_cpp.llama_context_default_params()
+params.n_ctx = params.n_batch = params.n_ubatch = 4 * 128
+params.n_seq_max = 4
+params.n_threads = params.n_threads_batch = int(threads)
+context = llama_cpp.llama_init_from_model(net.model, params)
+memory = llama_cpp.llama_get_memory(context)
 
 
 def prefill(texts, batch):
@@ -27,9 +31,9 @@ def prefill(texts, batch):
             batch.seq_id[n][0] = s
             n += 1
     batch.n_tokens = n
-    if llama_cpp.llama_decode(net.ctx, batch) != 0:
+    if llama_cpp.llama_decode(context, batch) != 0:
         sys.exit("llama_decode failed")
-    llama_cpp.llama_synchronize(net.ctx)
+    llama_cpp.llama_synchronize(context)
     return n
 
 
@@ -40,3 +44,4 @@ for size in (1, 4):
     tokens = sum(prefill(docs[i:i + size], batch) for i in range(0, len(docs), size))
     print(f"llama.cpp-{size}", len(docs), tokens, time.perf_counter() - start, time.process_time() - cpu, flush=True)
 llama_cpp.llama_batch_free(batch)
+llama_cpp.llama_free(context)
