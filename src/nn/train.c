@@ -213,9 +213,10 @@ gg_status gg_train(gg_train_result *out, gg_net *net, const gg_data *train, cons
         s = gg__training_restore(&t, &found);
     t.start = t.written = gg_time();
     out->from_step = found ? t.step : 0;
+    const int64_t from_epoch = t.epoch;
     if (s == GG_OK)
         s = loop(&t);
-    if (s == GG_OK && t.o.folder && !(found && out->from_step == t.step))
+    if (s == GG_OK && t.o.folder && !(found && out->from_step == t.step && from_epoch == t.epoch)) /* its last steps may be kept, but not what ended an epoch */
         s = gg__training_keep(&t);
     if (s == GG_OK) {
         gg_params *p = gg_net_params(net);

@@ -211,6 +211,43 @@ static void threads_and_stops_change_no_bit(void **state)
     free(whole);
 }
 
+static void stop_at(void *user, int64_t step, double loss)
+{
+    (void)loss;
+    if (step == *(const int64_t *)user)
+        gg_context_stop(ctx);
+}
+
+/* Stopped (or killed) after the last step and before its epoch was judged: what that finds is kept, too. */
+static void a_stop_after_the_last_step_loses_nothing(void **state)
+{
+    int64_t last = 4 * 12;
+    gg_train_result r;
+    setting s = begin(label, NULL, mlp);
+    s.o.epochs = 4;
+    s.o.folder = at("last");
+    s.o.step = stop_at;
+    s.o.user = &last;
+    assert_int_equal(gg_train(&r, s.net, s.part[0], s.part[1], &s.o), GG_EINTR);
+    finish(&s);
+    context_close(state);
+    assert_int_equal(context_open(state), 0);
+    s = begin(label, NULL, mlp);
+    s.o.epochs = 4;
+    s.o.folder = at("last");
+    assert_ok(gg_train(&r, s.net, s.part[0], s.part[1], &s.o));
+    assert_int_equal(r.from_step, last);
+    assert_int_equal(r.best.epoch, 4);
+    gg_params *p = gg_net_params(s.net);
+    const size_t bytes = (size_t)gg_params_extent(p) * sizeof(float);
+    float *best = malloc(bytes);
+    memcpy(best, gg_params_value(p, -1), bytes);
+    assert_ok(gg_net_load(s.net, at("last/best.safetensors")));
+    assert_memory_equal(best, gg_params_value(p, -1), bytes);
+    free(best);
+    finish(&s);
+}
+
 /* Convolutions and loops over time, whose work is cut in other ways. */
 static void images_and_times_give_the_same_bits_with_any_threads(void **state)
 {
@@ -673,6 +710,7 @@ int main(void)
         cmocka_unit_test(planted_classes_are_learned_and_shuffled_ones_are_not),
         cmocka_unit_test(planted_values_are_learned_in_their_own_units),
         cmocka_unit_test(threads_and_stops_change_no_bit),
+        cmocka_unit_test(a_stop_after_the_last_step_loses_nothing),
         cmocka_unit_test(images_and_times_give_the_same_bits_with_any_threads),
         cmocka_unit_test(kills_change_no_bit),
         cmocka_unit_test(lbfgs_learns_and_goes_on),
