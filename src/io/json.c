@@ -424,7 +424,7 @@ static gg_status parse(json_t **out, reader *p)
 gg_status gg_json_parse(json_t **out, gg_str *scratch, const char *text, size_t n, int64_t *repaired, gg_json_error *error)
 {
     scratch->len = 0;
-    reader p = {.ctx = scratch->ctx, .s = text, .n = n, .scratch = scratch, .error = error};
+    reader p = {.ctx = scratch->ctx, .s = n ? text : "", .n = n, .scratch = scratch, .error = error};
     if (parse(out, &p) == GG_ENOMEM)
         return gg_fail(p.ctx, GG_ENOMEM, "out of memory for a row of %zu bytes", n);
     *repaired += p.status == GG_OK ? p.repaired : 0;
@@ -435,7 +435,7 @@ gg_status gg_json_document(json_t **out, gg_context *ctx, const char *text, size
 {
     gg_str scratch = {.ctx = ctx};
     gg_json_error e = {.column = 1};
-    reader p = {.ctx = ctx, .s = text, .n = n, .scratch = &scratch, .error = &e, .strict = true};
+    reader p = {.ctx = ctx, .s = n ? text : "" /* an empty file has no bytes to point at */, .n = n, .scratch = &scratch, .error = &e, .strict = true};
     gg_status s = parse(out, &p);
     gg_str_free(&scratch);
     if (s == GG_ENOMEM)
