@@ -1,8 +1,10 @@
-/* SIGKILL at random moments of `nag extract` and `nag select`: the same command, run again, gives the bytes of a run that nobody disturbed, does no
- * more than one unit (128 documents) a second time, and leaves nothing but its output. Ten moments of each; a hundred with GOLGI_LONG.
+/* SIGKILL at random moments of `nag extract`, into a file and into a folder of units, and of `nag select`: the same command, run again, gives the bytes
+ * of a run that nobody disturbed, does no more than one unit (128 documents, or what a unit of the folder has) a second time, and leaves nothing but its
+ * output. Ten moments of each; a hundred with GOLGI_LONG. Other moments in each run, the same ones again with the printed GOLGI_SEED.
  *
  * The verbs run in a child of this process. What went through the model is counted by a listener that is put beside theirs
- * (--wrap=gg_run in the Makefile), in memory that outlives the child.
+ * (--wrap=gg_run in the Makefile), in memory that outlives the child. Every other time the listener itself ends the process, at a document drawn
+ * before; between them this process does, whatever the child is at.
  */
 #include "cli/program.h"
 #include <setjmp.h>
@@ -27,6 +29,7 @@ enum { N_TARGET = 5, UNIT = 128 };
 
 static char *D;
 static atomic_llong *n_run; /* documents that came out of the model, in all processes since it was set to 0 */
+static atomic_llong *die_at; /* the process in which n_run comes to this ends there; 0: none does */
 
 gg_status __real_gg_run(gg_run_result *out, gg_model *m, gg_documents *documents, const gg_run_options *o, const gg_listener *listeners, int n_listeners);
 gg_status __wrap_gg_run(gg_run_result *out, gg_model *m, gg_documents *documents, const gg_run_options *o, const gg_listener *listeners, int n_listeners);
@@ -34,7 +37,8 @@ gg_status __wrap_gg_run(gg_run_result *out, gg_model *m, gg_documents *documents
 static gg_status count(void *user, void *state, const gg_group *g, int i)
 {
     (void)user, (void)state, (void)g, (void)i;
-    atomic_fetch_add(n_run, 1);
+    if (atomic_fetch_add(n_run, 1) + 1 == *die_at)
+        kill(getpid(), SIGKILL);
     return GG_OK;
 }
 
@@ -87,10 +91,11 @@ static void run_whole(const char *words)
     }
 }
 
-static bool same_files(const char *a, const char *b)
+/* Files, or folders with the same files, hidden ones too. */
+static bool same(const char *a, const char *b)
 {
     char line[9000];
-    snprintf(line, sizeof line, "cmp -s %s/%s %s/%s", D, a, D, b);
+    snprintf(line, sizeof line, "diff -qr %s/%s %s/%s >/dev/null 2>&1", D, a, D, b);
     return system(line) == 0;
 }
 
@@ -105,14 +110,43 @@ static int leftovers(const char *name)
     return n;
 }
 
+/* Documents of the largest unit of the folder; how many all of them have. */
+static int largest_unit(int *n_documents, const char *folder)
+{
+    int most = 0;
+    char path[4200];
+    snprintf(path, sizeof path, "%s/%s", D, folder);
+    *n_documents = 0;
+    gg_context *ctx = NULL;
+    assert_int_equal(gg_context_create(&ctx, NULL), GG_OK);
+    DIR *d = opendir(path);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));) {
+        char unit[4600];
+        const char *path_of = unit;
+        gg_nag_set *set = NULL;
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(unit, sizeof unit, "%s/%s", path, e->d_name);
+        assert_int_equal(gg_nag_set_read(&set, ctx, &path_of, 1, 0), GG_OK);
+        most = (int)set->f.n > most ? (int)set->f.n : most;
+        *n_documents += (int)set->f.n;
+        gg_nag_set_free(set);
+    }
+    closedir(d);
+    gg_context_free(ctx);
+    return most;
+}
+
 static int prepare(void **state)
 {
     (void)state;
     static const char *const words[] = {"And", "God", "said", "let", "there", "be", "light", "int", "main", "void", "neuron", "axon"};
     D = make_folder_in_memory();
-    n_run = mmap(NULL, sizeof *n_run, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    n_run = mmap(NULL, 2 * sizeof *n_run, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (n_run == MAP_FAILED)
         return 1;
+    die_at = n_run + 1;
     static char text[N_DOCS * 400];
     size_t n = 0;
     uint32_t x = 1;
@@ -148,46 +182,64 @@ static void put_words(char out[4096], const char *words, const char *output)
     snprintf(out + n, 4096 - n, " --output %s/%s", D, output);
 }
 
-/* n_documents: that one run puts through the model; remains: pattern of the files that stay in OUTPUT.parts, NULL: it goes too */
+/* output: ending of the output's name, with / of a folder of units; n_documents: that one run puts through the model; remains: pattern of the files that
+ * stay in OUTPUT.parts, NULL: it goes too */
 static void killed_and_run_again(const char *command, const char *output, int n_documents, const char *remains)
 {
-    char words[4096], name[64];
-    snprintf(name, sizeof name, "whole.%s", output);
-    put_words(words, command, name);
+    char words[4096], name[64], reference[64];
+    int unit = UNIT, in_units;
+    const bool folder = strchr(output, '/') != NULL;
+    snprintf(reference, sizeof reference, "whole.%s", output);
+    put_words(words, command, reference);
     *n_run = 0;
     run_whole(words);
     assert_int_equal(*n_run, n_documents);
     snprintf(name, sizeof name, "new.%s", output);
     put_words(words, command, name);
+    if (folder) {
+        name[strlen(name) - 1] = reference[strlen(reference) - 1] = 0;
+        unit = largest_unit(&in_units, reference);
+        assert_int_equal(in_units, n_documents);
+        assert_true(4 * unit < n_documents);
+    }
     const int n_kills = getenv("GOLGI_LONG") ? 100 : 10;
     int killed = 0, unfinished = 0, most = 0;
-    gg_random random = gg_random_of((uint64_t)time(NULL), 0);
+    const uint64_t seed = getenv("GOLGI_SEED") ? strtoull(getenv("GOLGI_SEED"), NULL, 10) : (uint64_t)time(NULL);
+    print_message("GOLGI_SEED=%llu\n", (unsigned long long)seed);
+    gg_random random = gg_random_of(seed, 0);
     for (int i = 0; i < n_kills; i++) {
-        /* when so many documents are done, and a little later; "more than all" is while the output is put together */
-        const long long moment = gg_random_below(&random, n_documents + n_documents / 8);
-        const double later = 0.02 * gg_random_uniform(&random) * gg_random_uniform(&random);
+        /* at a document exactly; or when so many documents are done, and a little later: "more than all" is while the output is put together */
+        const bool exact = i % 2 == 0;
+        const long long moment = exact ? 1 + gg_random_below(&random, n_documents) : gg_random_below(&random, n_documents + n_documents / 8);
+        const double later = exact ? 0 : 0.02 * gg_random_uniform(&random) * gg_random_uniform(&random);
         *n_run = 0;
+        *die_at = exact ? moment : 0;
         const pid_t child = start(words);
         int status = 0;
         pid_t ended = 0;
-        while (*n_run < (moment < n_documents ? moment : n_documents) && (ended = waitpid(child, &status, WNOHANG)) == 0)
+        while (!exact && *n_run < (moment < n_documents ? moment : n_documents) && (ended = waitpid(child, &status, WNOHANG)) == 0)
             nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
         nanosleep(&(struct timespec){.tv_nsec = (long)(later * 1e9)}, NULL);
         if (ended == 0) {
-            kill(child, SIGKILL);
+            if (!exact)
+                kill(child, SIGKILL);
             assert_int_equal(waitpid(child, &status, 0), child);
         }
+        *die_at = 0;
+        if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : exact || WEXITSTATUS(status) != 0)
+            fail_msg("to be killed after %lld documents and %.4f s: status %x", moment, later, (unsigned)status);
         killed += WIFSIGNALED(status);
-        const bool finished = present(D, name); /* the output has its name: what follows is a new job */
+        const bool finished = folder ? same(name, reference) : present(D, name); /* a file has its name: what follows is a new job */
         unfinished += *n_run > 0 && !finished;
+        if (exact && (*n_run != moment || finished))
+            fail_msg("killed after %lld documents: %lld were counted, and the output is %s", moment, (long long)*n_run, finished ? "there" : "not there");
         run_whole(words);
         const int again = (int)*n_run - n_documents;
-        if (!finished && again > UNIT)
+        if (!finished && (again < 0 || again > unit))
             fail_msg("killed after %lld documents and %.4f s: %d were run again", moment, later, again);
         most = !finished && again > most ? again : most;
-        char reference[64], path[8400];
-        snprintf(reference, sizeof reference, "whole.%s", output);
-        if (!same_files(name, reference))
+        char path[8400];
+        if (!same(name, reference))
             fail_msg("killed after %lld documents and %.4f s: the next run gives other bytes", moment, later);
         if (remains) {
             snprintf(path, sizeof path, "test -z \"$(ls -A %s/%s.parts | grep -v '%s')\" && rm -r %s/%s.parts", D, name, remains, D, name);
@@ -196,17 +248,23 @@ static void killed_and_run_again(const char *command, const char *output, int n_
         }
         if (leftovers(name) != 0)
             fail_msg("killed after %lld documents and %.4f s: something was left beside %s", moment, later, name);
-        snprintf(path, sizeof path, "%s/%s", D, name);
-        assert_int_equal(unlink(path), 0);
+        snprintf(path, sizeof path, "rm -r %s/%s", D, name);
+        assert_int_equal(system(path), 0);
     }
-    print_message("killed %d of %d times, %d with documents done and no output; at most %d documents were run again\n", killed, n_kills, unfinished, most);
-    assert_true(killed >= n_kills / 2);
+    print_message("killed %d of %d times, %d with documents done and no output; at most %d documents were run again, a unit has %d\n", killed, n_kills, unfinished, most, unit);
+    assert_true(killed >= n_kills / 2 && unfinished >= n_kills / 2);
 }
 
 static void extraction_goes_on_from_any_moment(void **state)
 {
     (void)state;
     killed_and_run_again("nag extract --model " TINY " --input $D/pool.jsonl --top-k 5 --threads 2 --dtype f32", "nag", N_DOCS, NULL);
+}
+
+static void an_extraction_in_units_goes_on_from_any_moment(void **state)
+{
+    (void)state;
+    killed_and_run_again("nag extract --model " TINY " --input $D/pool.jsonl --top-k 5 --threads 2 --dtype f32 --unit-size 12k", "units/", N_DOCS, NULL);
 }
 
 static void a_selection_goes_on_from_any_moment(void **state)
@@ -220,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(extraction_goes_on_from_any_moment),
+        cmocka_unit_test(an_extraction_in_units_goes_on_from_any_moment),
         cmocka_unit_test(a_selection_goes_on_from_any_moment),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);

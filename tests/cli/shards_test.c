@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <time.h>
 #include "base/ranks.h"
+#include "base/work.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { N_DOCS = 60, KILLS = 6 };
@@ -63,6 +64,7 @@ static int tidy(void **state)
     } while (0)
 
 #define EXTRACT "$G nag extract --model $M --dtype f32 --threads 2 --quiet "
+#define UNIT_SIZE "3k"
 #define SAME(a, b) "cmp $D/" a " $D/" b
 
 static void one_run(void)
@@ -167,25 +169,106 @@ static void a_folder_of_units_is_ranked_as_the_file_is(void **state)
 }
 
 /* --- killed, and two at once ------------------------------------------------------------------------------------------------------------ */
+typedef struct unit {
+    char name[16];
+    ino_t inode;
+    struct timespec written;
+} unit;
+
+enum { MAX_UNITS = 400 };
+
+/* The finished units of the folder, in no order; how many there are. */
+static int list_units(unit out[MAX_UNITS], const char *name)
+{
+    char path[300];
+    int n = 0;
+    snprintf(path, sizeof path, "%s/%s", D, name);
+    DIR *dir = opendir(path);
+    for (struct dirent *e; dir && n < MAX_UNITS && (e = readdir(dir));) {
+        struct stat st;
+        if (strlen(e->d_name) != 12 || strcmp(e->d_name + 8, ".nag") != 0 || fstatat(dirfd(dir), e->d_name, &st, 0) != 0)
+            continue;
+        out[n] = (unit){.inode = st.st_ino, .written = st.st_mtim};
+        memcpy(out[n++].name, e->d_name, 12);
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* Each unit that was there is there, and is the same file. */
+static void none_was_made_again(const unit *then, int n_then, const unit *now, int n_now)
+{
+    for (int i = 0; i < n_then; i++) {
+        int k = 0;
+        while (k < n_now && strcmp(then[i].name, now[k].name) != 0)
+            k++;
+        if (k == n_now)
+            fail_msg("unit %s was there and is gone", then[i].name);
+        if (then[i].inode != now[k].inode || then[i].written.tv_sec != now[k].written.tv_sec || then[i].written.tv_nsec != now[k].written.tv_nsec)
+            fail_msg("unit %s was made again", then[i].name);
+    }
+}
+
+static pid_t start_units(const char *name)
+{
+    const pid_t child = fork();
+    if (child != 0)
+        return child;
+    char pool[200], folder[300];
+    snprintf(pool, sizeof pool, "%s/pool.jsonl", D);
+    snprintf(folder, sizeof folder, "%s/%s/", D, name);
+    execl(golgi(), "golgi", "nag", "extract", "--model", TINY, "--dtype", "f32", "--threads", "2", "--quiet", "--unit-size", UNIT_SIZE,
+          "--input", pool, "--output", folder, (char *)NULL);
+    _exit(127);
+}
+
+/* Each run is killed a short while after it has finished one more unit. One that finishes them all before that counts for nothing: the folder is begun
+ * anew. The last run is a killed one. */
 static void killed_at_any_moment_no_finished_unit_is_made_again(void **state)
 {
     (void)state;
+    static unit then[MAX_UNITS], now[MAX_UNITS];
     one_run();
-    int there = 0, killed = 0;
-    for (int i = 0; i < KILLS; i++) {
-        char line[400];
-        snprintf(line, sizeof line, "timeout -s KILL 0.%03d " EXTRACT "--input $D/pool.jsonl --output $D/killed/ --unit-size 6k", 15 + i * 37 % 90);
-        run_line(&s, D, line);
-        killed += s.code == 137 || s.code == 124;
-        const int now = count_units("killed");
-        assert_true(now >= there);
-        there = now;
+    must(EXTRACT "--input $D/pool.jsonl --output $D/undisturbed/ --unit-size " UNIT_SIZE " --json");
+    const int64_t n_units = fact("n_units");
+    assert_in_range(n_units, 4, MAX_UNITS - 1);
+    gg_random random = gg_random_of(1, 0);
+    int there = 0, n = 0, killed = 0, resumed = 0;
+    for (int i = 0; killed < KILLS || resumed == 0 || there == 0; i++) {
+        if (i == 10 * KILLS)
+            fail_msg("only %d of %d runs could be killed, %d of them with units there", killed, i, resumed);
+        const pid_t child = start_units("killed");
+        int status = 0;
+        pid_t ended = 0;
+        while ((n = count_units("killed")) <= there && (ended = waitpid(child, &status, WNOHANG)) == 0)
+            nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        if (ended == 0) {
+            nanosleep(&(struct timespec){.tv_nsec = gg_random_below(&random, 10000000)}, NULL);
+            kill(child, SIGKILL);
+            assert_int_equal(waitpid(child, &status, 0), child);
+        }
+        n = list_units(now, "killed");
+        none_was_made_again(then, there, now, n);
+        if (WIFEXITED(status))
+            assert_true(WEXITSTATUS(status) == 0 && n == n_units);
+        else
+            assert_int_equal(WTERMSIG(status), SIGKILL);
+        if (n < n_units) {
+            killed++;
+            resumed += there > 0;
+            there = n;
+            memcpy(then, now, sizeof *now * (size_t)n);
+        } else {
+            must("rm -r $D/killed");
+            there = 0;
+        }
     }
-    assert_true(killed > 0);
-    must(EXTRACT "--input $D/pool.jsonl --output $D/killed/ --unit-size 6k --json");
+    must(EXTRACT "--input $D/pool.jsonl --output $D/killed/ --unit-size " UNIT_SIZE " --json");
     const int64_t before = fact("n_before"); /* what was there was kept; the last one begun may lack its name only */
-    assert_true(before == there || before == there + 1);
+    assert_true(there > 0 && (before == there || before == there + 1));
     assert_int_equal(fact("n_done"), fact("n_units"));
+    none_was_made_again(then, there, now, list_units(now, "killed"));
     must("$G nag merge-shards $D/killed --output $D/killed.nag && " SAME("killed.nag", "one.nag"));
     must("test -z \"$(find $D/killed -name '.*.tmp' -o -name '*.lock' -o -name '*.parts')\""); /* the dead left nothing */
 }

@@ -235,19 +235,34 @@ static void every_verb_explains_itself(void **state)
     assert_non_null(strstr(s.out, gg_version()));
 }
 
-/* Stopped while it waits for more: what was asked for is not written, and that is told. */
+/* Stopped while it waits for more: what was asked for is not written, and that is told. It is stopped when it certainly waits: the last line is not
+ * finished, and longer than the pipe and the reader's window hold, so a writer that is through with it knows that all documents before it were taken;
+ * they are more than the groups that may be read ahead or in flight, so some have come out. */
 static void stopped_means_nothing_was_written(void **state)
 {
     (void)state;
+    enum { MUCH = 600, UNFINISHED = 3 << 19 };
     static const char *const verbs[] = {"score --output $D/stopped.out.jsonl", "activations --sites up --output $D/stopped.out.safetensors"};
+    static char much[MUCH * 128 + UNFINISHED];
+    size_t n = 0;
+    for (int i = 0; i < MUCH; i++)
+        n += (size_t)snprintf(much + n, sizeof much - n, "{\"docid\": \"m%03d\", \"doc\": \"And God said, Let there be light: and there was light. %d\"}\n", i, i);
+    const int begun = snprintf(much + n, sizeof much - n, "{\"docid\": \"unfinished\", \"doc\": \"");
+    memset(much + n + begun, 'x', UNFINISHED - (size_t)begun);
+    put_file(D, "much.jsonl", much, n + UNFINISHED);
     for (int i = 0; i < 2; i++)
         for (int term = 0; term < 2; term++) {
-            char line[400];
-            snprintf(line, sizeof line, "mkfifo $D/idle; { cat $D/pool.jsonl; sleep 60; } >$D/idle & w=$!; timeout --preserve-status -s %s 1 "
-                     "$G %s --model $M --input - <$D/idle; r=$?; kill $w; rm $D/idle; exit $r", term ? "TERM" : "INT", verbs[i]);
+            char line[1000];
+            snprintf(line, sizeof line,
+                     "export D G M; mkfifo $D/idle; { cat $D/much.jsonl; touch $D/read; exec sleep 600; } >$D/idle & w=$!; "
+                     "{ until test -e $D/read; do sleep 0.01; done; kill -s %s $(cat $D/pid); } & "
+                     "sh -c 'echo $$ >$D/pid; exec $G %s --model $M --threads 2 --input - <$D/idle'; "
+                     "r=$?; kill $w; wait; rm $D/idle $D/read $D/pid; exit $r",
+                     term ? "TERM" : "INT", verbs[i]);
             run_line(&s, D, line);
             assert_int_equal(s.code, term ? 143 : 130);
-            if (!strstr(s.err, "stopped after "))
+            const char *after = strstr(s.err, "stopped after ");
+            if (!after || atoi(after + strlen("stopped after ")) <= 0)
                 fail_msg("%s: %s", line, s.err);
             assert_non_null(strstr(s.err, " was not written"));
             run_line(&s, D, "ls -A $D | grep stopped");
