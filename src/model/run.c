@@ -57,9 +57,10 @@ typedef struct runner {
     gg_status source;            /* GG_END, or what went wrong behind the last of them */
     char source_message[MESSAGE_SIZE];
 
-    pthread_mutex_t take, order; /* take: the source and what was read ahead. order: all below */
-    pthread_cond_t moved;        /* a group was handed over */
-    bool ended;                  /* nothing more to take (written under both locks) */
+    pthread_mutex_t order;       /* guards all below */
+    pthread_cond_t moved;        /* a group was taken or handed over */
+    bool taking;                 /* someone is taking: the source and what was read ahead are his */
+    bool ended;                  /* nothing more to take */
     int64_t n_taken, n_handed;   /* groups */
     bool handing;                /* someone is handing over */
     job *done, *free;            /* done: by number */
@@ -253,42 +254,46 @@ static gg_status take_rows(runner *r, job *j)
     return r->next_row < r->n_rows ? GG_OK : GG_END;
 }
 
-/* The next group, or NULL when there is none. Waits while too many are in flight. */
+/* The next group, or NULL when there is none. Waits while someone else takes, and while too many are in flight. Trap: whoever takes may wait for a pipe,
+ * so the others wait for `moved` and not for a lock: under ThreadSanitizer a thread that waits for a lock gets no signal. */
 static job *take(runner *r)
 {
-    job *j = NULL;
-    pthread_mutex_lock(&r->take);
     pthread_mutex_lock(&r->order);
-    while (!r->ended && r->status == GG_OK && r->n_taken - r->n_handed >= r->in_flight_max)
+    while (r->taking || (!r->ended && r->status == GG_OK && r->n_taken - r->n_handed >= r->in_flight_max))
         pthread_cond_wait(&r->moved, &r->order);
-    const bool over = r->ended || r->status != GG_OK || gg_context_stopped(r->ctx);
-    if (!over && (j = r->free))
-        r->free = j->next;
-    pthread_mutex_unlock(&r->order);
-    if (!over && !j)
-        j = job_create(r);
-
-    if (!over) {
-        gg_status s = !j ? GG_ENOMEM : r->documents ? take_documents(r, j) : take_rows(r, j);
-        pthread_mutex_lock(&r->order);
-        const bool any = j && j->g.n_documents > 0;
-        if (any)
-            j->g.number = r->n_taken++;
-        if (s != GG_OK)
-            r->ended = true;
-        if (s != GG_OK && s != GG_END && r->n_taken < r->failed) { /* belongs behind the documents that were read before it */
-            r->failed = r->n_taken;
-            r->status = s;
-            snprintf(r->message, sizeof r->message, "%s", gg_message(r->ctx));
-        }
-        if (j && !any) {
-            j->next = r->free;
-            r->free = j;
-            j = NULL;
-        }
+    if (r->ended || r->status != GG_OK || gg_context_stopped(r->ctx)) {
         pthread_mutex_unlock(&r->order);
+        return NULL;
     }
-    pthread_mutex_unlock(&r->take);
+    job *j = r->free;
+    if (j)
+        r->free = j->next;
+    r->taking = true;
+    pthread_mutex_unlock(&r->order);
+
+    if (!j)
+        j = job_create(r);
+    const gg_status s = !j ? GG_ENOMEM : r->documents ? take_documents(r, j) : take_rows(r, j);
+
+    pthread_mutex_lock(&r->order);
+    const bool any = j && j->g.n_documents > 0;
+    if (any)
+        j->g.number = r->n_taken++;
+    if (s != GG_OK)
+        r->ended = true;
+    if (s != GG_OK && s != GG_END && r->n_taken < r->failed) { /* belongs behind the documents that were read before it */
+        r->failed = r->n_taken;
+        r->status = s;
+        snprintf(r->message, sizeof r->message, "%s", gg_message(r->ctx));
+    }
+    if (j && !any) {
+        j->next = r->free;
+        r->free = j;
+        j = NULL;
+    }
+    r->taking = false;
+    pthread_cond_broadcast(&r->moved);
+    pthread_mutex_unlock(&r->order);
     return j;
 }
 
@@ -447,7 +452,6 @@ static gg_status run_all(gg_run_result *out, runner *r, gg_model *m, const gg_ru
     r->max_tokens = r->o.max_tokens > 0 && r->o.max_tokens < m->d.n_ctx ? r->o.max_tokens : m->d.n_ctx;
     if (r->o.group_tokens <= 0)
         r->o.group_tokens = GROUP_TOKENS;
-    pthread_mutex_init(&r->take, NULL);
     pthread_mutex_init(&r->order, NULL);
     pthread_cond_init(&r->moved, NULL);
     gg_status s = gg_parallel_workers(m->ctx, worker, r);
@@ -465,7 +469,6 @@ static gg_status run_all(gg_run_result *out, runner *r, gg_model *m, const gg_ru
     gg_drop(m->ctx, r->ahead);
     pthread_cond_destroy(&r->moved);
     pthread_mutex_destroy(&r->order);
-    pthread_mutex_destroy(&r->take);
     *out = r->result;
     return s;
 }
