@@ -37,15 +37,21 @@ int64_t gg__ngrams_add(double *count, const char *text, size_t n)
     return added;
 }
 
-double gg__ngrams_weight(const double *count, const double *target, const double *raw)
+void gg__ngrams_ratios(double *ratio, const double *target, const double *raw)
 {
-    double n_target = 0, n_raw = 0, sum = 0;
+    double n_target = 0, n_raw = 0;
     for (int j = 0; j < GG__NGRAM_BUCKETS; j++) {
         n_target += target[j];
         n_raw += raw[j];
     }
     for (int j = 0; j < GG__NGRAM_BUCKETS; j++)
-        if (count[j] > 0)
-            sum += count[j] * (log(target[j] / n_target + 1e-8) - log(raw[j] / n_raw + 1e-8));
+        ratio[j] = log(target[j] / n_target + 1e-8) - log(raw[j] / n_raw + 1e-8);
+}
+
+double gg__ngrams_weight(const double *count, const double *ratio)
+{
+    double sum = 0;
+    for (int j = 0; j < GG__NGRAM_BUCKETS; j++)
+        sum += count[j] * ratio[j];
     return sum;
 }

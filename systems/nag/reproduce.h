@@ -97,6 +97,9 @@ gg_status gg__lab_gather(int32_t **token, int64_t **start, const gg__lab *lab, c
 int64_t gg__lab_shuffled(int64_t *out, const gg__lab *lab, int label, gg_random *r);
 int64_t gg__lab_size(const gg__lab *lab, int label);
 
+double gg__lab_mean(const double *x, int64_t n);
+double gg__lab_deviation(const double *x, int64_t n); /* of the sample; 0 of one value */
+
 /* --- reproduce_losses.c --------------------------------------------------------------------------------------------------------------- */
 /* out: (n,) losses of documents with the actions done (NULL: none). What was measured before is remembered. Adds n to the progress. */
 gg_status gg__lab_losses(double *out, gg__lab *lab, const gg_actions *a, const int64_t *document, int64_t n);

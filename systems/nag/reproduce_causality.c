@@ -190,42 +190,28 @@ static gg_status run_random(trial *t, gg__lab *lab)
     return GG_OK;
 }
 
-static double mean_of(const double *x, int64_t n)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += x[i] / (double)n;
-    return sum;
-}
-
-static double deviation(const double *x, int64_t n)
-{
-    double sum = 0, mean = mean_of(x, n);
-    for (int64_t i = 0; i < n; i++)
-        sum += (x[i] - mean) * (x[i] - mean);
-    return n > 1 ? sqrt(sum / (double)(n - 1)) : 0;
-}
-
 static gg_status add_rows(trial *t, gg__lab *lab, int z, kind k)
 {
     static const char *const name[KINDS] = {"most frequent", "most contrasted"};
     char claim[160], note[240];
     const double *on = t->on + (z * KINDS + k) * t->n_targets, *off = t->off + (z * KINDS + k) * t->n_targets, *random = t->random + z * lab->n_seeds;
-    const double on_mean = mean_of(on, t->n_targets), off_mean = mean_of(off, t->n_targets), random_mean = mean_of(random, lab->n_seeds);
+    const double on_mean = gg__lab_mean(on, t->n_targets), off_mean = gg__lab_mean(off, t->n_targets);
+    const double random_mean = gg__lab_mean(random, lab->n_seeds);
     const double times = on_mean / fabs(random_mean); /* of the means: a single draw's rise can be all but 0 */
     double *share = gg_arena_alloc(&lab->arena, gg_mul(t->n_targets, (int64_t)sizeof *share));
     if (!share)
         return GG_ENOMEM;
     snprintf(claim, sizeof claim, "the %d %s neurons of each layer off: rise of the domain's loss, in rises by %d random ones", size_of[z], name[k], size_of[z]);
-    snprintf(note, sizeof note, "%+.3f +- %.3f nats (%d domains) against %+.4f +- %.4f (%lld seeds); %.2f %% of a layer's up neurons", on_mean, deviation(on, t->n_targets),
-             t->n_targets, random_mean, deviation(random, lab->n_seeds), (long long)lab->n_seeds, 100.0 * size_of[z] / (double)lab->header.site[0].width);
+    snprintf(note, sizeof note, "%+.3f +- %.3f nats (%d domains) against %+.4f +- %.4f (%lld seeds); %.2f %% of a layer's up neurons", on_mean,
+             gg__lab_deviation(on, t->n_targets), t->n_targets, random_mean, gg__lab_deviation(random, lab->n_seeds), (long long)lab->n_seeds,
+             100.0 * size_of[z] / (double)lab->header.site[0].width);
     GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = claim, .paper = k == FREQUENT ? "23.5 points of accuracy to 0.2 (20 a layer)" : "17.8 points (High-Delta, 28 in all)",
                                                   .unit = "times", .bound = 10, .note = note}, &times, 1));
     for (int i = 0; i < t->n_targets; i++)
         share[i] = off[i] / on[i];
     snprintf(claim, sizeof claim, "what the %d %s do is the domain's own: rise off it, as a part of that on it", size_of[z], name[k]);
-    snprintf(note, sizeof note, "%+.3f +- %.3f nats on the domain, %+.3f +- %.3f on the others%s", on_mean, deviation(on, t->n_targets), off_mean, deviation(off, t->n_targets),
-             k == FREQUENT ? ": the most frequent neurons serve every text" : "");
+    snprintf(note, sizeof note, "%+.3f +- %.3f nats on the domain, %+.3f +- %.3f on the others%s", on_mean, gg__lab_deviation(on, t->n_targets), off_mean,
+             gg__lab_deviation(off, t->n_targets), k == FREQUENT ? ": the most frequent neurons serve every text" : "");
     return gg_claims_add(lab->claims, &(gg_claim){.claim = claim, .over = "domains", .relation = GG_AT_MOST, .bound = 0.5, .note = note}, share, t->n_targets);
 }
 
@@ -413,7 +399,8 @@ static gg_status proxy_rows(const bins *b, gg__lab *lab, const int64_t *document
     memcpy(middle, rise + n_middle, sizeof *middle * (size_t)n_middle);
     qsort(middle, (size_t)n_middle, sizeof *middle, by_size);
     const double typical = 0.5 * (middle[(n_middle - 1) / 2] + middle[n_middle / 2]), times = rise[0] / typical;
-    snprintf(note, sizeof note, "%.3f +- %.3f over %d groups of %lld documents", per_group ? mean_of(group, GROUPS) : NAN, per_group ? deviation(group, GROUPS) : NAN, GROUPS, (long long)per_group);
+    snprintf(note, sizeof note, "%.3f +- %.3f over %d groups of %lld documents", per_group ? gg__lab_mean(group, GROUPS) : NAN,
+             per_group ? gg__lab_deviation(group, GROUPS) : NAN, GROUPS, (long long)per_group);
     GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "impact stands for what neurons do to the loss: Pearson of a bin's impact and |rise|", .paper = "0.71 +- 0.02 (122 bins)",
                                                   .bound = 0.6, .note = per_group ? note : NULL}, &pearson, 1));
     GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "and so does its order: Spearman of the same", .bound = 0.6}, &rho, 1));

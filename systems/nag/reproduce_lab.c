@@ -7,6 +7,7 @@
  * KEY is a hash of golgi's version, the model, the options and every token of the pool, so what is found there is what this run would compute. The
  * files are written whole after every CHUNK documents: a run that was stopped or killed goes on there.
  */
+#include <math.h>
 #include <stdio.h>
 #include "systems/nag/reproduce.h"
 #include "base/file.h"
@@ -407,6 +408,22 @@ gg_status gg__lab_count(gg_nag_counts **out, const gg__lab *lab, const int64_t *
     }
     gg__lab_view_free(&v);
     return s;
+}
+
+double gg__lab_mean(const double *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i] / (double)n;
+    return sum;
+}
+
+double gg__lab_deviation(const double *x, int64_t n)
+{
+    double sum = 0, mean = gg__lab_mean(x, n);
+    for (int64_t i = 0; i < n; i++)
+        sum += (x[i] - mean) * (x[i] - mean);
+    return n > 1 ? sqrt(sum / (double)(n - 1)) : 0;
 }
 
 void gg__lab_free(gg__lab *lab)

@@ -139,19 +139,20 @@ static gg_status by_neurons(double *score, const study *st, const trial *t, cons
 static gg_status by_ngrams(double *score, const study *st, const trial *t, gg_random *r)
 {
     gg_context *ctx = st->lab->ctx;
-    double *target = gg_new(ctx, double, 3 * GG__NGRAM_BUCKETS);
+    double *target = gg_new(ctx, double, 4 * GG__NGRAM_BUCKETS);
     if (!target)
         return GG_ENOMEM;
-    double *raw = target + GG__NGRAM_BUCKETS, *own = raw + GG__NGRAM_BUCKETS;
+    double *raw = target + GG__NGRAM_BUCKETS, *ratio = raw + GG__NGRAM_BUCKETS, *own = ratio + GG__NGRAM_BUCKETS;
     for (int i = 0; i < TARGETS; i++)
         gg__ngrams_add(target, st->text[t->target[i]], st->n_text[t->target[i]]);
     for (int64_t i = 0; i < t->n_pool; i++)
         gg__ngrams_add(raw, st->text[t->pool[i]], st->n_text[t->pool[i]]);
+    gg__ngrams_ratios(ratio, target, raw);
     for (int64_t i = 0; i < t->n_pool; i++) {
         memset(own, 0, GG__NGRAM_BUCKETS * sizeof *own);
         gg__ngrams_add(own, st->text[t->pool[i]], st->n_text[t->pool[i]]);
         const double u = gg_random_uniform(r), gumbel = -log(-log(u > 0 ? u : 0x1p-53));
-        score[i] = -(gg__ngrams_weight(own, target, raw) + gumbel);
+        score[i] = -(gg__ngrams_weight(own, ratio) + gumbel);
     }
     gg_drop(ctx, target);
     return GG_OK;
@@ -387,6 +388,7 @@ static gg_status run_one(void *user, int64_t i, int worker)
 
 /* --- telling ------------------------------------------------------------------------------------------------------------------------------------------- */
 typedef double (*reading)(const outcome *of /* (METHODS,) */);
+static double random_target(const outcome *o) { return o[RANDOM].target; }
 static double gain_frequency(const outcome *o) { return o[RANDOM].target - o[FREQUENCY].target; }
 static double gain_contrast(const outcome *o) { return o[RANDOM].target - o[CONTRAST].target; }
 static double ngrams_less_frequency(const outcome *o) { return o[NGRAMS].target - o[FREQUENCY].target; }
@@ -405,24 +407,6 @@ static void read_seeds(double *value, const study *st, reading f)
     }
 }
 
-static double random_target(const outcome *o) { return o[RANDOM].target; }
-
-static double mean(const double *x, int64_t n)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += x[i] / (double)n;
-    return sum;
-}
-
-static double spread(const double *x, int64_t n)
-{
-    double m = mean(x, n), square = 0;
-    for (int64_t i = 0; i < n; i++)
-        square += (x[i] - m) * (x[i] - m);
-    return n > 1 ? sqrt(square / (double)(n - 1)) : NAN;
-}
-
 /* Of each method the loss on the target's domain (off: on the others), mean over the domains: value (METHODS, n_seeds). */
 static void read_methods(double *value, const study *st, bool off)
 {
@@ -437,101 +421,85 @@ static void read_methods(double *value, const study *st, bool off)
         }
 }
 
-static gg_status tell(study *st)
+/* What the models of each method lose: "mean loss on the target's domain (elsewhere): random 2.612 (2.597), ..." */
+static gg_status say_methods(char *note, size_t size, const study *st)
 {
     gg__lab *lab = st->lab;
     const int64_t S = lab->n_seeds;
-    char about[200], note[480];
-    double *value = gg_arena_alloc(&lab->arena, gg_mul(S, (int64_t)sizeof *value)), *chance = gg_arena_alloc(&lab->arena, gg_mul(S, (int64_t)sizeof *chance));
     double *target = gg_arena_alloc(&lab->arena, gg_mul(METHODS * S, (int64_t)sizeof *target)),
            *off = gg_arena_alloc(&lab->arena, gg_mul(METHODS * S, (int64_t)sizeof *off));
-    if (!value || !chance || !target || !off)
+    if (!target || !off)
         return GG_ENOMEM;
     read_methods(target, st, false);
     read_methods(off, st, true);
+    size_t at = (size_t)snprintf(note, size, "mean loss on the target's domain (elsewhere)%s:", S > 1 ? ", +- over seeds" : "");
+    for (int m = 0; m < METHODS && at < size; m++) {
+        const double *x = target + m * S, *y = off + m * S;
+        at += S > 1 ? (size_t)snprintf(note + at, size - at, "%s %s %.3f +- %.3f (%.3f +- %.3f)", m ? "," : "", method_name[m], gg__lab_mean(x, S),
+                                       gg__lab_deviation(x, S), gg__lab_mean(y, S), gg__lab_deviation(y, S))
+                    : (size_t)snprintf(note + at, size - at, "%s %s %.3f (%.3f)", m ? "," : "", method_name[m], gg__lab_mean(x, S), gg__lab_mean(y, S));
+    }
+    return GG_OK;
+}
+
+/* How many standard deviations of chance over the seeds a gain of so much is. */
+static gg_status claim_deviations(study *st, double gain)
+{
+    gg__lab *lab = st->lab;
+    const gg_claim sd = {.claim = "that gain in standard deviations of the random choice over seeds",
+                         .paper = "7 (sd 0.18 to 0.55 over 5 runs)",
+                         .relation = GG_MORE_THAN,
+                         .bound = 3};
+    if (lab->n_seeds < 2)
+        return gg_claims_skip(lab->claims, &sd, "one seed has no spread");
+    double *chance = gg_arena_alloc(&lab->arena, gg_mul(lab->n_seeds, (int64_t)sizeof *chance));
+    if (!chance)
+        return GG_ENOMEM;
+    read_seeds(chance, st, random_target);
+    const double in_sd = gain / gg__lab_deviation(chance, lab->n_seeds);
+    return gg_claims_add(lab->claims, &sd, &in_sd, 1);
+}
+
+static gg_status tell(study *st)
+{
+    gg__lab *lab = st->lab;
+    char about[200], note[480];
+    double *value = gg_arena_alloc(&lab->arena, gg_mul(lab->n_seeds, (int64_t)sizeof *value));
+    if (!value)
+        return GG_ENOMEM;
+    GG_TRY(say_methods(note, sizeof note, st));
     snprintf(about, sizeof about,
              "language models of 1 million parameters, %lld steps on a fifth of the tokens chosen for %d targets; loss in nats a byte on documents set aside, "
              "%lld domains",
              (long long)st->steps, TARGETS, (long long)st->n_labels);
     GG_TRY(gg_claims_part(lab->claims, "utility", about));
-    size_t at = (size_t)snprintf(note, sizeof note, "mean loss on the target's domain (elsewhere)%s:", S > 1 ? ", +- over seeds" : "");
-    for (int m = 0; m < METHODS && at < sizeof note; m++) {
-        const double *x = target + m * S, *y = off + m * S;
-        at += S > 1 ? (size_t)snprintf(note + at, sizeof note - at, "%s %s %.3f +- %.3f (%.3f +- %.3f)", m ? "," : "", method_name[m], mean(x, S), spread(x, S),
-                                       mean(y, S), spread(y, S))
-                    : (size_t)snprintf(note + at, sizeof note - at, "%s %s %.3f (%.3f)", m ? "," : "", method_name[m], mean(x, S), mean(y, S));
+    const struct {
+        reading read;
+        const char *claim, *paper;
+        gg_relation relation; /* to 0 */
+        const char *note;
+    } row[] = {
+        {gain_frequency, "a model trained on NAG's choice knows the target's domain better than one trained on a random choice: loss gained",
+         "4.9 points of accuracy (49.8 against 44.9)", GG_MORE_THAN, note},
+        {ngrams_less_frequency, "NAG's choice is not worse than importance resampling by n-grams (DSIR): its loss less NAG's", NULL, GG_AT_LEAST, NULL},
+        {embedding_less_frequency, "NAG's choice is not worse than the nearest mean embeddings: their loss less NAG's", "1.0 point (BETR, 48.8)",
+         GG_AT_LEAST, NULL},
+        {gain_contrast, "with contrast weights too: loss gained over a random choice", NULL, GG_MORE_THAN, "beyond the paper"},
+        {frequency_less_contrast, "contrast chooses better than frequency: loss gained", NULL, GG_MORE_THAN, "beyond the paper"},
+        {mixture_gain, "a tenth for each of two targets serves both: mean loss gained over a random fifth", "3.6 points (six targets, 48.5)",
+         GG_MORE_THAN, NULL},
+        {off_cost, "elsewhere such a model is worse than one trained on a random choice: loss added", NULL, GG_MORE_THAN,
+         "the price of choosing for one domain"},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        const gg_claim claim = {.claim = row[i].claim, .paper = row[i].paper, .unit = "nats a byte", .over = "seeds",
+                                .relation = row[i].relation, .note = row[i].note};
+        read_seeds(value, st, row[i].read);
+        GG_TRY(gg_claims_add(lab->claims, &claim, value, lab->n_seeds));
+        if (row[i].read == gain_frequency)
+            GG_TRY(claim_deviations(st, gg__lab_mean(value, lab->n_seeds)));
     }
-    read_seeds(value, st, gain_frequency);
-    read_seeds(chance, st, random_target);
-    const double in_sd = mean(value, S) / spread(chance, S);
-    GG_TRY(
-        gg_claims_add(lab->claims,
-                      &(gg_claim){.claim = "a model trained on NAG's choice knows the target's domain better than one trained on a random choice: loss gained",
-                                  .paper = "4.9 points of accuracy (49.8 against 44.9)",
-                                  .unit = "nats a byte",
-                                  .over = "seeds",
-                                  .relation = GG_MORE_THAN,
-                                  .bound = 0,
-                                  .note = note},
-                      value, S));
-    const gg_claim sd = {.claim = "that gain in standard deviations of the random choice over seeds",
-                         .paper = "7 (sd 0.18 to 0.55 over 5 runs)",
-                         .relation = GG_MORE_THAN,
-                         .bound = 3};
-    GG_TRY(S > 1 ? gg_claims_add(lab->claims, &sd, &in_sd, 1) : gg_claims_skip(lab->claims, &sd, "one seed has no spread"));
-    read_seeds(value, st, ngrams_less_frequency);
-    GG_TRY(gg_claims_add(lab->claims,
-                         &(gg_claim){.claim = "NAG's choice is not worse than importance resampling by n-grams (DSIR): its loss less NAG's",
-                                     .unit = "nats a byte",
-                                     .over = "seeds",
-                                     .relation = GG_AT_LEAST,
-                                     .bound = 0},
-                         value, S));
-    read_seeds(value, st, embedding_less_frequency);
-    GG_TRY(gg_claims_add(lab->claims,
-                         &(gg_claim){.claim = "NAG's choice is not worse than the nearest mean embeddings: their loss less NAG's",
-                                     .paper = "1.0 point (BETR, 48.8)",
-                                     .unit = "nats a byte",
-                                     .over = "seeds",
-                                     .relation = GG_AT_LEAST,
-                                     .bound = 0},
-                         value, S));
-    read_seeds(value, st, gain_contrast);
-    GG_TRY(gg_claims_add(lab->claims,
-                         &(gg_claim){.claim = "with contrast weights too: loss gained over a random choice",
-                                     .unit = "nats a byte",
-                                     .over = "seeds",
-                                     .relation = GG_MORE_THAN,
-                                     .bound = 0,
-                                     .note = "beyond the paper"},
-                         value, S));
-    read_seeds(value, st, frequency_less_contrast);
-    GG_TRY(gg_claims_add(lab->claims,
-                         &(gg_claim){.claim = "contrast chooses better than frequency: loss gained",
-                                     .unit = "nats a byte",
-                                     .over = "seeds",
-                                     .relation = GG_MORE_THAN,
-                                     .bound = 0,
-                                     .note = "beyond the paper"},
-                         value, S));
-    read_seeds(value, st, mixture_gain);
-    GG_TRY(gg_claims_add(lab->claims,
-                         &(gg_claim){.claim = "a tenth for each of two targets serves both: mean loss gained over a random fifth",
-                                     .paper = "3.6 points (six targets, 48.5)",
-                                     .unit = "nats a byte",
-                                     .over = "seeds",
-                                     .relation = GG_MORE_THAN,
-                                     .bound = 0},
-                         value, S));
-    read_seeds(value, st, off_cost);
-    return gg_claims_add(lab->claims,
-                         &(gg_claim){.claim = "elsewhere such a model is worse than one trained on a random choice: loss added",
-                                     .unit = "nats a byte",
-                                     .over = "seeds",
-                                     .relation = GG_MORE_THAN,
-                                     .bound = 0,
-                                     .note = "the price of choosing for one domain"},
-                         value, S);
+    return GG_OK;
 }
 
 static gg_status draw_price(study *st)
@@ -583,12 +551,12 @@ static gg_status run(study *st)
     gg__lab *lab = st->lab;
     const int64_t runs = st->n_trials * METHODS;
     GG_TRY(read_texts(st));
-    for (int64_t i = 0; i < st->n_trials; i++) {
+    for (int64_t i = 0; i < st->n_trials; i++)
         GG_TRY(make_trial(&st->trial[i], st, gg_context_seed(lab->ctx) + (uint64_t)(i / st->n_labels), (int)(i % st->n_labels)));
-        for (int m = 0; m < METHODS; m++)
-            GG_TRY(choose(st, &st->trial[i], m, &st->chosen[i * METHODS + m], &st->n_chosen[i * METHODS + m]));
-    }
     GG_TRY(remember(st));
+    for (int64_t i = 0; i < runs; i++)
+        if (!st->known[i])
+            GG_TRY(choose(st, &st->trial[i / METHODS], (int)(i % METHODS), &st->chosen[i], &st->n_chosen[i]));
     GG_TRY(gg__lab_progress(lab, "utility", "models", runs));
     GG_TRY(gg_parallel(lab->ctx, runs, run_one, st));
     GG_TRY(gg__lab_progress(lab, NULL, NULL, 0));
