@@ -1,10 +1,8 @@
 /* Work beside the caller's. Messages of the body go to a desk of its own (context.h) and reach the context when its end is waited for, so
- * that they never stand over the caller's.
- * Trap: fresh threads block signals so that Ctrl-C interrupts the main thread, except those that a thread brings upon itself. */
+ * that they never stand over the caller's. */
 #include "base/beside.h"
 #include "base/context.h"
 #include "base/memory.h"
-#include <signal.h>
 
 struct gg_beside {
     gg_context *ctx;
@@ -38,14 +36,7 @@ gg_status gg_beside_start(gg_beside **out, gg_context *ctx, gg_status (*body)(vo
     if (!b)
         return GG_ENOMEM;
     *b = (gg_beside){.ctx = ctx, .body = body, .user = user, .desk = {.ctx = ctx}};
-    sigset_t all, before;
-    sigfillset(&all);
-    const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGPIPE};
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-        sigdelset(&all, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    b->started = pthread_create(&b->thread, NULL, thread_main, b) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    b->started = gg__thread_start(&b->thread, thread_main, b);
     return GG_OK;
 }
 

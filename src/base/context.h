@@ -35,6 +35,9 @@ typedef struct gg__desk {
 } gg__desk;
 gg__desk *gg__desk_set(gg__desk *d); /* of the calling thread; returns the one before */
 
+/* pthread_create for golgi's own threads: signals find the main thread, except those that a thread brings upon itself. False: the system gave none. */
+bool gg__thread_start(pthread_t *out, void *(*body)(void *user), void *user);
+
 /* Writes one line to standard error around a progress line that may stand there. */
 void gg__progress_say(gg_progress *p, const char *line);
 #endif

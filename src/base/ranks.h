@@ -5,7 +5,6 @@
  *     gg_ranks_share(r, GG_OK, n_units, &(gg_ranks_work){.run = do_unit, .done = count_it, .user = &job});
  *     gg_ranks_close(r);
  *
- *
  *     gg_ranks_sum_f32(r, gradient, n);                   // training: each rank has a part of the batch
  *     gg_status s = gg_ranks_agree(r, mine);              // before and after what can fail on one rank alone
  *

@@ -5,10 +5,10 @@
  * Trap: a spinning worker on a machine with fewer free cores than threads takes the time of the one that works, so looking is bounded.
  */
 #include "base/team.h"
+#include "base/context.h"
 #include "base/memory.h"
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -122,18 +122,11 @@ gg_status gg_team_create(gg_team **out, gg_context *ctx, int n_threads)
     t->n_threads = 1;
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->wake, NULL);
-    sigset_t all, before;
-    sigfillset(&all); /* Ctrl-C is for the main thread; faults are for whoever made them */
-    const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-        sigdelset(&all, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; t->n_threads < n_threads; t->n_threads++) {
         m[t->n_threads] = (member){.team = t, .index = t->n_threads};
-        if (pthread_create(&m[t->n_threads].thread, NULL, member_main, &m[t->n_threads]) != 0)
+        if (!gg__thread_start(&m[t->n_threads].thread, member_main, &m[t->n_threads]))
             break;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     *out = t;
     return GG_OK;
 }

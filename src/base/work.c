@@ -120,7 +120,7 @@ static gg_status run_inline(gg_context *ctx, int64_t n, gg_body body, void *user
     return GG_OK;
 }
 
-static void start_workers(worker *w, int n)
+bool gg__thread_start(pthread_t *out, void *(*body)(void *user), void *user)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -128,9 +128,9 @@ static void start_workers(worker *w, int n)
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (int i = 1; i < n; i++)
-        w[i].started = pthread_create(&w[i].thread, NULL, thread_main, &w[i]) == 0;
+    const bool started = pthread_create(out, NULL, body, user) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
 }
 
 static gg_status run_all(gg_context *ctx, int64_t n, gg_body body, void *user, bool by_worker)
@@ -155,7 +155,8 @@ static gg_status run_all(gg_context *ctx, int64_t n, gg_body body, void *user, b
     const int omp_before = omp_get_max_threads();
     omp_set_num_threads(1);
     blas_enter();
-    start_workers(w, n_workers);
+    for (int i = 1; i < n_workers; i++)
+        w[i].started = gg__thread_start(&w[i].thread, thread_main, &w[i]);
     work(r, 0);
     for (int i = 1; i < n_workers; i++)
         if (w[i].started)
