@@ -681,19 +681,19 @@ gg_status gg_command_parse(gg_command *c, int argc, char **argv)
 
 /* Signals belong to the process, so these do as well. */
 static gg_context *_Atomic signal_ctx;
-static volatile sig_atomic_t signal_got;
-static int64_t _Atomic signal_at; /* milliseconds */
+static atomic_int signal_got;     /* the first one's number; 0: none came */
+static int64_t _Atomic signal_at; /* when it came, in milliseconds; 0: none came */
 
 /* The first one stops the work; a second ends the process. What comes within half a second is the first one's echo: timeout(1) and batch systems send
- * a signal to the process and then to its group. */
+ * a signal to the process and then to its group. Two may come at once on two threads (SIGPIPE belongs to the one that wrote): signal_at says who was first. */
 static void on_signal(int number)
 {
-    const int64_t now = (int64_t)(1e3 * gg_time());
-    if (!signal_got) {
-        signal_got = number;
-        atomic_store(&signal_at, now);
+    const int64_t now = 1 + (int64_t)(1e3 * gg_time()); /* never 0 */
+    int64_t first = 0;
+    if (atomic_compare_exchange_strong(&signal_at, &first, now)) {
+        atomic_store(&signal_got, number);
         gg_context_stop(atomic_load(&signal_ctx));
-    } else if (number != SIGPIPE && now - atomic_load(&signal_at) > 500) {
+    } else if (number != SIGPIPE && now - first > 500) {
         signal(number, SIG_DFL);
         raise(number); /* comes when this function returns */
     }
@@ -729,7 +729,8 @@ gg_status gg_command_context(gg_context **out, gg_command *c)
     GG_TRY(gg_context_create(out, &options));
     st->ctx = *out;
     (*out)->events = c->log_json ? c->name : NULL;
-    signal_got = 0;
+    atomic_store(&signal_got, 0);
+    atomic_store(&signal_at, 0);
     atomic_store(&signal_ctx, *out);
     struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&act.sa_mask);
@@ -755,7 +756,8 @@ int gg_command_close(gg_command *c, gg_context *ctx, gg_status s)
         atomic_store(&signal_ctx, NULL);
     }
     const bool written = fflush(stdout) == 0 && !ferror(stdout);
-    const bool unread = s != GG_OK && signal_got == SIGPIPE; /* who reads our output has had enough: `--output - | head`, the end of any filter */
+    const int got = atomic_load(&signal_got);
+    const bool unread = s != GG_OK && got == SIGPIPE; /* who reads our output has had enough: `--output - | head`, the end of any filter */
     char text[GG__MESSAGE_SIZE] = "";
     if (s != GG_OK) {
         snprintf(text, sizeof text, "%s", *gg_message(ctx) ? gg_message(ctx) : gg_status_text(s));
@@ -763,7 +765,7 @@ int gg_command_close(gg_command *c, gg_context *ctx, gg_status s)
         snprintf(text, sizeof text, "standard output cannot be written: %s", strerror(errno));
         s = GG_EIO;
     }
-    const int code = unread || (s == GG_EINTR && signal_got) ? 128 + signal_got : s == GG_OK ? 0 : 1;
+    const int code = unread || (s == GG_EINTR && got) ? 128 + got : s == GG_OK ? 0 : 1;
     if (c->log_json && c->state)
         end_event(c->state, code, s, text);
     else if (s != GG_OK && !unread)
