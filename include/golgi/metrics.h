@@ -51,7 +51,6 @@ GG_API void gg_confusion_free(gg_confusion *c);
 GG_API gg_status gg_confusion_add(gg_confusion *c, const int32_t *predicted, const int32_t *truth, int64_t n);
 GG_API gg_status gg_confusion_merge(gg_confusion *c, const gg_confusion *from);
 GG_API const int64_t *gg_confusion_counts(const gg_confusion *c); /* (truth, predicted), n_classes each */
-GG_API int64_t gg_confusion_classes(const gg_confusion *c);
 GG_API int64_t gg_confusion_total(const gg_confusion *c);
 GG_API double gg_confusion_accuracy(const gg_confusion *c);          /* NaN without samples, as the next */
 GG_API double gg_confusion_balanced_accuracy(const gg_confusion *c); /* mean recall of the classes that have samples */

@@ -90,7 +90,6 @@ gg_status gg_confusion_merge(gg_confusion *c, const gg_confusion *from)
 }
 
 const int64_t *gg_confusion_counts(const gg_confusion *c) { return c->count; }
-int64_t gg_confusion_classes(const gg_confusion *c) { return c->n_classes; }
 int64_t gg_confusion_total(const gg_confusion *c) { return c->n; }
 
 double gg_confusion_accuracy(const gg_confusion *c)

@@ -351,8 +351,9 @@ static gg_status read_pair(int64_t out[2], const gg__place *p, const gg__key *k)
     return GG_OK;
 }
 
-static gg_status read_value(void *field, const gg__place *p, const gg__key *k)
+gg_status gg__place_value(void *to, const gg__place *p, const gg__key *k)
 {
+    void *field = (char *)to + k->offset;
     switch (k->type) {
     case GG__KEY_INT: return read_int(field, p, k);
     case GG__KEY_NUMBER:
@@ -403,7 +404,7 @@ gg_status gg__place_object(void *to, const gg__place *p, const char *what, const
         if (k->also && strcmp(name, k->also) == 0 && json_object_get(p->value, k->name))
             return gg__place_fail(&at, "the same as \"%s\", which is given too", k->name);
         if (!json_is_null(value))
-            GG_TRY(read_value((char *)to + k->offset, &at, k));
+            GG_TRY(gg__place_value(to, &at, k));
     }
     for (int i = 0; i < n; i++)
         if (key[i].flags & GG__KEY_REQUIRED) {
@@ -454,4 +455,28 @@ void gg__json_put(json_t **object, const char *key, json_t *part)
         json_decref(*object);
         *object = NULL;
     }
+}
+
+json_t *gg__json_numbers(const double *x, int64_t n)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; x && i < n; i++)
+        gg__json_add(&list, json_real(x[i]));
+    return list;
+}
+
+json_t *gg__json_texts(const char *const *names, int64_t n)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; names && i < n; i++)
+        gg__json_add(&list, json_string(names[i]));
+    return list;
+}
+
+gg_status gg__json_write_file(gg_context *ctx, const char *path, const json_t *j)
+{
+    char *text = j ? json_dumps(j, JSON_INDENT(2) | JSON_ENCODE_ANY) : NULL;
+    const gg_status s = text ? gg_file_write(ctx, path, text, strlen(text)) : gg_fail(ctx, GG_ENOMEM, "%s: out of memory", path);
+    free(text);
+    return s;
 }

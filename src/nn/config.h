@@ -63,10 +63,17 @@ typedef struct gg__key {
 enum { GG__KEY_REQUIRED = 1, GG__KEY_ABOVE = 2 /* min itself is outside */, GG__KEY_BELOW = 4 /* max is */ };
 /* Fills the fields of `to` from the object at p. Names in the table twice (name and also) are refused, as are unknown ones. */
 gg_status gg__place_object(void *to, const gg__place *p, const char *what, const gg__key *key, int n);
+/* One value by its key: into the key's field of `to`. */
+gg_status gg__place_value(void *to, const gg__place *value, const gg__key *k);
 /* (*n,) doubles of a list of numbers, freed by gg_drop. */
 gg_status gg__place_numbers(double **out, int64_t *n, const gg__place *p);
 
 /* Lists and objects that are whole or NULL: a part that could not be made, or put in, takes all of it away. */
 void gg__json_add(json_t **list, json_t *part);
 void gg__json_put(json_t **object, const char *key, json_t *part);
+/* Lists of n of them; NULL: out of memory. x and names may be NULL: empty lists. */
+json_t *gg__json_numbers(const double *x, int64_t n);
+json_t *gg__json_texts(const char *const *names, int64_t n);
+/* j, indented; NULL: there was no memory for it. */
+gg_status gg__json_write_file(gg_context *ctx, const char *path, const json_t *j);
 #endif

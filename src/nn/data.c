@@ -4,6 +4,7 @@
  * numbers with a small spread keeps its digits. Trap: a label outside its range must be found here, where it can be named, and not by a net's gather.
  */
 #include "nn/data.h"
+#include "nn/config.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,10 +62,10 @@ gg_status gg__store_labels(gg__store *s, const int32_t *label, int64_t n_classes
                            (long long)(n_classes ? n_classes - 1 : 0));
         most = label[i] > most ? label[i] : most;
     }
-    n_classes = n_classes ? n_classes : most + 1;
-    if (n_classes > n && !name && n_classes > 65536)
+    if (!n_classes && most >= n && most >= 65536)
         return gg_fail(s->ctx, GG_EINVAL, "%lld classes for %lld samples: the labels (the largest is %lld) are no classes; give their number if they are",
-                       (long long)n_classes, (long long)n, (long long)most);
+                       (long long)most + 1, (long long)n, (long long)most);
+    n_classes = n_classes ? n_classes : most + 1;
     int32_t *copy = gg_arena_alloc(&s->arena, gg_mul(n, sizeof *copy));
     if (!copy)
         return GG_ENOMEM;
@@ -475,19 +476,13 @@ gg_status gg_data_need_classes(const gg_data *d, const char *what)
 /* Of data that are no table: {"sample": [1, 28, 28], "classes": ["0", ...]}. NULL: out of memory. */
 static json_t *schema_of(const gg_data_description *a)
 {
-    json_t *o = json_object(), *shape = json_array(), *names = json_array();
-    bool ok = true;
-    for (int k = 0; k < a->sample.n && ok; k++)
-        ok = json_array_append_new(shape, json_integer(a->sample.d[k])) == 0;
-    for (int64_t k = 0; a->target == GG_TARGET_CLASS && k < a->n_classes && ok; k++)
-        ok = json_array_append_new(names, json_string(a->class_name[k])) == 0;
-    ok = ok && json_object_set(o, "sample", shape) == 0 && (a->target != GG_TARGET_CLASS || json_object_set(o, "classes", names) == 0);
-    json_decref(shape);
-    json_decref(names);
-    if (ok)
-        return o;
-    json_decref(o);
-    return NULL;
+    json_t *o = json_object(), *shape = json_array();
+    for (int k = 0; k < a->sample.n; k++)
+        gg__json_add(&shape, json_integer(a->sample.d[k]));
+    gg__json_put(&o, "sample", shape);
+    if (a->target == GG_TARGET_CLASS)
+        gg__json_put(&o, "classes", gg__json_texts(a->class_name, a->n_classes));
+    return o;
 }
 
 gg_status gg_data_schema(json_t **out, const gg_data *d)

@@ -35,6 +35,20 @@ struct gg_scaler {
     float *byte;                 /* (n, 256) what a byte becomes, when few share it; or NULL */
 };
 
+/* Mean and square deviations of numbers one after another (Welford 1962), exact where all are the same; begins as {0}. */
+typedef struct gg__moments {
+    int64_t n;
+    double mean, m2, least, greatest;
+} gg__moments;
+static inline void gg__moments_add(gg__moments *m, double v)
+{
+    const double from = v - m->mean;
+    m->mean += from / (double)++m->n;
+    m->m2 += from * (v - m->mean);
+    m->least = m->n == 1 || v < m->least ? v : m->least;
+    m->greatest = m->n == 1 || v > m->greatest ? v : m->greatest;
+}
+
 static inline int64_t gg__data_row(const gg_data *d, const int64_t *index, int64_t i)
 {
     const int64_t at = index ? index[i] : i;

@@ -124,14 +124,17 @@ static gg_status take_labels(gg__store *s, const gg_array *y, const char *images
         return gg_fail(ctx, GG_EMISMATCH, "%s has %lld samples, %s has %lld labels", images, (long long)s->about.n, labels, (long long)y->shape[0]);
     int32_t *label = gg_new(ctx, int32_t, s->about.n);
     char what[512];
-    if (!label)
-        return GG_ENOMEM;
-    for (int64_t i = 0; i < s->about.n; i++) {
+    gg_status status = label ? GG_OK : GG_ENOMEM;
+    for (int64_t i = 0; i < s->about.n && status == GG_OK; i++) {
         const double v = gg__data_number(y->data, y->dtype, i);
-        label[i] = v >= 0 && v < INT32_MAX ? (int32_t)v : -1;
+        if (v >= 0 && v < INT32_MAX)
+            label[i] = (int32_t)v;
+        else
+            status = gg_fail(ctx, GG_EINVAL, "%s: label %lld is %.15g: classes are whole numbers from 0", labels, (long long)i, v);
     }
     snprintf(what, sizeof what, "%.400s: label", labels);
-    gg_status status = schema_classes(&known, &n_known, ctx, o->schema);
+    if (status == GG_OK)
+        status = schema_classes(&known, &n_known, ctx, o->schema);
     if (status == GG_OK)
         status = gg__store_labels(s, label, known ? n_known : o->n_classes, known, what);
     gg_drop(ctx, known);

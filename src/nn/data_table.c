@@ -10,6 +10,7 @@
 #include "io/tensors.h"
 #include "nn/cells.h"
 #include "nn/data.h"
+#include "nn/config.h"
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -348,7 +349,7 @@ static gg_status columns_of_schema(table *t, const json_t *schema)
             GG_TRY(fix_levels(t, t->by_feature[i], levels));
     }
     const char *name = json_string_value(json_object_get(target, "name"));
-    if (t->o->target != GG_TARGET_NONE && name && (t->target = column_named(t, t->o->target_column ? t->o->target_column : name)) != NULL) {
+    if (t->o->target != GG_TARGET_NONE && name && (t->target = column_named(t, name)) != NULL) {
         if (t->target->role != SKIPPED)
             return bad_schema(t, "its target is a feature");
         t->target->role = TARGET;
@@ -546,17 +547,6 @@ static gg_status take_group(table *t)
     return GG_OK;
 }
 
-static json_t *level_list(const column *c)
-{
-    json_t *a = json_array();
-    for (int64_t k = 0; k < c->levels.names.n && a; k++)
-        if (json_array_append_new(a, json_string(c->levels.names.key[k])) != 0) {
-            json_decref(a);
-            a = NULL;
-        }
-    return a;
-}
-
 static gg_status make_schema(table *t)
 {
     json_t *o = t->s->schema = json_object(), *list = json_array();
@@ -565,12 +555,12 @@ static gg_status make_schema(table *t)
         const column *c = t->by_feature[i];
         json_t *e = json_object();
         ok = json_array_append_new(list, e) == 0 && json_object_set_new(e, "name", json_string(c->name)) == 0 &&
-             (!c->is_text || json_object_set_new(e, "levels", level_list(c)) == 0);
+             (!c->is_text || json_object_set_new(e, "levels", gg__json_texts(c->levels.names.key, c->levels.names.n)) == 0);
     }
     if (ok && t->target) {
         json_t *e = json_object();
         ok = json_object_set_new(o, "target", e) == 0 && json_object_set_new(e, "name", json_string(t->target->name)) == 0 &&
-             (t->kind != GG_TARGET_CLASS || json_object_set_new(o, "classes", level_list(t->target)) == 0);
+             (t->kind != GG_TARGET_CLASS || json_object_set_new(o, "classes", gg__json_texts(t->target->levels.names.key, t->target->levels.names.n)) == 0);
     }
     return ok ? GG_OK : gg_fail(t->ctx, GG_ENOMEM, "%s: out of memory for its schema", t->path);
 }

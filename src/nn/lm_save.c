@@ -5,10 +5,9 @@
 #include "nn/lm.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "nn/config.h"
 #include <golgi/tokenizer.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static const float *value(const gg_lm *lm, const char *format, int64_t layer, gg_shape *shape)
 {
@@ -132,11 +131,10 @@ static json_t *tokenizer_config_of(const gg_lm_options *o, const gg_tokenizer *t
                      eos ? json_stringn(eos, n_eos) : json_null());
 }
 
+/* Takes j over. */
 static gg_status write_json(gg_context *ctx, const char *path, json_t *j)
 {
-    char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
-    const gg_status s = text ? gg_file_write(ctx, path, text, strlen(text)) : gg_fail(ctx, GG_ENOMEM, "out of memory while writing %s", path);
-    free(text);
+    const gg_status s = gg__json_write_file(ctx, path, j);
     json_decref(j);
     return s;
 }

@@ -342,11 +342,7 @@ static gg_status read_padding(layer *l, const gg__place *p)
         l->same = strcmp(json_string_value(at.value), "same") == 0;
         return l->same || strcmp(json_string_value(at.value), "valid") == 0 ? GG_OK : gg__place_unknown(&at, "word", json_string_value(at.value), words, 2);
     }
-    json_t *alone = json_pack("{sO}", "padding", at.value);
-    const gg__place one = {.c = p->c, .up = p->up, .key = p->key, .index = p->index, .value = alone};
-    const gg_status s = alone ? gg__place_object(l, &one, "the layer", &key, 1) : gg_fail(p->c->ctx, GG_ENOMEM, "out of memory for a layer");
-    json_decref(alone);
-    return s;
+    return gg__place_value(l, &at, &key);
 }
 
 static gg_status read_shape(layer *l, const gg__place *p)
@@ -375,7 +371,8 @@ static gg_status read_inner(layer *l, const gg__place *p)
     int depth = 0;
     for (const gg__place *up = p; up; up = up->up)
         depth += up->key && strcmp(up->key, "model") == 0;
-    return gg__place_member(&at, p, "model") ? read_list(&l->inner, &l->n_inner, &at, depth) : gg__place_fail(p, "residual needs \"model\", a list of layers");
+    gg__place_member(&at, p, "model");
+    return read_list(&l->inner, &l->n_inner, &at, depth);
 }
 
 #define KEYS(k) k, (int)(sizeof(k) / sizeof *(k))
@@ -452,19 +449,26 @@ static gg_status find_kind(const kind **out, const gg__place *p, const char *wor
     return gg__place_unknown(p, which == 1 ? "activation" : "layer", word, known, n);
 }
 
+/* The kind, and what it takes another default for. */
+static gg_status take_kind(layer *l, const gg__place *p, const char *word, int which)
+{
+    GG_TRY(find_kind(&l->kind, p, word, which));
+    l->stride[0] = l->stride[1] = strncmp(l->kind->name, "conv", 4) == 0; /* of pools 0: the size of the kernel */
+    l->p = l->kind->record == record_dropout ? 0.5 : 0;
+    return GG_OK;
+}
+
 /* "relu", {"layer": "linear", "n": 8}, {"activation": "leaky_relu", "slope": 0.1} */
 static gg_status read_layer(layer *l, const gg__place *p, int index)
 {
-    *l = (layer){.bias = true, .groups = 1, .stride = {0, 0}, .dilation = {1, 1}, .count_padding = true, .p = 0.5, .slope = 0.01, .alpha = 1};
+    *l = (layer){.bias = true, .groups = 1, .stride = {0, 0}, .dilation = {1, 1}, .count_padding = true, .slope = 0.01, .alpha = 1};
     snprintf(l->name, sizeof l->name, "%d", index);
     if (json_is_string(p->value)) {
-        GG_TRY(find_kind(&l->kind, p, json_string_value(p->value), 2));
+        GG_TRY(take_kind(l, p, json_string_value(p->value), 2));
         for (int i = 0; i < l->kind->n_keys; i++)
             if (l->kind->key[i].flags & GG__KEY_REQUIRED)
                 return gg__place_fail(p, "%s needs \"%s\": write {\"layer\": \"%s\", \"%s\": ...}", l->kind->name, l->kind->key[i].name, l->kind->name,
                                       l->kind->key[i].name);
-        if (strcmp(l->kind->name, "dropout") != 0)
-            l->p = 0;
         return GG_OK;
     }
     if (!json_is_object(p->value))
@@ -475,10 +479,7 @@ static gg_status read_layer(layer *l, const gg__place *p, int index)
         return gg__place_fail(p, "\"layer\" or \"activation\" is needed, as {\"layer\": \"linear\", \"n\": 10}");
     if (!json_is_string(word.value))
         return gg__place_fail(&word, "a text is needed, not %s", gg_json_kind(word.value));
-    GG_TRY(find_kind(&l->kind, &word, json_string_value(word.value), is_layer ? 2 : 1));
-    const bool conv = strncmp(l->kind->name, "conv", 4) == 0;
-    l->stride[0] = l->stride[1] = conv; /* of pools 0: the size of the kernel */
-    l->p = strcmp(l->kind->name, "dropout") == 0 ? 0.5 : 0;
+    GG_TRY(take_kind(l, &word, json_string_value(word.value), is_layer ? 2 : 1));
     GG_TRY(gg__place_object(l, p, l->kind->name, l->kind->key, l->kind->n_keys));
     if (gg__place_member(&name, p, "name")) {
         if (!json_is_string(name.value) || json_string_length(name.value) == 0 || json_string_length(name.value) >= NAME ||

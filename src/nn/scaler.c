@@ -1,9 +1,10 @@
 /* Standardisation: y = (x - shift) / factor, with numbers taken from the samples that a model is trained on and from no others.
  *
  * Mean and variance by Welford's update over samples in order, missing numbers passed over. A feature that never changes is moved to 0 and not
- * divided. Trap: the mean of a million equal numbers, summed, is not that number and leaves a variance of 1e-20 to divide by; Welford's is exact there.
+ * divided. Trap: the mean of a million equal numbers, summed, is not that number and leaves a variance of 1e-20 to divide by; gg__moments_add is exact there.
  */
 #include "nn/data.h"
+#include "nn/config.h"
 #include <math.h>
 
 static const char *const names[] = {"none", "standard", "channel", "range", "unit"};
@@ -46,26 +47,15 @@ static gg_status finish(gg_scaler *s)
     return GG_OK;
 }
 
-typedef struct moments {
-    int64_t n;
-    double mean, m2, least, greatest;
-} moments;
-
-static void look(moments *m, const gg_data *d, const gg_scaler *s)
+static void look(gg__moments *m, const gg_data *d, const gg_scaler *s)
 {
     const gg__store *store = d->store;
     for (int64_t i = 0; i < d->about.n; i++) {
         const int64_t row = gg__data_row(d, NULL, i) * store->row;
         for (int64_t j = 0; j < store->width; j++) {
             const double v = gg__data_number(store->x, store->about.dtype, row + j);
-            moments *k = &m[j / s->shared];
-            if (isnan(v))
-                continue;
-            const double from = v - k->mean;
-            k->mean += from / (double)++k->n;
-            k->m2 += from * (v - k->mean);
-            k->least = k->n == 1 || v < k->least ? v : k->least;
-            k->greatest = k->n == 1 || v > k->greatest ? v : k->greatest;
+            if (!isnan(v))
+                gg__moments_add(&m[j / s->shared], v);
         }
     }
 }
@@ -73,7 +63,7 @@ static void look(moments *m, const gg_data *d, const gg_scaler *s)
 static gg_status take_moments(gg_scaler *s, const gg_data *d)
 {
     gg_context *ctx = s->ctx;
-    moments *m = gg_new(ctx, moments, s->n);
+    gg__moments *m = gg_new(ctx, gg__moments, s->n);
     if (!m)
         return GG_ENOMEM;
     look(m, d, s);
@@ -128,23 +118,12 @@ const double *gg_scaler_shift(const gg_scaler *s) { return s->shift; }
 const double *gg_scaler_factor(const gg_scaler *s) { return s->factor; }
 
 /* --- checkpoints ---------------------------------------------------------------------------------------------------------------------------- */
-static json_t *numbers(const double *x, int64_t n)
-{
-    json_t *a = json_array();
-    for (int64_t i = 0; i < n && a; i++)
-        if (json_array_append_new(a, json_real(x[i])) != 0) {
-            json_decref(a);
-            a = NULL;
-        }
-    return a;
-}
-
 gg_status gg_scaler_save(json_t **out, const gg_scaler *s)
 {
     json_t *o = *out = json_object();
     if (o && json_object_set_new(o, "scale", json_string(gg_scale_name(s->kind))) == 0 && json_object_set_new(o, "shared", json_integer(s->shared)) == 0 &&
-        json_object_set_new(o, "shift", numbers(s->shift, s->n)) == 0 && json_object_set_new(o, "factor", numbers(s->factor, s->n)) == 0 &&
-        json_object_set_new(o, "fill", numbers(s->fill, s->n)) == 0)
+        json_object_set_new(o, "shift", gg__json_numbers(s->shift, s->n)) == 0 && json_object_set_new(o, "factor", gg__json_numbers(s->factor, s->n)) == 0 &&
+        json_object_set_new(o, "fill", gg__json_numbers(s->fill, s->n)) == 0)
         return GG_OK;
     json_decref(o);
     *out = NULL;

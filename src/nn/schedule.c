@@ -42,7 +42,7 @@ double gg_schedule_at(const gg_schedule *s, int64_t step)
 
 void gg_schedule_look(gg_schedule *s, double value)
 {
-    if (s->kind != GG_SCHEDULE_PLATEAU)
+    if (s->kind != GG_SCHEDULE_PLATEAU || isnan(value) || (s->factor == 0 && isinf(value))) /* such a score says nothing, or is no first best to compare with */
         return;
     if (s->factor == 0) { /* the first look */
         s->factor = 1;

@@ -41,8 +41,10 @@ static gg_status create(gg__judge **out, gg_net *net, const gg_data *data, const
     all.loss.delta = o->loss.delta > 0 ? o->loss.delta : 1;
     if (d->n < 1)
         return gg_fail(ctx, GG_EINVAL, "no samples to look at");
-    if (targets)
-        GG_TRY(gg__loss_check(ctx, &all.loss, d, net, o));
+    if (targets) {
+        GG_TRY(gg__loss_check(ctx, &all.loss, d, o));
+        GG_TRY(gg__loss_check_net(ctx, &all.loss, d, net));
+    }
     gg__judge *j = gg_new(ctx, gg__judge, 1);
     if (!j)
         return GG_ENOMEM;

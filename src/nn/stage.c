@@ -16,29 +16,17 @@ static const char *target_name(gg_target_kind k)
     return k == GG_TARGET_CLASS ? "classes" : k == GG_TARGET_VALUE ? "values" : k == GG_TARGET_TOKEN ? "tokens" : "no targets";
 }
 
-gg_status gg__loss_check(gg_context *ctx, const gg_loss *l, const gg_data_description *d, const gg_net *net, const gg_train_options *o)
+static bool of_values(const gg_loss *l) { return l->kind == GG_LOSS_MSE || l->kind == GG_LOSS_MAE || l->kind == GG_LOSS_HUBER; }
+
+gg_status gg__loss_check(gg_context *ctx, const gg_loss *l, const gg_data_description *d, const gg_train_options *o)
 {
-    const gg_shape s = gg_net_shape(net);
-    const bool values = l->kind == GG_LOSS_MSE || l->kind == GG_LOSS_MAE || l->kind == GG_LOSS_HUBER;
+    const bool values = of_values(l);
     const char *name = gg_loss_name(l->kind);
     if (values ? d->target != GG_TARGET_VALUE : d->target != GG_TARGET_CLASS && d->target != GG_TARGET_TOKEN)
         return gg_fail(ctx, GG_EINVAL, "the loss %s learns %s, the data have %s", name,
                        values ? "values: mse, mae, huber" : "classes: cross_entropy, bce_with_logits", target_name(d->target));
-    if (l->kind == GG_LOSS_BCE_WITH_LOGITS) {
-        if (d->target != GG_TARGET_CLASS || d->n_classes != 2)
-            return gg_fail(ctx, GG_EINVAL, "bce_with_logits tells two classes apart, the data have %lld: take cross_entropy", (long long)d->n_classes);
-        if (s.n != 1 || s.d[0] != 1)
-            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample; bce_with_logits needs one number, (1,)", gg__shape_say(s).text);
-    } else if (d->target == GG_TARGET_TOKEN) {
-        if (s.n != 2 || s.d[0] != d->sample.d[0] || s.d[1] != d->n_vocab)
-            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample; (%lld, %lld) is needed, a number for each place and token",
-                           gg__shape_say(s).text, (long long)d->sample.d[0], (long long)d->n_vocab);
-    } else {
-        const int64_t need = values ? d->n_values : d->n_classes;
-        if (s.n != 1 || s.d[0] != need)
-            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample, the data have %lld %s: (%lld,) is needed", gg__shape_say(s).text,
-                           (long long)need, values ? "values" : "classes", (long long)need);
-    }
+    if (l->kind == GG_LOSS_BCE_WITH_LOGITS && (d->target != GG_TARGET_CLASS || d->n_classes != 2))
+        return gg_fail(ctx, GG_EINVAL, "bce_with_logits tells two classes apart, the data have %lld: take cross_entropy", (long long)d->n_classes);
     if (l->class_weight && (l->kind != GG_LOSS_CROSS_ENTROPY || d->target != GG_TARGET_CLASS))
         return gg_fail(ctx, GG_EINVAL, "weights of classes go with cross_entropy over classes, not with %s", name);
     for (int64_t i = 0; l->class_weight && i < d->n_classes; i++)
@@ -47,6 +35,25 @@ gg_status gg__loss_check(gg_context *ctx, const gg_loss *l, const gg_data_descri
     for (int64_t i = 0; values && o->value_scale && i < d->n_values; i++)
         if (!(o->value_scale[i] > 0 && o->value_scale[i] < INFINITY && isfinite(o->value_shift[i])))
             return gg_fail(ctx, GG_EINVAL, "value %lld is learned as (v - %g) / %g", (long long)i, o->value_shift[i], o->value_scale[i]);
+    return GG_OK;
+}
+
+gg_status gg__loss_check_net(gg_context *ctx, const gg_loss *l, const gg_data_description *d, const gg_net *net)
+{
+    const gg_shape s = gg_net_shape(net);
+    if (l->kind == GG_LOSS_BCE_WITH_LOGITS) {
+        if (s.n != 1 || s.d[0] != 1)
+            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample; bce_with_logits needs one number, (1,)", gg__shape_say(s).text);
+    } else if (d->target == GG_TARGET_TOKEN) {
+        if (s.n != 2 || s.d[0] != d->sample.d[0] || s.d[1] != d->n_vocab)
+            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample; (%lld, %lld) is needed, a number for each place and token",
+                           gg__shape_say(s).text, (long long)d->sample.d[0], (long long)d->n_vocab);
+    } else {
+        const int64_t need = of_values(l) ? d->n_values : d->n_classes;
+        if (s.n != 1 || s.d[0] != need)
+            return gg_fail(ctx, GG_EINVAL, "the last layer gives %s for each sample, the data have %lld %s: (%lld,) is needed", gg__shape_say(s).text,
+                           (long long)need, of_values(l) ? "values" : "classes", (long long)need);
+    }
     return GG_OK;
 }
 
@@ -108,7 +115,7 @@ gg_status gg__stage_create(gg__stage *st, gg_net *net, const gg_data *data, int6
         n_keep = 1;
     }
     gg_status s = gg_graph_plan(st->g, keep, n_keep);
-    if (s == GG_OK && targets && !(st->value = gg_new(ctx, float, gg_mul(batch, d->n_values > 0 ? d->n_values : 1))))
+    if (s == GG_OK && targets && o->loss.kind == GG_LOSS_BCE_WITH_LOGITS && !(st->label = gg_new(ctx, int32_t, batch)))
         s = GG_ENOMEM;
     if (learns)
         gg_graph_set_training(st->g, true, o->seed);
@@ -120,7 +127,7 @@ gg_status gg__stage_create(gg__stage *st, gg_net *net, const gg_data *data, int6
 void gg__stage_free(gg__stage *st, gg_context *ctx)
 {
     gg_graph_free(st->g);
-    gg_drop(ctx, st->value);
+    gg_drop(ctx, st->label);
     *st = (gg__stage){0};
 }
 
@@ -138,10 +145,9 @@ static gg_status fill_targets(gg__stage *st, const gg_data *data, const int64_t 
     if (o->loss.kind == GG_LOSS_CROSS_ENTROPY)
         return gg_data_labels(gg_var_data(st->t), data, index, n);
     if (o->loss.kind == GG_LOSS_BCE_WITH_LOGITS) {
-        int32_t *label = (int32_t *)(void *)st->value;
-        GG_TRY(gg_data_labels(label, data, index, n));
+        GG_TRY(gg_data_labels(st->label, data, index, n));
         for (int64_t i = 0; i < n; i++)
-            t[i] = (float)label[i];
+            t[i] = (float)st->label[i];
         return GG_OK;
     }
     GG_TRY(gg_data_values(t, data, index, n));

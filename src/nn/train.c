@@ -37,7 +37,8 @@ static gg_status check(gg__training *t)
         return gg_fail(t->ctx, GG_EMISMATCH, "training and validation data are of different kinds");
     if (!gg__score_applies(d->target, t->o.metric))
         return gg_fail(t->ctx, GG_EINVAL, "the best epoch is to be chosen by %s, which such data do not have", gg_metric_name(t->o.metric));
-    return gg__loss_check(t->ctx, &t->o.loss, d, t->net, &t->o);
+    GG_TRY(gg__loss_check(t->ctx, &t->o.loss, d, &t->o));
+    return gg__loss_check_net(t->ctx, &t->o.loss, d, t->net);
 }
 
 static gg_status prepare(gg__training *t)
@@ -209,7 +210,8 @@ gg_status gg_train(gg_train_result *out, gg_net *net, const gg_data *train, cons
     gg_status s = check(&t);
     if (s == GG_OK)
         s = prepare(&t);
-    if (s == GG_OK && t.o.folder && (s = gg_file_mkdirs(t.ctx, t.o.folder)) == GG_OK && (s = take_folder(&lock, &t)) == GG_OK)
+    if (s == GG_OK && t.o.folder && (s = gg_file_mkdirs(t.ctx, t.o.folder)) == GG_OK && (s = take_folder(&lock, &t)) == GG_OK &&
+        (s = gg__training_made(&t)) == GG_OK)
         s = gg__training_restore(&t, &found);
     t.start = t.written = gg_time();
     out->from_step = found ? t.step : 0;
@@ -229,6 +231,7 @@ gg_status gg_train(gg_train_result *out, gg_net *net, const gg_data *train, cons
     }
     gg_lock_free(lock);
     json_decref(t.history);
+    json_decref(t.made);
     gg_drop(t.ctx, t.best_value);
     gg__judge_free(t.judge);
     gg_optim_free(t.optim);

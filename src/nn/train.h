@@ -12,10 +12,11 @@ typedef struct gg__stage {
     gg_var *weight;        /* of each place: classes' weights; NULL: all alike */
     gg_var *loss;          /* the mean; of stages that learn */
     int64_t batch;
-    float *value;          /* (B, n_values) or (B,), scratch between data and t */
+    int32_t *label;        /* (B,) between data and t, which holds numbers; of bce_with_logits */
 } gg__stage;
-/* Does this loss fit these data and this net? GG_EINVAL says what does. */
-gg_status gg__loss_check(gg_context *ctx, const gg_loss *l, const gg_data_description *d, const gg_net *net, const gg_train_options *o);
+/* Does this loss fit these data, and what the net gives? GG_EINVAL says what does. */
+gg_status gg__loss_check(gg_context *ctx, const gg_loss *l, const gg_data_description *d, const gg_train_options *o);
+gg_status gg__loss_check_net(gg_context *ctx, const gg_loss *l, const gg_data_description *d, const gg_net *net);
 /* learns: gradients, and dropout on. targets: data have them. */
 gg_status gg__stage_create(gg__stage *st, gg_net *net, const gg_data *data, int64_t batch, const gg_train_options *o, bool targets, bool learns);
 void gg__stage_free(gg__stage *st, gg_context *ctx);
@@ -49,7 +50,10 @@ typedef struct gg__training {
     float *best_value;        /* (extent,) parameters of the best epoch */
     bool has_best, best_written;
     json_t *history;          /* a list of rows */
+    json_t *made;             /* all that decides the bits, but for how long it goes on; of runs with a folder */
 } gg__training;
+/* Fills made in: looks at all samples once. */
+gg_status gg__training_made(gg__training *t);
 /* Goes on from the folder's last checkpoint, if there is one. GG_EMISMATCH says what it was made with and what is asked for now. */
 gg_status gg__training_restore(gg__training *t, bool *found);
 /* last.safetensors, from which all goes on; best.safetensors when there is a new one; state.json and the logs, to be read along. */
@@ -57,8 +61,6 @@ gg_status gg__training_keep(gg__training *t);
 json_t *gg__training_row(const gg__training *t, const gg_epoch *e);
 /* Does a score belong to such targets? */
 bool gg__score_applies(gg_target_kind target, gg_metric s);
-/* The first differences of two values, "/optimizer/lr: 0.1 there, 0.01 now", at most three lines. */
-void gg__json_differences(gg_str *s, const json_t *there, const json_t *now);
 /* Tensors of a file into a block of the parameters; NULL: their values. Whatever is missing, of another shape or unknown (but golgi.*) is told. */
 gg_status gg__params_read(void *block, gg_params *p, gg_context *ctx, const char *path);
 #endif

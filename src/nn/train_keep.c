@@ -13,6 +13,7 @@
 #include "base/work.h"
 #include "grad/graph.h"
 #include "io/formats.h"
+#include "nn/config.h"
 #include "nn/net.h"
 #include <golgi/rows.h>
 #include <golgi/tensors.h>
@@ -86,21 +87,24 @@ static uint64_t mix(uint64_t sum, const void *data, size_t n)
     return sum;
 }
 
-/* Of all samples and targets as they are learned from. */
+/* Of all samples and targets as they are learned from, and of those that choose the best epoch. */
 static gg_status fingerprint(uint64_t *out, gg__training *t)
 {
     gg__stage *st = &t->whole;
-    const int64_t n = gg_data_describe(t->data)->n;
-    uint64_t sum = mix(1469598103934665603u, &n, sizeof n);
+    const gg_data *const part[] = {t->data, t->val};
+    uint64_t sum = 1469598103934665603u;
     int64_t *index = gg_new(t->ctx, int64_t, st->batch);
     gg_status s = index ? GG_OK : GG_ENOMEM;
-    for (int64_t first = 0; s == GG_OK && first < n; first += st->batch) {
-        const int64_t here = n - first < st->batch ? n - first : st->batch;
-        for (int64_t i = 0; i < here; i++)
-            index[i] = first + i;
-        if ((s = gg__stage_fill(st, t->data, index, here, &t->o)) != GG_OK)
-            break;
-        sum = mix(mix(sum, gg_var_data(st->x), gg_var_bytes(st->x)), gg_var_data(st->t), gg_var_bytes(st->t));
+    for (int p = 0; p < 2 && part[p] && s == GG_OK; p++) {
+        const int64_t n = gg_data_describe(part[p])->n;
+        sum = mix(sum, &n, sizeof n);
+        for (int64_t first = 0; s == GG_OK && first < n; first += st->batch) {
+            const int64_t here = n - first < st->batch ? n - first : st->batch;
+            for (int64_t i = 0; i < here; i++)
+                index[i] = first + i;
+            if ((s = gg__stage_fill(st, part[p], index, here, &t->o)) == GG_OK)
+                sum = mix(mix(sum, gg_var_data(st->x), gg_var_bytes(st->x)), gg_var_data(st->t), gg_var_bytes(st->t));
+        }
     }
     gg_drop(t->ctx, index);
     *out = sum;
@@ -110,10 +114,8 @@ static gg_status fingerprint(uint64_t *out, gg__training *t)
 static json_t *loss_json(const gg__training *t)
 {
     const gg_loss *l = &t->o.loss;
-    json_t *weight = json_array();
-    for (int64_t i = 0; l->class_weight && i < gg_data_describe(t->data)->n_classes; i++)
-        gg__json_add(&weight, json_real(l->class_weight[i]));
-    return json_pack("{s:s, s:f, s:f, s:o}", "name", gg_loss_name(l->kind), "label_smoothing", l->label_smoothing, "delta", l->delta, "weight", weight);
+    return json_pack("{s:s, s:f, s:f, s:o}", "name", gg_loss_name(l->kind), "label_smoothing", l->label_smoothing, "delta", l->delta, "weight",
+                     gg__json_numbers(l->class_weight, gg_data_describe(t->data)->n_classes));
 }
 
 static json_t *optim_json(const gg_optim_options *p)
@@ -157,14 +159,12 @@ static json_t *schedule_json(const gg_schedule *s)
                      s->threshold);
 }
 
-/* All that decides the bits, but for how long it goes on. */
-static json_t *made_with(gg__training *t)
+gg_status gg__training_made(gg__training *t)
 {
     const gg_train_options *o = &t->o;
     char data[32];
     uint64_t samples;
-    if (fingerprint(&samples, t) != GG_OK)
-        return NULL;
+    GG_TRY(fingerprint(&samples, t));
     snprintf(data, sizeof data, "%016llx", (unsigned long long)samples);
     json_t *j = o->made_with ? json_deep_copy(o->made_with) : json_object();
     json_t *training = json_pack("{s:I, s:I, s:b, s:b, s:s, s:b, s:f, s:I}", "batch_size", (json_int_t)o->batch_size, "seed", (json_int_t)o->seed, "drop_last",
@@ -172,13 +172,11 @@ static json_t *made_with(gg__training *t)
                                  o->min_delta, "validation_samples", (json_int_t)(t->val ? gg_data_describe(t->val)->n : 0));
     json_t *options = json_pack("{s:o, s:o, s:o, s:o, s:s}", "loss", loss_json(t), "optimizer", optim_json(&o->optim), "schedule", schedule_json(&o->schedule),
                                 "training", training, "samples", data);
-    if (j && options && json_object_update(j, options) == 0) {
-        json_decref(options);
-        return j;
-    }
+    if (j && options && json_object_update(j, options) == 0)
+        t->made = json_incref(j);
     json_decref(j);
     json_decref(options);
-    return NULL;
+    return t->made ? GG_OK : gg_fail(t->ctx, GG_ENOMEM, "out of memory for what training is made with");
 }
 
 /* --- differences ---------------------------------------------------------------------------------------------------------------------------------- */
@@ -237,7 +235,8 @@ static void differences(gg_str *s, gg_str *path, const json_t *a, const json_t *
     gg_str_puts(s, " now");
 }
 
-void gg__json_differences(gg_str *s, const json_t *there, const json_t *now)
+/* The first of them, "/optimizer/lr: 0.1 there, 0.01 now", at most six lines. */
+static void tell_differences(gg_str *s, const json_t *there, const json_t *now)
 {
     gg_str path = {.ctx = s->ctx};
     int left = 6;
@@ -336,15 +335,13 @@ static gg_status path_in(gg_str *s, const gg__training *t, const char *name)
     return s->failed ? GG_ENOMEM : GG_OK;
 }
 
-static json_t *state_of(gg__training *t)
+static json_t *state_of(const gg__training *t)
 {
-    json_t *made = made_with(t);
-    return made ? json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:f, s:{s:f, s:f, s:I}, s:o, s:O}", "format", "golgi training 1", "epoch",
-                            (json_int_t)t->epoch, "step", (json_int_t)t->step, "steps", (json_int_t)t->steps_total, "batches", (json_int_t)t->in_epoch,
-                            "loss_sum", t->loss_sum, "loss_n", t->loss_n, "best_epoch", (json_int_t)(t->has_best ? t->best.epoch : 0), "bad_epochs",
-                            (json_int_t)t->bad_epochs, "seconds", t->seconds_before + gg_time() - t->start, "plateau", "best", t->schedule.best, "factor",
-                            t->schedule.factor, "looks", (json_int_t)t->schedule.looks, "made_with", made, "history", t->history)
-                : NULL;
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:f, s:{s:f, s:f, s:I}, s:O, s:O}", "format", "golgi training 1", "epoch",
+                     (json_int_t)t->epoch, "step", (json_int_t)t->step, "steps", (json_int_t)t->steps_total, "batches", (json_int_t)t->in_epoch, "loss_sum",
+                     t->loss_sum, "loss_n", t->loss_n, "best_epoch", (json_int_t)(t->has_best ? t->best.epoch : 0), "bad_epochs", (json_int_t)t->bad_epochs,
+                     "seconds", t->seconds_before + gg_time() - t->start, "plateau", "best", t->schedule.best, "factor", t->schedule.factor, "looks",
+                     (json_int_t)t->schedule.looks, "made_with", t->made, "history", t->history);
 }
 
 static gg_status write_best(gg__training *t, gg_str *path)
@@ -452,18 +449,14 @@ static gg_status take_counters(gg__training *t, const json_t *j, const gg_tensor
     return gg_batches_seek(t->batches, t->epoch, t->in_epoch) == GG_OK ? GG_OK : damaged(file, t->ctx);
 }
 
-static gg_status compare(gg__training *t, const json_t *there, const gg_tensors *file)
+static gg_status compare(const gg__training *t, const json_t *there, const gg_tensors *file)
 {
     gg_str what = {.ctx = t->ctx};
-    json_t *now = made_with(t);
-    if (!now)
-        return gg_fail(t->ctx, GG_ENOMEM, "out of memory for a checkpoint");
-    gg__json_differences(&what, there, now);
+    tell_differences(&what, there, t->made);
     const gg_status s = what.failed ? GG_ENOMEM
                         : what.len  ? gg_fail(t->ctx, GG_EMISMATCH, "%s was made with other options; remove it to begin anew, or name another folder%s",
                                               gg_tensors_path(file), what.data)
                                     : GG_OK;
-    json_decref(now);
     gg_str_free(&what);
     return s;
 }

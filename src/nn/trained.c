@@ -1,7 +1,7 @@
 /* A trained net in its folder: model.json says what it is, best.safetensors holds its parameters.
  *
  *     {"format": "golgi net 1", "config": the configuration, "file": where it was, "input": {"shape", "n_vocab"}, "scaler", "schema",
- *      "target": {"kind", "classes", "values", "shift", "scale"}}
+ *      "target": {"kind", "classes", "weight": of classes in the loss, "values", "shift", "scale"}}
  */
 #include "nn/trainer.h"
 #include "base/file.h"
@@ -10,25 +10,18 @@
 #include "nn/train.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const char *const kinds[] = {"auto", "none", "class", "value", "token"};
 
 /* --- writing ------------------------------------------------------------------------------------------------------------------------------------------ */
-static json_t *numbers(const double *x, int64_t n)
+static json_t *target_json(const gg_data_description *d, const gg__trainer_parts *p, const gg_loss *l)
 {
-    json_t *list = json_array();
-    for (int64_t i = 0; x && i < n; i++)
-        gg__json_add(&list, json_real(x[i]));
-    return list;
-}
-
-static json_t *target_json(const gg_data_description *d, const gg__trainer_parts *p)
-{
-    json_t *names = json_array();
-    for (int64_t i = 0; d->target == GG_TARGET_CLASS && i < d->n_classes; i++)
-        gg__json_add(&names, json_string(d->class_name[i]));
-    return json_pack("{s:s, s:o, s:I, s:o, s:o}", "kind", kinds[d->target], "classes", names, "values", (json_int_t)d->n_values, "shift",
-                     numbers(p->value_shift, d->n_values), "scale", numbers(p->value_scale, d->n_values));
+    const int64_t n_classes = d->target == GG_TARGET_CLASS ? d->n_classes : 0;
+    return json_pack("{s:s, s:o, s:o, s:I, s:o, s:o}", "kind", kinds[d->target], "classes", gg__json_texts(d->class_name, n_classes), "weight",
+                     gg__json_numbers(l->class_weight, n_classes), "values", (json_int_t)d->n_values, "shift", gg__json_numbers(p->value_shift, d->n_values),
+                     "scale", gg__json_numbers(p->value_scale, d->n_values));
 }
 
 gg_status gg__trained_write(gg_trainer *t, const char *folder)
@@ -38,17 +31,19 @@ gg_status gg__trained_write(gg_trainer *t, const char *folder)
     const gg_data *train = gg_trainer_data(t, GG_PART_TRAIN);
     const gg_data_description *d = gg_data_describe(train);
     json_t *schema = NULL, *scaler = NULL, *shape = NULL;
-    gg_str path = {.ctx = ctx};
-    gg_status s = gg_data_schema(&schema, train);
+    gg_str path = {.ctx = ctx}, file = {.ctx = ctx};
+    char *here = *p.file == '/' ? NULL : getcwd(NULL, 0); /* who opens the model may stand in another folder */
+    gg_str_printf(&file, "%s%s%s", here ? here : "", here ? "/" : "", p.file);
+    gg_status s = file.failed ? GG_ENOMEM : gg_data_schema(&schema, train);
     if (s == GG_OK && p.scaler)
         s = gg_scaler_save(&scaler, p.scaler);
     if (s == GG_OK)
         shape = json_array();
     for (int i = 0; i < d->sample.n && shape; i++)
         gg__json_add(&shape, json_integer(d->sample.d[i]));
-    json_t *j = s == GG_OK ? json_pack("{s:s, s:O, s:s, s:{s:o, s:I}, s:O, s:O, s:o}", "format", "golgi net 1", "config", gg_trainer_config(t), "file", p.file,
-                                       "input", "shape", shape, "n_vocab", (json_int_t)(d->tokens ? d->n_vocab : 0), "schema", schema, "scaler",
-                                       scaler ? scaler : json_null(), "target", target_json(d, &p))
+    json_t *j = s == GG_OK ? json_pack("{s:s, s:O, s:s, s:{s:o, s:I}, s:O, s:O, s:o}", "format", "golgi net 1", "config", gg_trainer_config(t), "file",
+                                       file.data, "input", "shape", shape, "n_vocab", (json_int_t)(d->tokens ? d->n_vocab : 0), "schema", schema, "scaler",
+                                       scaler ? scaler : json_null(), "target", target_json(d, &p, &gg_trainer_plan(t)->loss))
                            : NULL;
     gg_str_printf(&path, "%s/model.json", folder);
     if (s == GG_OK)
@@ -56,6 +51,8 @@ gg_status gg__trained_write(gg_trainer *t, const char *folder)
     json_decref(j);
     json_decref(schema);
     json_decref(scaler);
+    free(here);
+    gg_str_free(&file);
     gg_str_free(&path);
     return s;
 }
@@ -77,6 +74,24 @@ struct gg_trained {
 };
 
 static gg_status damaged(const gg_trained *m, const char *what) { return gg_fail(m->ctx, GG_EFORMAT, "%s is no model of golgi train: %s", m->file.file, what); }
+
+/* Weights of classes in the loss; none when all are alike. */
+static gg_status read_weights(gg_trained *m, const gg__place *root)
+{
+    gg__place target, weight;
+    gg__plan_config *p = &m->plan;
+    gg_drop(m->ctx, p->class_weight); /* as they were asked for; "balanced" is known to the training part alone */
+    p->class_weight = NULL;
+    p->n_weight = 0;
+    gg__place_member(&target, root, "target");
+    if (!gg__place_member(&weight, &target, "weight") || (json_is_array(weight.value) && json_array_size(weight.value) == 0))
+        return GG_OK;
+    GG_TRY(gg__place_numbers(&p->class_weight, &p->n_weight, &weight));
+    if (p->n_weight != m->n_classes)
+        return damaged(m, "the weights of its classes are not told");
+    p->o.loss.class_weight = p->class_weight;
+    return GG_OK;
+}
 
 static gg_status read_target(gg_trained *m, const json_t *j)
 {
@@ -138,6 +153,7 @@ static gg_status read_model(gg_trained *m, const char *parameters)
     GG_TRY(gg__data_config_read(&m->data, &data));
     GG_TRY(gg__plan_config_read(&m->plan, &config));
     GG_TRY(read_target(m, j));
+    GG_TRY(read_weights(m, &root));
     GG_TRY(read_input(&in, m, j));
     if (json_is_object(scaler))
         GG_TRY(gg_scaler_load(&m->scaler, m->ctx, scaler));
@@ -198,6 +214,15 @@ int64_t gg_trained_classes(const gg_trained *m, const char *const **name)
     return m->n_classes;
 }
 
+static gg_status no_targets(const gg_trained *m, const char *path)
+{
+    const char *column = json_string_value(json_object_get(json_object_get(m->schema, "target"), "name"));
+    if (gg_name_ends(path, ".npy"))
+        return gg_fail(m->ctx, GG_ENOENT, "%s has no targets to judge by: put them and the samples into one .npz, as \"y\" and \"x\"", path);
+    return gg_fail(m->ctx, GG_ENOENT, "%s has no targets to judge by%s%s%s", path, column ? ": the model learned column \"" : "", column ? column : "",
+                   column ? "\"" : "");
+}
+
 gg_status gg_trained_data(gg_data **out, gg_trained *m, const char *path, bool targets)
 {
     const gg__data_config *d = &m->data;
@@ -209,15 +234,11 @@ gg_status gg_trained_data(gg_data **out, gg_trained *m, const char *path, bool t
     if (s == GG_OK)
         s = gg_data_open(out, m->ctx, path,
                          &(gg_data_options){.target = targets ? m->target : GG_TARGET_NONE,
-                                            .target_column = d->target,
-                                            .group_column = d->group,
-                                            .ignore = d->ignore,
-                                            .n_ignore = d->n_ignore,
                                             .no_header = !d->header,
                                             .missing_mean = d->missing == 1,
                                             .schema = m->schema,
                                             .x = d->x,
-                                            .y = d->y,
+                                            .y = gg__data_config_y(d, path),
                                             .n_classes = m->n_classes,
                                             .tokenizer = tokenizer,
                                             .length = d->length,
@@ -236,8 +257,7 @@ gg_status gg_trained_data(gg_data **out, gg_trained *m, const char *path, bool t
     if (!same)
         s = gg_fail(m->ctx, GG_EMISMATCH, "%s: a sample has another shape than those that the model was trained on", path);
     else if (is->target == GG_TARGET_NONE)
-        s = gg_fail(m->ctx, GG_ENOENT, "%s has no targets to judge by%s%s%s", path, d->target ? ": the model learned column \"" : "",
-                    d->target ? d->target : "", d->target ? "\"" : "");
+        s = no_targets(m, path);
     else
         s = gg_fail(m->ctx, GG_EMISMATCH, "%s: its targets are no %s, which the model was trained on", path,
                     m->target == GG_TARGET_CLASS ? "classes" : "values");

@@ -5,6 +5,7 @@
 #include "nn/trainer.h"
 #include "base/file.h"
 #include "io/formats.h"
+#include "nn/data.h"
 #include "nn/net.h"
 #include "nn/train.h"
 #include <math.h>
@@ -34,29 +35,22 @@ gg_status gg__path_beside(gg_str *out, const char *file, const char *path)
     return out->failed ? GG_ENOMEM : GG_OK;
 }
 
-gg_status gg__json_write_file(gg_context *ctx, const char *path, const json_t *j)
-{
-    char *text = j ? json_dumps(j, JSON_INDENT(2) | JSON_ENCODE_ANY) : NULL;
-    const gg_status s = text ? gg_file_write(ctx, path, text, strlen(text)) : gg_fail(ctx, GG_ENOMEM, "%s: out of memory", path);
-    free(text);
-    return s;
-}
-
 /* --- data ------------------------------------------------------------------------------------------------------------------------------------------ */
+/* labels: the file of targets, of IDX and NPY; like: the part that is learned from, of the others. */
 static gg_status open_file(gg_data **out, const gg_trainer *t, const char *path, const char *labels, const gg_data *like)
 {
     gg_context *ctx = t->ctx;
     const gg__data_config *d = &t->data;
-    gg_str file = {.ctx = ctx}, labels_file = {.ctx = ctx}, y = {.ctx = ctx}, tokens = {.ctx = ctx};
+    gg_str file = {.ctx = ctx}, labels_file = {.ctx = ctx}, tokens = {.ctx = ctx};
     gg_tokenizer *tokenizer = NULL;
     json_t *schema = NULL;
+    const bool npy = gg_name_ends(path, ".npy");
+    if (npy && !labels && like)
+        return gg_fail(ctx, GG_EINVAL, "%s: a .npy has no targets in it: name their file, \"%s\"", path, path == d->test ? "test_labels" : "validation_labels");
+    labels = npy && !labels ? d->y : labels;
     gg_status s = gg__path_beside(&file, t->config.file, path);
     if (s == GG_OK && labels)
         s = gg__path_beside(&labels_file, t->config.file, labels);
-    const size_t n = strlen(path);
-    const bool npy = n > 4 && strcmp(path + n - 4, ".npy") == 0;
-    if (s == GG_OK && d->y && npy)
-        s = gg__path_beside(&y, t->config.file, d->y);
     if (s == GG_OK && d->tokenizer && (s = gg__path_beside(&tokens, t->config.file, d->tokenizer)) == GG_OK)
         s = gg_tokenizer_open_path(&tokenizer, ctx, tokens.data);
     if (s == GG_OK && like)
@@ -65,7 +59,7 @@ static gg_status open_file(gg_data **out, const gg_trainer *t, const char *path,
         s = gg_data_open(out, ctx, file.data,
                          &(gg_data_options){.target = (gg_target_kind)d->task,
                                             .target_column = d->target,
-                                            .group_column = d->group,
+                                            .group_column = like ? NULL : d->group, /* only what is split has groups */
                                             .ignore = d->ignore,
                                             .n_ignore = d->n_ignore,
                                             .no_header = !d->header,
@@ -73,7 +67,7 @@ static gg_status open_file(gg_data **out, const gg_trainer *t, const char *path,
                                             .schema = schema,
                                             .labels = labels ? labels_file.data : NULL,
                                             .x = d->x,
-                                            .y = npy ? y.data : d->y,
+                                            .y = npy ? labels_file.data : gg__data_config_y(d, path),
                                             .n_classes = like ? gg_data_describe(like)->n_classes : d->n_classes,
                                             .tokenizer = tokenizer,
                                             .length = d->length,
@@ -82,7 +76,6 @@ static gg_status open_file(gg_data **out, const gg_trainer *t, const char *path,
     gg_tokenizer_free(tokenizer);
     gg_str_free(&file);
     gg_str_free(&labels_file);
-    gg_str_free(&y);
     gg_str_free(&tokens);
     return s;
 }
@@ -116,15 +109,11 @@ static gg_status fit_values(gg_trainer *t)
     t->value_scale = gg_new(t->ctx, double, d->n_values);
     gg_status s = v && t->value_shift && t->value_scale ? gg_data_values(v, t->part[GG_PART_TRAIN], NULL, d->n) : GG_ENOMEM;
     for (int64_t k = 0; k < d->n_values && s == GG_OK; k++) {
-        double mean = 0, square = 0;
+        gg__moments m = {0};
         for (int64_t i = 0; i < d->n; i++)
-            mean += (double)v[i * d->n_values + k] / (double)d->n;
-        for (int64_t i = 0; i < d->n; i++) {
-            const double e = (double)v[i * d->n_values + k] - mean;
-            square += e * e / (double)d->n;
-        }
-        t->value_shift[k] = mean;
-        t->value_scale[k] = square > 0 ? sqrt(square) : 1;
+            gg__moments_add(&m, (double)v[i * d->n_values + k]);
+        t->value_shift[k] = m.mean;
+        t->value_scale[k] = m.m2 > 0 ? sqrt(m.m2 / (double)m.n) : 1;
     }
     gg_drop(t->ctx, v);
     return s;
@@ -195,10 +184,13 @@ static gg_status build(gg_trainer *t, const gg__place *root)
     o->scaler = t->scaler;
     o->value_shift = t->value_shift;
     o->value_scale = t->value_scale;
-    const gg_status s = gg__loss_check(t->ctx, &o->loss, d, t->net, o);
+    gg__place loss, training;
+    gg__place_member(&loss, root, "loss");
+    gg_status s = gg__loss_check(t->ctx, &o->loss, d, o);
     if (s != GG_OK)
+        return gg__place_prefix(&loss, s);
+    if ((s = gg__loss_check_net(t->ctx, &o->loss, d, t->net)) != GG_OK)
         return gg__place_prefix(&model, s);
-    gg__place training;
     gg__place_member(&training, root, "training");
     if (gg__place_member(&stopping, &training, "early_stopping")) {
         if (!t->part[GG_PART_VALIDATION])

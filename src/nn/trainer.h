@@ -13,7 +13,7 @@ typedef struct gg__data_config {
     int64_t seed;
     const char *target, *group;
     char target_number[24];                /* a target given by its number */
-    int task;                              /* auto|class|value|none, as gg_target_kind counts */
+    int task;                              /* gg_target_kind: auto, class or value */
     const char **ignore;                   /* (n_ignore,) */
     int n_ignore;
     bool header;
@@ -26,6 +26,8 @@ typedef struct gg__data_config {
 } gg__data_config;
 gg_status gg__data_config_read(gg__data_config *d, const gg__place *data);
 void gg__data_config_free(gg__data_config *d, gg_context *ctx);
+/* The name of the targets inside the file: of .npz, when that is what "y" names. NULL: the usual one. */
+const char *gg__data_config_y(const gg__data_config *d, const char *path);
 
 typedef struct gg__plan_config {
     gg_train_options o;      /* but for the schedule, which counts in epochs until the number of steps of one is known */
@@ -44,7 +46,6 @@ void gg__plan_config_steps(gg__plan_config *p, int64_t steps_per_epoch);
 
 /* A path as the configuration at `file` means it: beside it, unless it is absolute. */
 gg_status gg__path_beside(gg_str *out, const char *file, const char *path);
-gg_status gg__json_write_file(gg_context *ctx, const char *path, const json_t *j);
 /* model.json: all that is needed to look at other data. */
 gg_status gg__trained_write(gg_trainer *t, const char *folder);
 /* For trained.c, of the trainer. */

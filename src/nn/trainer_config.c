@@ -19,7 +19,7 @@ static const gg__key data_keys[] = {
     {"seed", NULL, GG__KEY_INT, D(seed), 0, 1e15, NULL, 0},
     {"target", NULL, GG__KEY_ANY, 0, 0, 0, NULL, 0},
     {"group", NULL, GG__KEY_TEXT, D(group), 0, 0, NULL, 0},
-    {"task", NULL, GG__KEY_WORD, D(task), 0, 0, "auto|none|class|value", 0},
+    {"task", NULL, GG__KEY_WORD, D(task), 0, 0, "auto|class|value", 0},
     {"ignore", NULL, GG__KEY_ANY, 0, 0, 0, NULL, 0},
     {"header", NULL, GG__KEY_FLAG, D(header), 0, 0, NULL, 0},
     {"missing", NULL, GG__KEY_WORD, D(missing), 0, 0, "error|mean", 0},
@@ -76,6 +76,8 @@ gg_status gg__data_config_read(gg__data_config *d, const gg__place *data)
     gg__place at;
     *d = (gg__data_config){.header = true, .stratify = true, .scale = -1};
     GG_TRY(gg__place_object(d, data, "data", KEYS(data_keys)));
+    static const int tasks[] = {GG_TARGET_AUTO, GG_TARGET_CLASS, GG_TARGET_VALUE};
+    d->task = tasks[d->task];
     GG_TRY(read_part(&d->validation, &d->validation_part, data, "validation"));
     GG_TRY(read_part(&d->test, &d->test_part, data, "test"));
     if (d->validation_part + d->test_part >= 1)
@@ -94,6 +96,11 @@ gg_status gg__data_config_read(gg__data_config *d, const gg__place *data)
     return GG_OK;
 }
 
+const char *gg__data_config_y(const gg__data_config *d, const char *path)
+{
+    return gg_name_ends(path, ".npz") && gg_name_ends(d->train, ".npz") ? d->y : NULL; /* of .npy "y" is the path of the training file's targets */
+}
+
 void gg__data_config_free(gg__data_config *d, gg_context *ctx)
 {
     gg_drop(ctx, d->ignore);
@@ -110,20 +117,28 @@ static const gg__key loss_keys[] = {
 };
 _Static_assert(sizeof(gg_loss_kind) == sizeof(int) && sizeof(gg_optim_kind) == sizeof(int) && sizeof(gg_schedule_kind) == sizeof(int), "words are read as int");
 
-/* A word alone is {"name": word}. *made: what was made for that; the caller's to drop. */
-static gg_status named(gg__place *at, json_t **made)
+/* The name, by the first key: it says which keys there are. A word alone is one. */
+static gg_status read_name(gg__plan_config *p, const gg__place *at, const char *what, const gg__key *key)
 {
-    if (!json_is_string(at->value))
-        return GG_OK;
-    *made = json_pack("{sO}", "name", at->value);
-    at->value = *made;
-    return *made ? GG_OK : gg_fail(at->c->ctx, GG_ENOMEM, "out of memory for the configuration");
+    gg__place name = {.c = at->c, .up = at, .key = "name", .value = at->value};
+    if (!json_is_string(at->value) && !json_is_object(at->value))
+        return gg__place_fail(at, "%s is an object or a word, not %s", what, gg_json_kind(at->value));
+    if (json_is_object(at->value) && !gg__place_member(&name, at, "name"))
+        return gg__place_fail(at, "%s needs \"name\"", what);
+    return gg__place_value(p, &name, key);
+}
+
+/* All keys, once the name has said which; of a word alone nothing is left to read. */
+static gg_status read_keys(gg__plan_config *p, const gg__place *at, const char *what, const gg__key *key, int n)
+{
+    return json_is_string(at->value) ? GG_OK : gg__place_object(p, at, what, key, n);
 }
 
 static gg_status read_loss_object(gg__plan_config *p, const gg__place *at)
 {
     gg__place weight;
-    GG_TRY(gg__place_object(p, at, "the loss", KEYS(loss_keys)));
+    GG_TRY(read_name(p, at, "the loss", &loss_keys[0]));
+    GG_TRY(read_keys(p, at, "the loss", KEYS(loss_keys)));
     if (p->o.loss.label_smoothing > 0 && p->o.loss.kind != GG_LOSS_CROSS_ENTROPY)
         return gg__place_fail(at, "label_smoothing goes with cross_entropy");
     if (p->o.loss.delta > 0 && p->o.loss.kind != GG_LOSS_HUBER)
@@ -202,22 +217,13 @@ static gg_status read_two(double *a, double *b, const gg__place *p, const char *
 static gg_status read_optim_object(gg__plan_config *p, const gg__place *at)
 {
     gg__key keys[N_OPTIM_KEYS];
-    gg__place name;
     gg_optim_options *o = &p->o.optim;
     int n = 0;
-    if (!gg__place_member(&name, at, "name"))
-        return gg__place_fail(at, "the optimizer needs \"name\"");
-    json_t *alone = json_pack("{sO}", "name", name.value);
-    const gg__place first = {.c = at->c, .up = at->up, .key = at->key, .value = alone};
-    const gg_status s =
-        alone ? gg__place_object(p, &first, "the optimizer", &optim_keys[0].key, 1) : gg_fail(at->c->ctx, GG_ENOMEM, "out of memory for the configuration");
-    json_decref(alone);
-    if (s != GG_OK)
-        return s;
+    GG_TRY(read_name(p, at, "the optimizer", &optim_keys[0].key));
     for (int i = 0; i < N_OPTIM_KEYS; i++)
         if (optim_keys[i].kinds >> o->kind & 1)
             keys[n++] = optim_keys[i].key;
-    GG_TRY(gg__place_object(p, at, gg_optim_name(o->kind), keys, n));
+    GG_TRY(read_keys(p, at, gg_optim_name(o->kind), keys, n));
     o->history = (int)p->history;
     GG_TRY(read_two(&o->beta1, &o->beta2, at, "betas", 0, 1));
     GG_TRY(read_two(&o->eta_minus, &o->eta_plus, at, "etas", 0, INFINITY));
@@ -255,21 +261,12 @@ enum { N_SCHEDULE_KEYS = sizeof schedule_keys / sizeof *schedule_keys };
 static gg_status read_schedule_object(gg__plan_config *p, const gg__place *at)
 {
     gg__key keys[N_SCHEDULE_KEYS];
-    gg__place name;
     int n = 0;
-    if (!gg__place_member(&name, at, "name"))
-        return gg__place_fail(at, "the schedule needs \"name\"");
-    json_t *alone = json_pack("{sO}", "name", name.value);
-    const gg__place first = {.c = at->c, .up = at->up, .key = at->key, .value = alone};
-    const gg_status s =
-        alone ? gg__place_object(p, &first, "the schedule", &schedule_keys[0].key, 1) : gg_fail(at->c->ctx, GG_ENOMEM, "out of memory for the configuration");
-    json_decref(alone);
-    if (s != GG_OK)
-        return s;
+    GG_TRY(read_name(p, at, "the schedule", &schedule_keys[0].key));
     for (int i = 0; i < N_SCHEDULE_KEYS; i++)
         if (schedule_keys[i].kinds >> p->o.schedule.kind & 1)
             keys[n++] = schedule_keys[i].key;
-    return gg__place_object(p, at, gg_schedule_name(p->o.schedule.kind), keys, n);
+    return read_keys(p, at, gg_schedule_name(p->o.schedule.kind), keys, n);
 }
 
 void gg__plan_config_steps(gg__plan_config *p, int64_t per_epoch)
@@ -362,18 +359,13 @@ static gg_status read_training(gg__plan_config *p, const gg__place *at)
     return read_stopping(p, at);
 }
 
-/* What stands at `key`, as an object, given to read. */
+/* What stands at `key`, given to read. */
 static gg_status read_named(gg__plan_config *p, const gg__place *root, const char *key, bool required, gg_status (*read)(gg__plan_config *, const gg__place *))
 {
     gg__place at;
-    json_t *made = NULL;
     if (!gg__place_member(&at, root, key))
         return required ? gg__place_fail(root, "\"%s\" is needed", key) : GG_OK;
-    gg_status s = named(&at, &made);
-    if (s == GG_OK)
-        s = read(p, &at);
-    json_decref(made);
-    return s;
+    return read(p, &at);
 }
 
 gg_status gg__plan_config_read(gg__plan_config *p, const gg__place *root)

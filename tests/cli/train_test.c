@@ -200,6 +200,35 @@ static void values_are_learned_and_told_in_their_units(void **state)
     assert_true(said > 500 && said < 1500);
 }
 
+/* Files that are judged need the columns that were learned from and no others; a column given by its number is found again by its name, and the loss is weighed
+ * as it was. */
+static void other_files_need_only_what_was_learned(void **state)
+{
+    (void)state;
+    struct said s;
+    run_line(&s, D,
+             "awk -F, -v OFS=, '{ print NR == 1 ? \"who\" : \"p\" NR % 9, $4, $1, $2, $3, $5 }' $D/table.csv > $D/wide.csv; "
+             "cut -d, -f3- $D/wide.csv > $D/thin.csv");
+    put_text(D, "wide.json",
+             "{\"data\": {\"train\": \"wide.csv\", \"target\": -1, \"group\": \"who\", \"grouped\": true, \"ignore\": [\"noise\"], "
+             "\"validation\": \"thin.csv\", \"test\": \"thin.csv\"},\n"
+             "\"model\": " MODEL ", \"loss\": {\"name\": \"cross_entropy\", \"weight\": \"balanced\"},\n"
+             "\"optimizer\": \"adam\", \"training\": {\"epochs\": 5}}");
+    run(&s, D, "train $D/wide.json --output $D/wide_run --json");
+    json_t *j = json_of(&s);
+    const double loss = number_at(j, "test", "loss");
+    json_decref(j);
+    run(&s, D, "eval --model $D/wide_run --data $D/thin.csv --json");
+    j = json_of(&s);
+    assert_true(loss > 0 && number_at(j, "loss", NULL) == loss);
+    json_decref(j);
+    run(&s, D, "predict --model $D/wide_run --input $D/thin.csv --output $D/thin.said.csv");
+    assert_int_equal(s.code, 0);
+    run_line(&s, D, "cut -d, -f1-3 $D/thin.csv > $D/bare.csv; $G eval --model $D/wide_run --data $D/bare.csv");
+    assert_int_equal(s.code, 1);
+    says(&s, "the model learned column \"kind\"", "a file without the target");
+}
+
 /* Text through a tokenizer: each place learns the next token. */
 static void text_is_learned_token_by_token(void **state)
 {
@@ -221,6 +250,8 @@ static void text_is_learned_token_by_token(void **state)
     assert_false(present(D, "text/report.html"));
     run(&s, D, "eval --model $D/text --data $D/text.txt");
     says(&s, "perplexity", "eval of text");
+    run_line(&s, D, "g=$(realpath $G); cd $D && $g train text.json --output text --no-report --quiet && cd / && $g eval --model $D/text --data $D/text.txt");
+    says(&s, "perplexity", "eval from another folder than it was trained in");
     run(&s, D, "predict --model $D/text --input $D/text.txt");
     assert_int_equal(s.code, 1);
     says(&s, "golgi eval judges it", "predict of text");
@@ -321,8 +352,8 @@ static void mistakes_in_configurations_are_told_with_their_place(void **state)
         {"optimizer=[]", "/optimizer: "},
         {"schedule.gamma=0.5", "/schedule: unknown key \"gamma\"; known: name, warmup, lr_min"},
         {"schedule=quick", "--set schedule=quick: /schedule/name: unknown word \"quick\"; known: constant, step"},
-        {"loss=mse", "the loss mse learns values"},
-        {"loss=bce_with_logits", "bce_with_logits tells two classes apart, the data have 3"},
+        {"loss=mse", "--set loss=mse: /loss: the loss mse learns values"},
+        {"loss=bce_with_logits", "/loss: bce_with_logits tells two classes apart, the data have 3"},
         {"loss={\"name\":\"cross_entropy\",\"delta\":1}", "/loss: delta goes with huber"},
         {"loss={\"name\":\"cross_entropy\",\"weight\":[1,2]}", "/loss: 2 weights for 3 classes"},
         {"loss={\"name\":\"cross_entropy\",\"weight\":\"heavy\"}", "/loss/weight: a list of numbers, one a class, or \"balanced\" is needed"},
@@ -336,6 +367,7 @@ static void mistakes_in_configurations_are_told_with_their_place(void **state)
         {"data.test=1.5", "/data/test: 1.5 is outside its range"},
         {"data.test=0.9", "/data: validation 0.2 and test 0.9 leave nothing to train on"},
         {"data.test=true", "/data/test: a file's path, or the part of \"train\" that is kept aside (0.2), is needed, not a truth value"},
+        {"data.task=none", "/data/task: unknown word \"none\"; known: auto, class, value"},
         {"data.scale=big", "/data/scale: unknown word \"big\"; known: none, standard, channel, range, unit"},
         {"data.ignore=noise", "/data/ignore: a list of texts is needed, not a text"},
         {"training.early_stopping={\"metric\":\"val_acc\"}", "/training/early_stopping/metric: unknown metric \"val_acc\"; known: val_loss, val_accuracy"},
@@ -449,6 +481,7 @@ int main(void)
         cmocka_unit_test(its_layers_are_described),
         cmocka_unit_test(others_are_judged_and_told),
         cmocka_unit_test(values_are_learned_and_told_in_their_units),
+        cmocka_unit_test(other_files_need_only_what_was_learned),
         cmocka_unit_test(text_is_learned_token_by_token),
         cmocka_unit_test(seeds_and_grids_run_side_by_side),
         cmocka_unit_test(killed_runs_go_on),

@@ -307,6 +307,9 @@ static void a_schema_fixes_columns_categories_and_classes(void **state)
     assert_true(json_equal(schema, again));
     json_decref(again);
     gg_data_free(d);
+    d = open_data(in_folder("test.csv"), (gg_data_options){.schema = schema, .target_column = "-1"}); /* the number was that of a column elsewhere */
+    assert_true(gg_data_describe(d)->target == GG_TARGET_CLASS && label_of(d, 0) == 1);
+    gg_data_free(d);
     d = open_data(write_text_file("new.csv", "colour,size\nblue,7\n"), o); /* nothing known of the target */
     assert_int_equal(gg_data_describe(d)->target, GG_TARGET_NONE);
     assert_row(d, 0, (const float[]){7, 1, 0, 0}, 4, NULL);
@@ -472,6 +475,9 @@ static void labels_that_do_not_fit_their_images_are_refused(void **state)
     const char *path = six_images(pixel);
     const char *five = write_bytes("five", file, idx(file, 8, 1, (const int[]){5}, six_labels, 5));
     refused(path, (gg_data_options){.labels = five}, GG_EMISMATCH, "t-images-idx3-ubyte has 6 samples, ");
+    const uint8_t large[] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 2};
+    refused(path, (gg_data_options){.labels = write_bytes("large", file, idx(file, 0x0c, 1, (const int[]){6}, large, sizeof large))}, GG_EINVAL,
+            "label 4 is 2147483647: classes are whole numbers from 0");
     refused(path, (gg_data_options){.n_classes = 2}, GG_EINVAL, "label 2 is 2, the classes are 0..1");
     refused(path, (gg_data_options){.labels = path}, GG_EMISMATCH, "labels are whole numbers of one dimension");
     const uint8_t minus[] = {0, 1, 0xff, 0, 1, 2};

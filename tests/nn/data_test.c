@@ -133,6 +133,15 @@ static void what_is_no_data_is_refused_by_name(void **state)
     a.n_classes = 0;
     assert_int_equal(gg_data_create(&d, ctx, &a), GG_EINVAL);
     assert_says("label 7 is -1, classes are counted from 0");
+    y[7] = 100000; /* more classes than samples: asked back, unless their number is given */
+    assert_int_equal(gg_data_create(&d, ctx, &a), GG_EINVAL);
+    assert_says("give their number if they are");
+    a.n_classes = 100001;
+    assert_ok(gg_data_create(&d, ctx, &a));
+    assert_int_equal(gg_data_describe(d)->n_classes, 100001);
+    gg_data_free(d);
+    d = NULL;
+    a.n_classes = 0;
     y[7] = 1;
     a.value = x;
     assert_int_equal(gg_data_create(&d, ctx, &a), GG_EINVAL);

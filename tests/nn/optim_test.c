@@ -165,6 +165,13 @@ static void schedules_pass_through_known_points(void **state_)
         gg_schedule_look(&s, seen[i]);
     assert_true(near(gg_schedule_at(&s, 7), 0.05));
     assert_true(near(s.factor, 1e-4));
+    s = (gg_schedule){.kind = GG_SCHEDULE_PLATEAU, .lr = 1, .patience = 1};
+    const double undefined[] = {NAN, INFINITY, NAN, 5, NAN, 5, NAN, NAN, 5}; /* scores that say nothing: the second look that is no better is the last */
+    for (size_t i = 0; i < sizeof undefined / sizeof *undefined; i++) {
+        gg_schedule_look(&s, undefined[i]);
+        assert_true(isfinite(s.best) && near(gg_schedule_at(&s, 0), i < 8 ? 1 : 0.1));
+    }
+    assert_true(near(s.best, 5));
     assert_string_equal(gg_schedule_name(GG_SCHEDULE_ONE_CYCLE), "one_cycle");
 }
 

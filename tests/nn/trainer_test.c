@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -293,16 +294,47 @@ static void images_and_times_give_the_same_bits_with_any_threads(void **state)
     }
 }
 
-static void slow_step(void *user, int64_t step, double loss)
+/* What a child does and is to do, in memory that it shares. */
+typedef struct doomed {
+    int64_t first, n, last; /* its first step, and how many it has done; of these it does not survive */
+} doomed;
+
+static void doomed_step(void *user, int64_t step, double loss)
 {
-    (void)user, (void)step, (void)loss;
-    usleep(300);
+    doomed *d = user;
+    (void)loss;
+    if (d->n++ == 0)
+        d->first = step;
+    if (d->n == d->last)
+        kill(getpid(), SIGKILL);
+    if (!d->last)
+        usleep(300);
 }
 
-/* SIGKILL at moments of its own: the same call goes on and ends with the bits of a run that nobody disturbed. */
+/* Trains in a child; after `wait` microseconds, unless it is 0, it is killed. Was it? */
+static bool killed(const setting *s, unsigned wait)
+{
+    int status;
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        gg_train_result r;
+        _exit(gg_train(&r, s->net, s->part[0], s->part[1], &s->o) != GG_OK);
+    }
+    if (wait) {
+        usleep(wait);
+        kill(child, SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
+    return WIFSIGNALED(status);
+}
+
+/* SIGKILL at drawn steps and at moments of its own: the same call goes on and ends with the bits of a run that nobody disturbed. */
 static void kills_change_no_bit(void **state)
 {
     (void)state;
+    enum { STEPS = 10 * 8 };
     float *whole = NULL;
     gg_random random = gg_random_of(11, 0);
     setting s = begin(label, NULL, mlp_drop);
@@ -310,36 +342,56 @@ static void kills_change_no_bit(void **state)
     s.o.batch_size = 48;
     gg_train_result r;
     assert_ok(gg_train(&r, s.net, s.part[0], s.part[1], &s.o));
+    assert_int_equal(r.last.step, STEPS);
     gg_params *p = gg_net_params(s.net);
     const size_t bytes = (size_t)gg_params_extent(p) * sizeof *whole;
     whole = malloc(bytes);
     memcpy(whole, gg_params_value(p, -1), bytes);
+    doomed *d = mmap(NULL, sizeof *d, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(d != MAP_FAILED);
     s.o.folder = at("killed");
     s.o.checkpoint_seconds = -1;
-    s.o.step = slow_step;
-    int kills = 0;
-    for (int round = 0; round < 40; round++) {
-        fflush(NULL);
-        const pid_t child = fork();
-        if (child == 0)
-            _exit(gg_train(&r, s.net, s.part[0], s.part[1], &s.o) != GG_OK);
-        usleep((useconds_t)(1000 + gg_random_below(&random, 60000)));
-        kill(child, SIGKILL);
-        int status;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        if (WIFEXITED(status)) {
-            assert_int_equal(WEXITSTATUS(status), 0);
-            break;
-        }
-        kills++;
+    s.o.step = doomed_step;
+    s.o.user = d;
+    int64_t kept = 0;
+    for (int round = 0; round < 12; round++) { /* the step at which it dies is not kept, those before are */
+        *d = (doomed){.last = 1 + (int64_t)gg_random_below(&random, 9)};
+        assert_true(killed(&s, 0));
+        assert_int_equal(d->first, kept + 1);
+        kept += d->last - 1;
     }
-    assert_true(kills >= 1);
+    assert_true(kept > 0 && kept < STEPS - 9);
+    for (int round = 0; round < 6; round++) {
+        *d = (doomed){0};
+        if (!killed(&s, 1000 + (unsigned)gg_random_below(&random, 10000)))
+            break;
+    }
+    *d = (doomed){0};
     assert_ok(gg_train(&r, s.net, s.part[0], s.part[1], &s.o));
+    assert_true(r.from_step >= kept);
     assert_memory_equal(whole, gg_params_value(p, -1), bytes);
     memset(gg_params_value(p, -1), 0, bytes);
     assert_ok(gg_net_load(s.net, at("killed/best.safetensors")));
     assert_memory_equal(whole, gg_params_value(p, -1), bytes);
+    munmap(d, sizeof *d);
     free(whole);
+    finish(&s);
+}
+
+/* The samples that choose the best epoch are part of a run: others of the same number are told. */
+static void other_validation_samples_are_told(void **state)
+{
+    (void)state;
+    gg_train_result r;
+    setting s = begin(label, NULL, mlp);
+    s.o.epochs = 2;
+    s.o.folder = at("validated");
+    assert_ok(gg_train(&r, s.net, s.part[0], s.part[1], &s.o));
+    s.o.epochs = 3;
+    assert_int_equal(gg_train(&r, s.net, s.part[0], s.part[2], &s.o), GG_EMISMATCH);
+    assert_non_null(strstr(gg_message(ctx), "the samples are others"));
+    assert_ok(gg_train(&r, s.net, s.part[0], s.part[1], &s.o));
+    assert_int_equal(r.from_step, 2 * 12);
     finish(&s);
 }
 
@@ -675,6 +727,67 @@ static void any_part_of_a_models_file_may_be_damaged(void **state)
     json_decref(whole);
 }
 
+#define SMALL_RUN "\"optimizer\": \"adam\", \"training\": {\"epochs\": 2}}"
+
+/* Values that are all the same are moved to 0 and not divided: their sum in parts is not exact, and would leave 1e-17 to divide by. */
+static void a_constant_value_is_not_divided(void **state)
+{
+    (void)state;
+    char table[8192] = "a,y\n";
+    for (int i = 0; i < 300; i++)
+        snprintf(table + strlen(table), sizeof table - strlen(table), "%d,0.1\n", i % 7);
+    write_text(at("constant.csv"), table);
+    write_text(at("constant.json"),
+               "{\"data\": {\"train\": \"constant.csv\", \"scale_target\": true},"
+               "\"model\": [{\"layer\": \"linear\", \"n\": 1}], \"loss\": \"mse\"," SMALL_RUN);
+    gg_trainer *t = NULL;
+    assert_ok(gg_trainer_open(&t, ctx, at("constant.json"), NULL));
+    assert_true(gg_trainer_plan(t)->value_scale[0] == 1 && gg_trainer_plan(t)->value_shift[0] == (double)0.1f);
+    gg_trainer_free(t);
+}
+
+/* A .npy of samples has its targets in another file: each part in its own, never that of the training part. */
+static void targets_of_npy_files_are_their_own(void **state)
+{
+    (void)state;
+    gg_trainer *t = NULL;
+    gg_trained *m = NULL;
+    gg_data *d = NULL;
+    gg_train_result r;
+    int32_t other[N], said[N];
+    for (int i = 0; i < N; i++)
+        other[i] = 2 - label[i];
+    assert_ok(gg_npy_write(ctx, at("x.npy"), GG_F32, 2, (const int64_t[]){N, F}, x));
+    assert_ok(gg_npy_write(ctx, at("y.npy"), GG_I32, 1, (const int64_t[]){N}, label));
+    assert_ok(gg_npy_write(ctx, at("other.npy"), GG_I32, 1, (const int64_t[]){N}, other));
+    write_text(at("npy.json"), "{\"data\": {\"train\": \"x.npy\", \"y\": \"y.npy\"}, \"model\": [{\"layer\": \"linear\", \"n\": 3}],"
+                               "\"loss\": \"cross_entropy\"," SMALL_RUN);
+    for (int test = 0; test < 2; test++) {
+        const char *const bare[] = {test ? "data.test=x.npy" : "data.validation=x.npy"};
+        const char *const whole[] = {bare[0], test ? "data.test_labels=other.npy" : "data.validation_labels=other.npy"};
+        assert_int_equal(gg_trainer_open(&t, ctx, at("npy.json"), &(gg_trainer_options){.set = bare, .n_set = 1}), GG_EINVAL);
+        assert_non_null(strstr(gg_message(ctx), test ? "name their file, \"test_labels\"" : "name their file, \"validation_labels\""));
+        assert_ok(gg_trainer_open(&t, ctx, at("npy.json"), &(gg_trainer_options){.set = whole, .n_set = 2}));
+        assert_ok(gg_data_labels(said, gg_trainer_data(t, test ? GG_PART_TEST : GG_PART_VALIDATION), NULL, N));
+        assert_memory_equal(said, other, sizeof other);
+        gg_trainer_free(t);
+    }
+    const char *const labels[] = {"data.y=null", "data.labels=other.npy"};
+    assert_ok(gg_trainer_open(&t, ctx, at("npy.json"), &(gg_trainer_options){.set = labels, .n_set = 2, .folder = at("npy")}));
+    assert_ok(gg_data_labels(said, gg_trainer_data(t, GG_PART_TRAIN), NULL, N));
+    assert_memory_equal(said, other, sizeof other);
+    gg_trainer_free(t);
+    assert_ok(gg_trainer_open(&t, ctx, at("npy.json"), &(gg_trainer_options){.folder = at("npy")}));
+    assert_ok(gg_trainer_run(&r, t, NULL, NULL, NULL));
+    gg_trainer_free(t);
+    assert_ok(gg_trained_open(&m, ctx, at("npy"), NULL));
+    assert_int_equal(gg_trained_data(&d, m, at("x.npy"), true), GG_ENOENT);
+    assert_non_null(strstr(gg_message(ctx), "put them and the samples into one .npz"));
+    assert_ok(gg_trained_data(&d, m, at("x.npy"), false));
+    gg_data_free(d);
+    gg_trained_free(m);
+}
+
 static void runs_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -713,6 +826,7 @@ int main(void)
         cmocka_unit_test(a_stop_after_the_last_step_loses_nothing),
         cmocka_unit_test(images_and_times_give_the_same_bits_with_any_threads),
         cmocka_unit_test(kills_change_no_bit),
+        cmocka_unit_test(other_validation_samples_are_told),
         cmocka_unit_test(lbfgs_learns_and_goes_on),
         cmocka_unit_test(it_stops_early_and_keeps_the_best),
         cmocka_unit_test(a_number_that_is_not_finite_is_told_with_its_step),
@@ -720,6 +834,8 @@ int main(void)
         cmocka_unit_test(every_layer_gives_the_shape_it_says),
         cmocka_unit_test(files_of_other_nets_are_told_apart),
         cmocka_unit_test(any_part_of_a_models_file_may_be_damaged),
+        cmocka_unit_test(a_constant_value_is_not_divided),
+        cmocka_unit_test(targets_of_npy_files_are_their_own),
         cmocka_unit_test(runs_that_make_no_sense_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
