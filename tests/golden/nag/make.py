@@ -25,6 +25,9 @@ if sys.argv[1] == "--sums":
         print("{%d, {%s}}," % (k, ", ".join(repr(float(x)) for x in 1.0 - (0.0 + w[i].sum(axis=1)) / 1)))
     sys.exit()
 
+# golgi reproduce nag compares with these results when it runs the model whose weights have this sum (gg_model_hash)
+MODEL = {"model": "SmolLM2-135M-Instruct, Q4_1", "model_hash": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"}
+
 folder = sys.argv[1]
 rows = [json.loads(l) for l in subprocess.check_output(["zstdcat", f"{folder}/docs.jsonl.zst"]).splitlines()]
 for r in rows:
@@ -34,7 +37,7 @@ text = "".join(json.dumps(r, ensure_ascii=False, separators=(",", ":")) + "\n" f
 subprocess.run(["zstd", "-q", "-19", "-f", "-o", f"{here}/docs.jsonl.zst"], input=text.encode(), check=True)
 for name in ("ranking.json", "quality.jsonl"):
     with open(f"{folder}/{name}") as i, open(f"{here}/{name}", "w") as o:
-        o.write(i.read() if name != "ranking.json" else json.dumps(json.load(i), separators=(",", ":")) + "\n")
+        o.write(i.read() if name != "ranking.json" else json.dumps(MODEL | json.load(i), separators=(",", ":")) + "\n")
 
 from safetensors.numpy import load_file, save_file
 full = load_file(f"{folder}/scores.safetensors")
