@@ -262,7 +262,7 @@ static void what_differs_is_told_and_nothing_else(void **state)
     only(claims, 2 - was, distances);
 
     json_array_remove(json_object_get(json_object_get(json_object_get(other, "target"), "code"), "selected_0.2"), 0);
-    json_array_set(json_object_get(json_object_get(json_object_get(other, "target"), "code"), "distance"), 3, json_real(was));
+    json_array_set_new(json_object_get(json_object_get(json_object_get(other, "target"), "code"), "distance"), 3, json_real(was));
     only(try_with(row, other), 0.5, fifth);
     json_decref(other);
 
