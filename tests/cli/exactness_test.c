@@ -1,5 +1,5 @@
-/* golgi reproduce nag --part exactness: a folder of published results is made here, by plain loops over whole impact vectors, and must be found to hold; what is
- * then changed in it must be told, and only that. (That the folder of the published code itself holds needs its model: golgi reproduce nag.) */
+/* golgi reproduce nag --part exactness: a folder of published results is made here, by plain loops over whole impact vectors, and must be found
+ * to hold; what is then changed in it must be told, and only that. (That the folder of the published code itself holds needs its model: golgi reproduce nag.) */
 #include "cli/program.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,12 +64,11 @@ static void make_rows(void)
         json_array_append_new(row, json_pack("{s:s, s:s, s:[]}", "docid", docid, "doc", text, "tokens"));
     }
     put_text(D, "pool.jsonl", pool);
-    snprintf(line, sizeof line, "nag extract --model $M --dtype f32 --quiet --sites up,down,q,k,v,o --input $D/pool.jsonl --output $D/own.nag --scores $D/own.safetensors"
-                                " --scores-documents %d", N);
-    run(&s, D, line);
+    static const char extract[] = "$G nag extract --model $M --dtype f32 --quiet --sites up,down,q,k,v,o --input $D/pool.jsonl";
+    snprintf(line, sizeof line, "mkdir $D/golden && %s --output $D/own.nag --scores $D/own.safetensors --scores-documents %d", extract, N);
+    run_line(&s, D, line);
     assert_string_equal(s.err, "");
-    snprintf(line, sizeof line, "mkdir $D/golden && $G nag extract --model $M --dtype f32 --quiet --sites up,down,q,k,v,o --input $D/pool.jsonl --output $D/few.nag"
-                                " --scores $D/golden/scores.safetensors --scores-documents %d", SCORED);
+    snprintf(line, sizeof line, "%s --output $D/few.nag --scores $D/golden/scores.safetensors --scores-documents %d", extract, SCORED);
     run_line(&s, D, line);
     assert_string_equal(s.err, "");
     assert_int_equal(gg_model_open(&m, ctx, TINY, NULL), GG_OK);
@@ -175,7 +174,8 @@ static json_t *try_with(const json_t *rows, const json_t *rankings)
     fclose(f);
     snprintf(path, sizeof path, "%s/golden/ranking.json", D);
     assert_int_equal(json_dump_file(rankings, path, JSON_COMPACT), 0);
-    run_line(&s, D, "zstd -qf $D/docs.jsonl -o $D/golden/docs.jsonl.zst && $G reproduce nag --model $M --pool $D/pool.jsonl --json --quiet --part exactness --golden $D/golden");
+    run_line(&s, D, "zstd -qf $D/docs.jsonl -o $D/golden/docs.jsonl.zst"
+                    " && $G reproduce nag --model $M --pool $D/pool.jsonl --json --quiet --part exactness --golden $D/golden");
     json_t *j = s.code ? NULL : json_loads(s.out, 0, NULL), *claims = NULL;
     assert_true(!j == (s.code != 0));
     if (j)
@@ -184,8 +184,9 @@ static json_t *try_with(const json_t *rows, const json_t *rankings)
     return claims;
 }
 
-static const char tokens[] = "token ids", up[] = "the ten neurons of a layer's up", k_lists[] = "the ten neurons of a layer's k", wide[] = "lists differ only where",
-                  vectors[] = "whole impact vectors", distances[] = "distances on equal lists", fifth[] = "the fifth of a pool";
+static const char tokens[] = "token ids", up[] = "the ten neurons of a layer's up", k_lists[] = "the ten neurons of a layer's k",
+                  wide[] = "lists differ only where", vectors[] = "whole impact vectors", distances[] = "distances on equal lists",
+                  fifth[] = "the fifth of a pool";
 
 /* All claims hold but these (up to NULL); the first of them has this mean. */
 static void expect_only(json_t *claims, double mean, const char *const *broken)
