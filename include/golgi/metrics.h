@@ -49,6 +49,7 @@ GG_API gg_status gg_confusion_create(gg_confusion **out, gg_context *ctx, int64_
 GG_API void gg_confusion_free(gg_confusion *c);
 /* predicted, truth: (n,). All are looked at before any is counted. */
 GG_API gg_status gg_confusion_add(gg_confusion *c, const int32_t *predicted, const int32_t *truth, int64_t n);
+GG_API gg_status gg_confusion_add_counts(gg_confusion *c, const int64_t *count); /* as gg_confusion_counts gives them */
 GG_API gg_status gg_confusion_merge(gg_confusion *c, const gg_confusion *from);
 GG_API const int64_t *gg_confusion_counts(const gg_confusion *c); /* (truth, predicted), n_classes each */
 GG_API int64_t gg_confusion_total(const gg_confusion *c);

@@ -79,14 +79,25 @@ gg_status gg_confusion_add(gg_confusion *c, const int32_t *predicted, const int3
     return GG_OK;
 }
 
+gg_status gg_confusion_add_counts(gg_confusion *c, const int64_t *count)
+{
+    const int64_t n = c->n_classes * c->n_classes;
+    for (int64_t i = 0; i < n; i++)
+        if (count[i] < 0)
+            return gg_fail(c->ctx, GG_EINVAL, "class %lld is taken for class %lld %lld times", (long long)(i / c->n_classes), (long long)(i % c->n_classes),
+                           (long long)count[i]);
+    for (int64_t i = 0; i < n; i++) {
+        c->count[i] += count[i];
+        c->n += count[i];
+    }
+    return GG_OK;
+}
+
 gg_status gg_confusion_merge(gg_confusion *c, const gg_confusion *from)
 {
-    if (c->n_classes != from->n_classes)
-        return gg_fail(c->ctx, GG_EINVAL, "confusion matrices of %lld and of %lld classes", (long long)c->n_classes, (long long)from->n_classes);
-    for (int64_t i = 0; i < c->n_classes * c->n_classes; i++)
-        c->count[i] += from->count[i];
-    c->n += from->n;
-    return GG_OK;
+    return c->n_classes == from->n_classes ? gg_confusion_add_counts(c, from->count)
+                                           : gg_fail(c->ctx, GG_EINVAL, "confusion matrices of %lld and of %lld classes", (long long)c->n_classes,
+                                                     (long long)from->n_classes);
 }
 
 const int64_t *gg_confusion_counts(const gg_confusion *c) { return c->count; }

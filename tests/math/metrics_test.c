@@ -34,9 +34,13 @@ static void classes_agree_with_scikit_learn(void **state)
         int64_t n, n_classes = (int64_t)golden_number(e, "n_classes");
         int32_t *truth = golden_labels(&n, golden_at(e, "truth")), *predicted = golden_labels(&n, golden_at(e, "predicted"));
         double *count = golden_numbers(NULL, NULL, golden_at(e, "confusion"));
-        gg_confusion *c;
+        gg_confusion *of_samples, *c; /* c: of the counts of the other */
+        assert_int_equal(gg_confusion_create(&of_samples, *state, n_classes), GG_OK);
         assert_int_equal(gg_confusion_create(&c, *state, n_classes), GG_OK);
-        assert_int_equal(gg_confusion_add(c, predicted, truth, n), GG_OK);
+        assert_int_equal(gg_confusion_add(of_samples, predicted, truth, n), GG_OK);
+        assert_int_equal(gg_confusion_add_counts(c, gg_confusion_counts(of_samples)), GG_OK);
+        assert_int_equal(gg_confusion_total(c), n);
+        gg_confusion_free(of_samples);
         for (int64_t k = 0; k < n_classes * n_classes; k++)
             assert_int_equal(gg_confusion_counts(c)[k], (int64_t)count[k]);
         assert_near(gg_confusion_accuracy(c), golden_number(e, "accuracy"), 1e-14);
@@ -288,6 +292,9 @@ static void what_cannot_be_is_refused_and_nothing_is_counted(void **state)
     assert_int_equal(gg_confusion_total(c), 0);
     assert_int_equal(gg_confusion_counts(c)[0], 0);
     assert_int_equal(gg_confusion_merge(c, d), GG_EINVAL);
+    assert_int_equal(gg_confusion_add_counts(c, (const int64_t[]){1, 2, -3, 4}), GG_EINVAL);
+    assert_text_has(gg_message(*state), "class 1 is taken for class 0 -3 times");
+    assert_int_equal(gg_confusion_total(c), 0);
     assert_int_equal(gg_auroc(&v, *state, p, (const int32_t[]){1, 1, 1, 1}, 4), GG_EINVAL);
     assert_text_has(gg_message(*state), "4 of 4 samples are of class 1");
     assert_int_equal(gg_average_precision(&v, *state, p, (const int32_t[]){0, 0, 0, 0}, 4), GG_EINVAL);
