@@ -213,6 +213,9 @@ gg_status gg_train(gg_train_result *out, gg_net *net, const gg_data *train, cons
     if (s == GG_OK && t.o.folder && (s = gg_file_mkdirs(t.ctx, t.o.folder)) == GG_OK && (s = take_folder(&lock, &t)) == GG_OK &&
         (s = gg__training_made(&t)) == GG_OK)
         s = gg__training_restore(&t, &found);
+    if (s == GG_OK && found && t.step > t.steps_total) /* its best epoch may be of the steps behind the last that is asked for */
+        s = gg_fail(t.ctx, GG_EMISMATCH, "%s/last.safetensors has made %lld steps, %lld are asked for now; remove it to begin anew, or name another folder",
+                    t.o.folder, (long long)t.step, (long long)t.steps_total);
     t.start = t.written = gg_time();
     out->from_step = found ? t.step : 0;
     const int64_t from_epoch = t.epoch;
