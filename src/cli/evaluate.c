@@ -1,7 +1,9 @@
 /* golgi eval and golgi predict: a net that golgi train made, on other data. */
 #include "cli/train.h"
+#include "cli/common.h"
 #include "cli/verbs.h"
 #include "base/work.h"
+#include "io/stream.h"
 #include <golgi/metrics.h>
 #include <golgi/rows.h>
 #include <golgi/tensors.h>
@@ -14,18 +16,20 @@
 
 /* --- golgi eval ------------------------------------------------------------------------------------------------------------------------------------------ */
 /* Precision, recall and F1 of each class, from the confusion matrix. */
-static json_t *classes_json(const int64_t *count, int64_t n, const char *const *name)
+static json_t *classes_json(gg_context *ctx, const int64_t *count, int64_t n, const char *const *name)
 {
+    gg_confusion *c = NULL;
+    if (gg_confusion_create(&c, ctx, n) != GG_OK || gg_confusion_add_counts(c, count) != GG_OK) {
+        gg_confusion_free(c);
+        return NULL;
+    }
     json_t *list = json_array();
     for (int64_t k = 0; k < n; k++) {
-        double hit = (double)count[k * n + k], is = 0, said = 0;
-        for (int64_t i = 0; i < n; i++) {
-            is += (double)count[k * n + i];
-            said += (double)count[i * n + k];
-        }
-        gg__json_add(&list, json_pack("{s:s, s:f, s:f, s:f, s:f}", "class", name[k], "precision", said > 0 ? hit / said : 0, "recall",
-                                              is > 0 ? hit / is : 0, "f1", is + said > 0 ? 2 * hit / (is + said) : 0, "samples", is));
+        const gg_class_quality q = gg_confusion_class(c, k);
+        gg__json_add(&list, json_pack("{s:s, s:f, s:f, s:f, s:I}", "class", name[k], "precision", q.precision, "recall", q.recall, "f1", q.f1, "samples",
+                                      (json_int_t)q.support));
     }
+    gg_confusion_free(c);
     return list;
 }
 
@@ -60,14 +64,14 @@ static gg_status evaluate(gg_context *ctx, const gg_command *c, const char *fold
     for (int64_t i = 0; i < n; i++)
         gg__json_add(&names, json_string(name[i]));
     if (s == GG_OK && confusion) {
-        gg__json_put(&j, "by_class", classes_json(confusion, n, name));
+        gg__json_put(&j, "by_class", classes_json(ctx, confusion, n, name));
         gg__json_put(&j, "confusion", gg__confusion_json(confusion, n));
         gg__json_put(&j, "classes", json_incref(names));
     }
     if (s == GG_OK && !j)
         s = gg_fail(ctx, GG_ENOMEM, "out of memory for the scores");
     if (s == GG_OK && c->json) {
-        s = gg__json_print(ctx, j);
+        s = gg_cli_print_json(ctx, json_incref(j));
     } else if (s == GG_OK) {
         const json_t *column[] = {j};
         gg__scores_print(stdout, column, &(const char *){"value"}, 1);
@@ -106,12 +110,6 @@ int gg_cli_eval(int argc, char **argv)
 }
 
 /* --- golgi predict ------------------------------------------------------------ */
-static bool ends_with(const char *s, const char *end)
-{
-    const size_t n = strlen(s), k = strlen(end);
-    return n >= k && strcmp(s + n - k, end) == 0;
-}
-
 /* A row a sample: its number, then class and the probability of each, or the values. */
 static json_t *row_of(int64_t i, const float *p, int64_t width, const char *const *name, int64_t n_classes)
 {
@@ -153,12 +151,11 @@ static gg_status write_rows(gg_context *ctx, const char *path, const float *p, i
     return s;
 }
 
-static gg_status write_array(gg_context *ctx, const char *path, const float *p, int64_t n, int64_t width, const gg_shape *one)
+static gg_status write_array(gg_context *ctx, const char *path, const float *p, int64_t n, const gg_shape *one)
 {
     int64_t shape[GG_MAX_DIMS] = {n};
     for (int i = 0; i < one->n && i + 1 < GG_MAX_DIMS; i++)
         shape[i + 1] = one->d[i];
-    (void)width;
     return gg_npy_write(ctx, path, GG_F32, one->n + 1, shape, p);
 }
 
@@ -183,7 +180,7 @@ static gg_status predict(int64_t *n_out, gg_context *ctx, const char *folder, co
         s = gg_net_predict(p, gg_trained_net(m), data, gg_trained_options(m));
     }
     if (s == GG_OK)
-        s = ends_with(output, ".npy") ? write_array(ctx, output, p, n, width, &one) : write_rows(ctx, output, p, n, width, name, n_classes);
+        s = gg_name_ends(output, ".npy") ? write_array(ctx, output, p, n, &one) : write_rows(ctx, output, p, n, width, name, n_classes);
     *n_out = n;
     gg_drop(ctx, p);
     gg_data_free(data);
@@ -211,9 +208,7 @@ int gg_cli_predict(int argc, char **argv)
     gg_context *ctx = NULL;
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = predict(&n, ctx, model, parameters, input, output)) == GG_OK) {
         if (c.json && strcmp(output, "-") != 0) {
-            json_t *j = json_pack("{s:s, s:I}", "output", output, "samples", (json_int_t)n);
-            s = gg__json_print(ctx, j);
-            json_decref(j);
+            s = gg_cli_print_json(ctx, json_pack("{s:s, s:I}", "output", output, "samples", (json_int_t)n));
         } else if (!c.quiet && strcmp(output, "-") != 0) {
             FILE *to = gg_command_say_begin(&c);
             fprintf(to, "%lld samples -> %s\n", (long long)n, output);

@@ -1,9 +1,11 @@
 /* golgi train: a net from a configuration file. */
 #include "cli/train.h"
+#include "cli/common.h"
 #include "cli/verbs.h"
 #include "base/file.h"
 #include "base/work.h"
 #include "io/formats.h"
+#include "io/stream.h"
 #include "nn/trainer.h"
 #include <math.h>
 #include <stdio.h>
@@ -12,15 +14,18 @@
 typedef struct watch {
     gg__run *r;
     gg_context *ctx;
-    int64_t steps, done;
+    gg_progress *progress;
+    bool begun;
 } watch;
 
 static void step(void *user, int64_t at, double loss)
 {
     watch *w = user;
-    (void)at, (void)loss;
-    if (w->r->progress && !w->r->parent)
-        gg_progress_add(w->r->progress, 1);
+    (void)loss;
+    if (!w->begun && at > 1)
+        gg_progress_before(w->progress, at - 1); /* of an earlier sitting */
+    w->begun = true;
+    gg_progress_add(w->progress, 1);
     if (w->r->parent && gg_context_stopped(w->r->parent))
         gg_context_stop(w->ctx);
 }
@@ -35,7 +40,7 @@ static gg_status look(void *user, const gg_epoch *e)
         gg_str_printf(&s, "  val_loss %.4g  val_%s %.4g", e->val.value[GG_METRIC_LOSS], gg_metric_name(shown), e->val.value[shown]);
     }
     if (!s.failed && !w->r->parent) {
-        gg_progress_note(w->r->progress, s.data);
+        gg_progress_note(w->progress, s.data);
         gg_log(w->ctx, GG_LOG_DEBUG, "%s%s", s.data, e->best ? "  (best)" : "");
     }
     gg_str_free(&s);
@@ -131,22 +136,41 @@ static gg_status tell(json_t **out, gg_context *ctx, gg_trainer *t, const gg__ru
     return GG_OK;
 }
 
-/* The result that lies in the folder, when it is of this configuration and the parameters are there. */
-static bool already(json_t **out, gg_context *ctx, const gg__run *r, gg_str *path, const json_t *config)
+/* The result that lies in the folder; NULL: there is none. */
+static json_t *result_before(gg_context *ctx, const gg__run *r, gg_str *path)
 {
     char *text = NULL;
     size_t n = 0;
-    if (path_in(path, r->folder, "best.safetensors") != GG_OK || !gg_file_exists(path->data) || path_in(path, r->folder, "metrics.json") != GG_OK ||
-        !gg_file_exists(path->data) || gg_file_read(&text, &n, ctx, path->data) != GG_OK)
-        return false;
+    if (path_in(path, r->folder, "metrics.json") != GG_OK || !gg_file_exists(path->data) || gg_file_read(&text, &n, ctx, path->data) != GG_OK)
+        return NULL;
     json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
     gg_drop(ctx, text);
-    if (j && json_equal(json_object_get(j, "config"), config)) {
-        *out = j;
-        return true;
-    }
-    json_decref(j);
-    return false;
+    return j;
+}
+
+/* For the progress line. */
+static int64_t steps_of(const gg_trainer *t)
+{
+    const gg_train_options *o = gg_trainer_plan(t);
+    const int64_t n = samples(t, GG_PART_TRAIN), per_epoch = o->drop_last && n >= o->batch_size ? n / o->batch_size : (n + o->batch_size - 1) / o->batch_size;
+    return o->steps > 0 ? o->steps : o->epochs * per_epoch;
+}
+
+/* The result and the report into the folder. A run that had come to its end before is opened and judged as any other, which finds samples that have changed
+ * since; what it gave then and gives now is not written again. */
+static gg_status keep(gg_context *ctx, const gg__run *r, json_t *result, const json_t *before, gg_str *path)
+{
+    bool same = r->finished && json_is_number(json_object_get(before, "seconds"));
+    if (same && json_object_set(result, "seconds", json_object_get(before, "seconds")) != 0)
+        return gg_fail(ctx, GG_ENOMEM, "out of memory for the result");
+    same = same && json_equal(result, before);
+    GG_TRY(path_in(path, r->folder, "report.html"));
+    if (r->report && !(same && gg_file_exists(path->data)))
+        GG_TRY(gg__train_report(ctx, r->folder, result, r->command));
+    if (same)
+        return GG_OK;
+    GG_TRY(path_in(path, r->folder, "metrics.json"));
+    return gg__json_write_file(ctx, path->data, result); /* last: it says that all else is there */
 }
 
 gg_status gg__train_one(json_t **result, gg_context *ctx, gg__run *r)
@@ -158,13 +182,15 @@ gg_status gg__train_one(json_t **result, gg_context *ctx, gg__run *r)
     *result = NULL;
     gg_status s = gg_trainer_open(&t, ctx, r->config,
                             &(gg_trainer_options){.set = r->set, .n_set = r->n_set, .folder = r->folder, .n_threads = r->n_threads, .like = r->like});
-    if (s == GG_OK && !(r->finished = already(result, ctx, r, &path, gg_trainer_config(t))) && (s = gg_trainer_run(&e, t, step, look, &w)) == GG_OK &&
-        (s = tell(result, ctx, t, r, &e)) == GG_OK) {
-        if (r->report)
-            s = gg__train_report(ctx, r->folder, *result, r->command);
-        if (s == GG_OK && (s = path_in(&path, r->folder, "metrics.json")) == GG_OK)
-            s = gg__json_write_file(ctx, path.data, *result); /* last: it says that all else is there */
+    if (s == GG_OK && r->verb)
+        s = gg_command_progress(&w.progress, r->verb, ctx, gg__name_of(r->config), "steps", steps_of(t));
+    if (s == GG_OK && (s = gg_trainer_run(&e, t, step, look, &w)) == GG_OK && (s = tell(result, ctx, t, r, &e)) == GG_OK) {
+        json_t *before = result_before(ctx, r, &path);
+        r->finished = before && !w.begun;
+        s = keep(ctx, r, *result, before, &path);
+        json_decref(before);
     }
+    gg_progress_free(w.progress);
     gg_trainer_free(t);
     gg_str_free(&path);
     if (s != GG_OK) {
@@ -175,14 +201,6 @@ gg_status gg__train_one(json_t **result, gg_context *ctx, gg__run *r)
 }
 
 /* --- what is printed ------------------------------------------------------------------------------------------------------------------------------------- */
-gg_status gg__json_print(gg_context *ctx, const json_t *j)
-{
-    if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) != 0)
-        return gg_fail(ctx, GG_ENOMEM, "out of memory for the result");
-    putchar('\n');
-    return GG_OK;
-}
-
 void gg__scores_print(FILE *to, const json_t *const *column, const char *const *name, int n)
 {
     fprintf(to, "  %-18s", "");
@@ -325,8 +343,7 @@ static gg_status describe(gg_context *ctx, const gg_command *c, const gg__run *r
         json_t *j = json_pack("{s:{s:I, s:I, s:I}, s:o, s:I}", "samples", "train", (json_int_t)samples(t, GG_PART_TRAIN), "validation",
                               (json_int_t)samples(t, GG_PART_VALIDATION), "test", (json_int_t)samples(t, GG_PART_TEST), "layers",
                               gg__net_json(gg_trainer_net(t)), "parameters", (json_int_t)parameters(t));
-        s = gg__json_print(ctx, j);
-        json_decref(j);
+        s = gg_cli_print_json(ctx, j);
     } else {
         printf("%s: %lld samples to train on, %lld for validation, %lld for the test", r->config, (long long)samples(t, GG_PART_TRAIN),
                (long long)samples(t, GG_PART_VALIDATION), (long long)samples(t, GG_PART_TEST));
@@ -340,46 +357,70 @@ static gg_status describe(gg_context *ctx, const gg_command *c, const gg__run *r
     return s;
 }
 
-/* The file's name without its folder, for the progress line. */
-static const char *name_of(const char *path)
+const char *gg__name_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
 }
 
-static gg_status train_single(json_t **result, gg_context *ctx, const gg_command *c, gg__run *r)
+/* A word of the command, as a shell reads it back. */
+static void put_word(gg_str *s, const char *word)
 {
-    gg_trainer *t = NULL; /* opened for the number of steps; its data serve the run */
-    GG_TRY(gg_trainer_open(&t, ctx, r->config, &(gg_trainer_options){.set = r->set, .n_set = r->n_set}));
-    const gg_train_options *o = gg_trainer_plan(t);
-    const int64_t n = samples(t, GG_PART_TRAIN), per_epoch = o->drop_last && n >= o->batch_size ? n / o->batch_size : (n + o->batch_size - 1) / o->batch_size;
-    gg_status s = gg_command_progress(&r->progress, c, ctx, name_of(r->config), "steps", o->steps > 0 ? o->steps : o->epochs * per_epoch);
-    r->like = t;
-    if (s == GG_OK)
-        s = gg__train_one(result, ctx, r);
-    gg_progress_free(r->progress);
-    gg_trainer_free(t);
-    return s;
+    if (*word && !strpbrk(word, " \t\n'\"\\$`*?[]{}()<>|&;#~!")) {
+        gg_str_printf(s, " %s", word);
+        return;
+    }
+    gg_str_puts(s, " '");
+    for (; *word; word++) {
+        if (*word == '\'')
+            gg_str_puts(s, "'\\'");
+        gg_str_add(s, word, 1);
+    }
+    gg_str_puts(s, "'");
+}
+
+/* The command as it was given, but for how it talks and the threads. */
+static void put_command(gg_str *s, const gg_command *c, const words *w)
+{
+    gg_str_puts(s, "golgi train");
+    put_word(s, w->config);
+    for (int i = 0; i < w->set.n; i++) {
+        gg_str_puts(s, i ? "" : " --set");
+        put_word(s, w->set.at[i]);
+    }
+    for (int i = 0; i < w->grid.n; i++) {
+        gg_str_puts(s, i ? "" : " --grid");
+        put_word(s, w->grid.at[i]);
+    }
+    if (w->seeds > 1)
+        gg_str_printf(s, " --seeds %lld", (long long)w->seeds);
+    if (w->jobs > 0)
+        gg_str_printf(s, " --jobs %lld", (long long)w->jobs);
+    if (c->seed != 0)
+        gg_str_printf(s, " --seed %lld", (long long)c->seed);
+    if (w->output) {
+        gg_str_puts(s, " --output");
+        put_word(s, w->output);
+    }
 }
 
 static gg_status train(gg_context *ctx, gg_command *c, const words *w)
 {
     gg_str folder = {.ctx = ctx}, seed = {.ctx = ctx}, command = {.ctx = ctx};
-    const char *name = name_of(w->config);
-    const size_t n = strlen(name) - (strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".json") == 0 ? 5 : 0);
+    const char *name = gg__name_of(w->config);
+    const size_t n = strlen(name) - (strlen(name) > 5 && gg_name_ends(name, ".json") ? 5 : 0);
     const char **set = gg_new(ctx, const char *, w->set.n + 1);
     json_t *result = NULL;
     gg_str_printf(&folder, "%s%.*s", w->output ? w->output : "runs/", w->output ? 0 : (int)n, name);
     gg_str_printf(&seed, "training.seed=%lld", (long long)c->seed);
-    gg_str_printf(&command, "golgi train %s", w->config);
-    for (int i = 0; i < w->set.n; i++)
-        gg_str_printf(&command, "%s%s", i ? " " : " --set ", w->set.at[i]);
-    for (int i = 0; i < w->grid.n; i++)
-        gg_str_printf(&command, "%s%s", i ? " " : " --grid ", w->grid.at[i]);
-    if (w->seeds > 1)
-        gg_str_printf(&command, " --seeds %lld", (long long)w->seeds);
-    gg__run r = {
-        .config = w->config, .folder = folder.data, .set = set, .n_threads = gg_context_threads(ctx), .command = command.data, .report = !w->no_report};
+    put_command(&command, c, w);
+    gg__run r = {.config = w->config,
+                 .folder = folder.data,
+                 .set = set,
+                 .n_threads = gg_context_threads(ctx),
+                 .command = command.data,
+                 .report = !w->no_report,
+                 .verb = c};
     gg_status s = !set || folder.failed || seed.failed || command.failed ? GG_ENOMEM : GG_OK;
     for (int i = 0; i < w->set.n && s == GG_OK; i++)
         set[r.n_set++] = w->set.at[i];
@@ -391,9 +432,9 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
     else if (s == GG_OK && many)
         s = gg__train_many(&result, ctx, c, &(gg__many){.base = r, .grid = w->grid.at, .n_grid = w->grid.n, .seeds = w->seeds, .jobs = w->jobs});
     else if (s == GG_OK)
-        s = train_single(&result, ctx, c, &r);
+        s = gg__train_one(&result, ctx, &r);
     if (s == GG_OK && result && c->json) {
-        s = gg__json_print(ctx, result);
+        s = gg_cli_print_json(ctx, json_incref(result));
     } else if (s == GG_OK && result && !c->quiet) {
         FILE *to = gg_command_say_begin(c);
         (many ? print_points : print_result)(to, result);

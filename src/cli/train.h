@@ -17,8 +17,8 @@ typedef struct gg__run {
     const char *command;    /* for the report */
     bool report;
     gg_context *parent;     /* when it is stopped, so is this run; NULL */
-    gg_progress *progress;  /* counts steps; NULL */
-    bool finished;          /* out: its folder already had the result */
+    const gg_command *verb; /* whose progress line counts its steps; NULL: none */
+    bool finished;          /* out: nothing was left to train, its folder had the parameters of the last step */
 } gg__run;
 /* Trains, judges the best on validation and test data, writes metrics.json and the report. *result: what metrics.json holds. */
 gg_status gg__train_one(json_t **result, gg_context *ctx, gg__run *r);
@@ -36,10 +36,11 @@ json_t *gg__scores_json(const gg_scores *s);
 void gg__scores_print(FILE *to, const json_t *const *column, const char *const *name, int n);
 void gg__confusion_print(FILE *to, const json_t *confusion, const json_t *classes);
 json_t *gg__confusion_json(const int64_t *count, int64_t n);
+/* A file's name without its folder. */
+const char *gg__name_of(const char *path);
 /* The layers with what they give and hold. */
 void gg__net_print(FILE *to, gg_net *net);
 json_t *gg__net_json(gg_net *net);
-gg_status gg__json_print(gg_context *ctx, const json_t *j);
 /* curves of loss and of one score, and report.html, from log.jsonl and the result. */
 gg_status gg__train_report(gg_context *ctx, const char *folder, const json_t *result, const char *command);
 /* The same of many runs: a curve a point, a row a point. */

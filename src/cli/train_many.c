@@ -39,12 +39,21 @@ typedef struct many {
     int64_t n, points;
 } many;
 
+/* The comma behind a value, or its end: commas in brackets are the value's own, as in optimizer.betas=[0.9,0.99]. */
+static const char *end_of_value(const char *s)
+{
+    int depth = 0;
+    for (; *s && (*s != ',' || depth > 0); s++)
+        depth += *s == '[' || *s == '{' ? 1 : (*s == ']' || *s == '}') && depth > 0 ? -1 : 0;
+    return s;
+}
+
 static const char *nth_value(const axis *a, int64_t i, size_t *n)
 {
     const char *s = a->value;
     for (; i > 0; i--)
-        s = strchr(s, ',') + 1;
-    *n = strcspn(s, ",");
+        s = end_of_value(s) + 1;
+    *n = (size_t)(end_of_value(s) - s);
     return s;
 }
 
@@ -59,7 +68,9 @@ static gg_status read_axes(many *w)
             return gg_fail(w->ctx, GG_EINVAL, "--grid %s: NAME=VALUE,VALUE,... is needed, as optimizer.lr=0.1,0.01", text);
         axis *a = &w->axis[i];
         *a = (axis){.name = text, .n_name = (size_t)(equal - text), .value = equal + 1, .n = 1};
-        for (const char *s = a->value; (s = strchr(s, ',')); s++)
+        if (a->n_name == strlen("training.seed") && strncmp(a->name, "training.seed", a->n_name) == 0)
+            return gg_fail(w->ctx, GG_EINVAL, "--grid %s: seeds are given by --seeds N, from training.seed on", text);
+        for (const char *s = a->value; *(s = end_of_value(s)); s++)
             a->n++;
         for (int k = 0; k < a->n; k++) {
             size_t n;
@@ -144,7 +155,10 @@ static gg_status run_one(void *user, int64_t i, int worker)
         gg_fail(w->pool, s, "%s: %s", r->folder, *said ? said : gg_status_text(s));
     }
     gg_context_free(ctx);
-    gg_progress_add(w->progress, 1);
+    if (r->finished)
+        gg_progress_before(w->progress, 1);
+    else
+        gg_progress_add(w->progress, 1);
     return s;
 }
 
@@ -272,7 +286,7 @@ gg_status gg__train_many(json_t **result, gg_context *ctx, const gg_command *c, 
     for (int64_t i = 0; i < w.n && s == GG_OK; i++)
         s = describe_run(&w, &w.run[i], i / m->seeds, first + i % m->seeds);
     if (s == GG_OK && (s = gg_file_mkdirs(ctx, m->base.folder)) == GG_OK)
-        s = gg_command_progress(&w.progress, c, ctx, strrchr(m->base.config, '/') ? strrchr(m->base.config, '/') + 1 : m->base.config, "runs", w.n);
+        s = gg_command_progress(&w.progress, c, ctx, gg__name_of(m->base.config), "runs", w.n);
     if (s == GG_OK)
         s = gg_context_create(&w.pool, &(gg_context_options){.n_threads = jobs < w.n ? jobs : (int)w.n});
     if (s == GG_OK && (s = gg_parallel(w.pool, w.n, run_one, &w)) != GG_OK)

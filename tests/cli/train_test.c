@@ -89,10 +89,14 @@ static bool same_file(const char *a, const char *b)
     return s.code == 0;
 }
 
+/* The text of a report. */
+#define PLAIN "sed \"s/<[^>]*>//g; s/&#39;/'/g\" $D/%s/report.html"
+
 static void a_table_is_learned_end_to_end(void **state)
 {
     (void)state;
     struct said s;
+    char line[512];
     run(&s, D, "train $D/config.json --output $D/one --json");
     json_t *j = json_of(&s);
     assert_true(number_at(j, "test", "accuracy") >= 0.9 && number_at(j, "test", "auroc") > 0.97);
@@ -118,13 +122,51 @@ static void a_table_is_learned_end_to_end(void **state)
     says(&s, "one/last.safetensors", "a finished run");
     says(&s, "best epoch", "a finished run");
     assert_true(same_file("one/metrics.json", "before.json"));
+    /* Without its report: that is written; of other samples: they are refused, and the result stays. */
+    snprintf(line, sizeof line, "rm $D/one/report.html && $G train $D/config.json --output $D/one && " PLAIN, "one");
+    run_line(&s, D, line);
+    says(&s, "/config.json --output ", "the report's command");
+    assert_true(same_file("one/metrics.json", "before.json"));
+    run_line(&s, D,
+             "cp $D/table.csv $D/all.csv && head -121 $D/all.csv > $D/table.csv && $G train $D/config.json --output $D/one; code=$?; mv $D/all.csv "
+             "$D/table.csv; exit $code");
+    assert_int_equal(s.code, 1);
+    says(&s, "the samples are others", "a finished run of other samples");
+    assert_true(same_file("one/metrics.json", "before.json"));
+    run(&s, D, "train $D/config.json --output $D/one --set optimizer.lr=0.5");
+    assert_int_equal(s.code, 1);
+    says(&s, "/optimizer/lr: 0.02 there, 0.5 now", "a finished run of another configuration");
+    assert_true(same_file("one/metrics.json", "before.json"));
     /* Two threads: the same bits. */
     run(&s, D, "train $D/config.json --output $D/two --threads 2 --quiet");
     assert_int_equal(s.code, 0);
     assert_true(same_file("one/best.safetensors", "two/best.safetensors"));
-    run(&s, D, "train $D/config.json --output $D/three --threads 1 --seed 9 --quiet");
+    run(&s, D, "train $D/config.json --output $D/three --threads 1 --seed 9 --quiet --set 'optimizer.betas=[0.9, 0.99]'");
     assert_int_equal(s.code, 0);
+    snprintf(line, sizeof line, PLAIN, "three");
+    run_line(&s, D, line);
+    says(&s, " --set 'optimizer.betas=[0.9, 0.99]' --seed 9 --output ", "the report's command");
     assert_false(same_file("one/best.safetensors", "three/best.safetensors"));
+}
+
+/* What chose the best epoch of a finished run is a part of what it was made with, and so is where it ended when that was later. */
+static void a_finished_run_is_not_taken_for_another(void **state)
+{
+    (void)state;
+    struct said s;
+    run(&s, D, "train $D/config.json --describe --set data.validation=few.csv");
+    says(&s, "few.csv", "a file that is not there");
+    run_line(&s, D, "head -61 $D/table.csv > $D/few.csv; $G train $D/config.json --output $D/few --quiet --set data.validation=few.csv schedule=constant "
+                    "training.epochs=3; cp $D/few/metrics.json $D/few.json");
+    assert_int_equal(s.code, 0);
+    run(&s, D, "train $D/config.json --output $D/few --quiet --set data.validation=few.csv schedule=constant training.epochs=2");
+    assert_int_equal(s.code, 1);
+    says(&s, "few/last.safetensors has made 36 steps, 24 are asked for now", "fewer epochs than it made");
+    run_line(&s, D, "sed -i '2s/^[^,]*/0.5/' $D/few.csv; $G train $D/config.json --output $D/few --quiet --set data.validation=few.csv schedule=constant "
+                    "training.epochs=3");
+    assert_int_equal(s.code, 1);
+    says(&s, "\n  the validation samples are others", "one number of the validation samples");
+    assert_true(same_file("few/metrics.json", "few.json"));
 }
 
 static void its_layers_are_described(void **state)
@@ -265,6 +307,7 @@ static void seeds_and_grids_run_side_by_side(void **state)
 {
     (void)state;
     struct said s;
+    char line[512];
     run(&s, D, "train $D/config.json --output $D/many --seeds 3 --jobs 2 --grid training.epochs=3,5 model.0.n=4,8 --json");
     json_t *j = json_of(&s);
     const json_t *points = json_object_get(j, "points");
@@ -289,6 +332,25 @@ static void seeds_and_grids_run_side_by_side(void **state)
              "model.0.n=4,8");
     says(&s, "12 runs, 11 done before", "the second time");
     says(&s, "training.epochs=5,model.0.n=8  3 seeds", "the second time");
+    /* Commas in brackets are the value's; a seed's axis would be the same run under several names. */
+    run(&s, D, "train $D/config.json --output $D/betas --set training.epochs=2 --grid 'optimizer.betas=[0.9,0.99],[0.8,0.9]' --jobs 2 --json");
+    j = json_of(&s);
+    assert_int_equal(json_array_size(json_object_get(j, "points")), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(j, "points"), 1), "name")), "optimizer.betas=[0.8,0.9]");
+    json_decref(j);
+    snprintf(line, sizeof line, PLAIN, "betas");
+    run_line(&s, D, line);
+    says(&s, " --grid 'optimizer.betas=[0.9,0.99],[0.8,0.9]' --jobs 2 --output ", "the report's command");
+    run(&s, D, "train $D/config.json --output $D/seeds --grid training.seed=5,6");
+    assert_int_equal(s.code, 1);
+    says(&s, "--grid training.seed=5,6: seeds are given by --seeds N", "an axis of seeds");
+    run(&s, D, "train $D/config.json --output $D/seeds --grid training.seed=");
+    assert_int_equal(s.code, 1);
+    says(&s, "--grid training.seed=: NAME=VALUE,VALUE,... is needed", "an axis without a value");
+    run(&s, D, "train $D/config.json --output $D/seeds --grid 'optimizer.betas=[0.9,0.99],'");
+    assert_int_equal(s.code, 1);
+    says(&s, "--grid optimizer.betas=[0.9,0.99],: value 2 is empty", "an empty value");
+    assert_false(present(D, "seeds"));
     run(&s, D, "train $D/config.json --output $D/bad --seeds 2 --grid model.0.n=4,0");
     assert_int_equal(s.code, 1);
     says(&s, "--set model.0.n=0: /model/0/n: 0 is outside its range", "a bad point");
@@ -307,22 +369,30 @@ static void killed_runs_go_on(void **state)
     (void)state;
     struct said s;
     char line[2048];
-    int cut = 0;
+    size_t done = 0;
     snprintf(line, sizeof line, LONG_RUN " --quiet", "calm");
     run_line(&s, D, line);
     assert_int_equal(s.code, 0);
     run_line(&s, D, "mkdir -p $D/busy; " LONG_BUSY " & p=$!; while kill -0 $p 2> /dev/null && [ ! -e $D/busy/state.json ]; do sleep 0.01; done; "
-                    "$G train $D/config.json --output $D/busy; kill -9 $p 2> /dev/null; wait $p");
+                    "$G train $D/config.json --output $D/busy; kill -TERM $p; wait $p; echo code $?");
     says(&s, "is writing it, since", "a folder that is in use");
-    static const char *const moments[][2] = {{"0", "KILL"}, {"0.03", "KILL"}, {"0.01", "TERM"}, {"0.05", "KILL"}};
-    for (size_t i = 0; i < 4; i++) {
-        snprintf(line, sizeof line, INTERRUPT, "killed", moments[i][0], moments[i][1]);
+    says(&s, "code 143", "SIGTERM");
+    says(&s, "the same command goes on from there", "SIGTERM");
+    static const char *const moments[][3] = {
+        {"0", "KILL", "code 137\n"}, {"0.03", "KILL", "code 137\n"}, {"0.01", "TERM", "code 143\n"}, {"0.05", "KILL", "code 137\n"}};
+    for (int sitting = 0; sitting < 20 && done < 4; sitting++) {
+        snprintf(line, sizeof line, INTERRUPT, "killed", moments[done][0], moments[done][1]);
         run_line(&s, D, line);
-        if (strstr(s.out, "code 143"))
-            says(&s, "the same command goes on from there", "SIGTERM");
-        cut += !strstr(s.out, "code 0");
+        if (strcmp(s.out, "code 0\n") == 0) { /* it was faster than the signal: from the beginning */
+            run_line(&s, D, "rm -r $D/killed");
+            done = 0;
+            continue;
+        }
+        says(&s, moments[done][2], "a run that was hit");
+        assert_true(present(D, "killed/last.safetensors"));
+        done++;
     }
-    assert_true(cut >= 1);
+    assert_int_equal(done, 4);
     snprintf(line, sizeof line, LONG_RUN " --quiet", "killed");
     run_line(&s, D, line);
     assert_int_equal(s.code, 0);
@@ -468,6 +538,11 @@ static void progress_and_events_are_told(void **state)
     assert_int_equal(s.code, 0);
     says(&s, "\"event\":\"progress\"", "--log-json");
     says(&s, "\"event\":\"said\"", "--log-json");
+    /* Of a run that goes on, the steps before count as done. */
+    run(&s, D, "train $D/config.json --output $D/more --quiet --set schedule=constant training.epochs=4");
+    run(&s, D, "train $D/config.json --output $D/more --log-json --set schedule=constant training.epochs=6");
+    assert_int_equal(s.code, 0);
+    says(&s, "\"done\":54,\"total\":54", "the progress of a run that goes on");
     run(&s, D, "train $D/config.json --output $D/verbose --verbose --set training.epochs=4");
     says(&s, "epoch 4  loss ", "--verbose");
     run(&s, D, "train");
@@ -480,6 +555,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_is_learned_end_to_end),
+        cmocka_unit_test(a_finished_run_is_not_taken_for_another),
         cmocka_unit_test(its_layers_are_described),
         cmocka_unit_test(others_are_judged_and_told),
         cmocka_unit_test(values_are_learned_and_told_in_their_units),
