@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/ranks.h"
+#include "io/stream.h"
 #include <golgi/lm.h>
 #include <math.h>
 #include <stdio.h>
@@ -107,10 +108,13 @@ static int tokenizer_train(int argc, char **argv)
     if ((s = gg_command_context(&ctx, &c)) == GG_OK &&
         (s = train_vocabulary(&n, ctx, input, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict}, vocab, min_count, characters,
                               output)) == GG_OK) {
-        if (c.json)
-            printf("{\"output\": \"%s\", \"n_tokens\": %lld}\n", output, (long long)n);
-        else if (!c.quiet)
-            fprintf(stderr, "%lld tokens -> %s%s\n", (long long)n, output, n < vocab && !characters ? " (no other pair is frequent enough)" : "");
+        if (c.json) {
+            s = gg_cli_print_json(ctx, json_pack("{s:s, s:I}", "output", output, "n_tokens", (json_int_t)n));
+        } else if (!c.quiet) {
+            FILE *to = gg_command_say_begin(&c);
+            fprintf(to, "%lld tokens -> %s%s\n", (long long)n, output, n < vocab && !characters ? " (no other pair is frequent enough)" : "");
+            gg_command_say_end(&c, to);
+        }
     }
     return gg_command_close(&c, ctx, s);
 }
@@ -135,12 +139,15 @@ typedef struct watch {
     gg_context *ctx;
     gg_progress *progress;
     gg_rows_writer *log;
-    int64_t n_parameters;
+    bool begun;
 } watch;
 
 static gg_status look(void *user, const gg_lm_step *s)
 {
     watch *w = user;
+    if (!w->begun && s->step > 1)
+        gg_progress_before(w->progress, s->step - 1); /* of an earlier sitting */
+    w->begun = true;
     gg_progress_add(w->progress, 1);
     json_t *row = json_pack("{s:I, s:f, s:o, s:f, s:f}", "step", (json_int_t)s->step, "loss", s->loss, "val_loss",
                             isnan(s->val_loss) ? json_null() : json_real(s->val_loss), "lr", s->lr, "seconds", s->seconds);
@@ -213,9 +220,11 @@ static gg_status begin(job *j)
 {
     if (!writes(j))
         return GG_OK;
-    if (!j->c->quiet && !j->c->json)
-        fprintf(stderr, "%lld parameters, %lld tokens to train on, %lld to look at\n", (long long)gg_lm_size(j->lm), (long long)j->n_train,
-                (long long)j->n_val);
+    if (!j->c->quiet && !j->c->json) {
+        FILE *to = gg_command_say_begin(j->c);
+        fprintf(to, "%lld parameters, %lld tokens to train on, %lld to look at\n", (long long)gg_lm_size(j->lm), (long long)j->n_train, (long long)j->n_val);
+        gg_command_say_end(j->c, to);
+    }
     GG_TRY(gg_rows_writer_open(&j->watch.log, j->ctx, j->log.data));
     return gg_command_progress(&j->watch.progress, j->c, j->ctx, "lm train", "steps", j->w->steps);
 }
@@ -262,7 +271,7 @@ static bool find_json(gg_str *path)
 {
     if (gg_file_is_folder(path->data))
         gg_str_puts(path, "/tokenizer.json");
-    return !path->failed && path->len > 5 && strcmp(path->data + path->len - 5, ".json") == 0 && gg_file_exists(path->data);
+    return !path->failed && gg_name_ends(path->data, ".json") && gg_file_exists(path->data);
 }
 
 static gg_status save(job *j)
@@ -280,17 +289,30 @@ static gg_status save(job *j)
     return w->gguf ? convert(j->ctx, w) : GG_OK;
 }
 
-static void tell(const job *j)
+static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+
+static gg_status tell(const job *j)
 {
     const gg_lm_result *r = &j->r;
     if (j->c->json)
-        printf("{\"output\": \"%s\", \"parameters\": %lld, \"train_tokens\": %lld, \"loss\": %.9g, \"val_loss\": %.9g, \"seconds\": %.2f, \"from_step\": %lld, "
-               "\"ranks\": %d}\n",
-               j->w->output, (long long)gg_lm_size(j->lm), (long long)j->n_train, r->loss, isnan(r->val_loss) ? -1 : r->val_loss, r->seconds,
-               (long long)r->from_step, gg_ranks_count(j->ranks));
-    else if (!j->c->quiet)
-        fprintf(stderr, "loss %.4f, validation %.4f nats a token (perplexity %.1f); %.1f s, %.0f tokens/s -> %s\n", r->loss, r->val_loss, exp(r->val_loss),
-                r->seconds, (double)r->n_tokens / fmax(r->seconds, 1e-9), j->w->output);
+        return gg_cli_print_json(j->ctx, json_pack("{s:s, s:I, s:I, s:o, s:o, s:f, s:I, s:i}", "output", j->w->output, "parameters",
+                                                   (json_int_t)gg_lm_size(j->lm), "train_tokens", (json_int_t)j->n_train, "loss", number(r->loss), "val_loss",
+                                                   number(r->val_loss), "seconds", r->seconds, "from_step", (json_int_t)r->from_step, "ranks",
+                                                   gg_ranks_count(j->ranks)));
+    if (j->c->quiet)
+        return GG_OK;
+    FILE *to = gg_command_say_begin(j->c);
+    if (isnan(r->loss))
+        fputs("no step was left to make", to);
+    else
+        fprintf(to, "loss %.4f", r->loss);
+    if (!isnan(r->val_loss)) /* there were tokens to look at */
+        fprintf(to, ", validation %.4f nats a token (perplexity %.1f)", r->val_loss, exp(r->val_loss));
+    else if (!isnan(r->loss))
+        fputs(" nats a token", to);
+    fprintf(to, "; %.1f s, %.0f tokens/s -> %s\n", r->seconds, (double)r->n_tokens / fmax(r->seconds, 1e-9), j->w->output);
+    gg_command_say_end(j->c, to);
+    return GG_OK;
 }
 
 static gg_status train(gg_context *ctx, gg_command *c, const words *w)
@@ -313,7 +335,7 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
         s = gg_ranks_agree(j.ranks, stages[i](&j)); /* a rank that fails must not be waited for */
     gg_progress_free(j.watch.progress);
     if (s == GG_OK && writes(&j))
-        tell(&j);
+        s = tell(&j);
     if (j.watch.log)
         gg_rows_writer_discard(j.watch.log);
     if (s != GG_OK && !writes(&j))

@@ -208,10 +208,13 @@ static int model_convert(int argc, char **argv)
     gg_model *m = NULL;
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_model_open(&m, ctx, path, &(gg_model_options){.no_weights = true})) == GG_OK)
         s = gg_model_convert(m, output, gg_cli_gguf_format(dtype));
-    if (s == GG_OK && c.json)
-        printf("{\"output\": \"%s\", \"parameters\": %lld}\n", output, (long long)gg_model_parameters(m));
-    else if (s == GG_OK && !c.quiet && strcmp(output, "-") != 0)
-        fprintf(stderr, "%lld parameters as %s -> %s\n", (long long)gg_model_parameters(m), dtype, output);
+    if (s == GG_OK && c.json) {
+        s = gg_cli_print_json(ctx, json_pack("{s:s, s:I}", "output", output, "parameters", (json_int_t)gg_model_parameters(m)));
+    } else if (s == GG_OK && !c.quiet && strcmp(output, "-") != 0) {
+        FILE *to = gg_command_say_begin(&c);
+        fprintf(to, "%lld parameters as %s -> %s\n", (long long)gg_model_parameters(m), dtype, output);
+        gg_command_say_end(&c, to);
+    }
     gg_model_free(m);
     return gg_command_close(&c, ctx, s);
 }

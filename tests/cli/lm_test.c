@@ -7,7 +7,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#define SMALL " --input $D/text.txt --layers 2 --width 32 --heads 4 --context 32 --batch 8 --eval-every 40 --lr 5e-3 --quiet"
+#define SMALL_LOUD " --input $D/text.txt --layers 2 --width 32 --heads 4 --context 32 --batch 8 --lr 5e-3"
+#define SMALL SMALL_LOUD " --eval-every 40 --quiet"
 #if defined(__SANITIZE_ADDRESS__) /* products are instrumented number by number: a few steps are made, and little is learned */
 enum { LEARNS = 0 };
 #define STEPS "6"
@@ -46,14 +47,19 @@ static void must(const char *words)
         fail_msg("golgi %s: exit %d: %s", words, s.code, s.err);
 }
 
-static json_t *answer(const char *words)
+static json_t *answer_of(const char *words)
 {
     json_error_t e;
-    must(words);
     json_t *j = json_loads(s.out, 0, &e);
-    if (!j)
-        fail_msg("golgi %s: %s\n%s", words, e.text, s.out);
+    if (s.code || !j)
+        fail_msg("golgi %s: exit %d: %s\n%s%s", words, s.code, e.text, s.out, s.err);
     return j;
+}
+
+static json_t *answer(const char *words)
+{
+    must(words);
+    return answer_of(words);
 }
 
 static void a_text_is_learned_saved_and_written_again(void **state)
@@ -99,19 +105,79 @@ static void an_end_goes_between_documents_and_ends_a_text(void **state)
     assert_non_null(strstr(s.out, ",0]")); /* <|endoftext|> is the last id */
 }
 
+/* Begins the run and stops it once it has looked at the validation tokens; a run that was faster than the signal is begun again. */
+#define CUT "$G lm train --characters --steps " LONG_RUN " --dropout 0.1 --output $D/cut" SMALL_LOUD
+#define INTERRUPT                                                                                                                                       \
+    "for i in 1 2 3 4 5; do rm -rf $D/cut; " CUT " --eval-every 2 2> $D/said & p=$!; while kill -0 $p && ! grep -q 'step 2:' $D/said; do sleep 0.01; done; " \
+    "kill -TERM $p; wait $p; code=$?; [ $code = 143 ] && break; done; cat $D/said >&2; test -e $D/cut/checkpoint.safetensors && exit $code"
+
 static void training_goes_on_where_it_was_and_ends_with_the_same_bits(void **state)
 {
     (void)state;
     must("lm train --characters --steps " LONG_RUN " --dropout 0.1 --output $D/whole" SMALL);
-    run_line(&s, D, "timeout -s TERM 0.4 $G lm train --characters --steps " LONG_RUN " --dropout 0.1 --output $D/cut" SMALL);
-    if (s.code)
-        assert_true(s.code == 143 || s.code == 124);
-    must("lm train --characters --steps " LONG_RUN " --dropout 0.1 --output $D/cut" SMALL);
+    run_line(&s, D, INTERRUPT);
+    if (s.code != 143 || !strstr(s.err, "the same command goes on from there"))
+        fail_msg("exit %d: %s", s.code, s.err);
+    run_line(&s, D, CUT " --log-json --json");
+    json_t *j = answer_of("the same command");
+    const int64_t from = json_integer_value(json_object_get(j, "from_step"));
+    assert_true(from >= 2 && from < atoi(LONG_RUN));
+    json_decref(j);
+    assert_non_null(strstr(s.err, "\"done\":" LONG_RUN ",\"total\":" LONG_RUN ",")); /* the steps before count as done */
     run_line(&s, D, "cmp $D/whole/model.safetensors $D/cut/model.safetensors");
     assert_int_equal(s.code, 0);
     run(&s, D, "lm train --characters --steps " LONG_RUN " --dropout 0.2 --lr-end 0 --output $D/cut" SMALL);
     assert_int_equal(s.code, 1);
     assert_non_null(strstr(s.err, "was made with other options; remove it to begin anew"));
+}
+
+/* What is printed as JSON is JSON whatever the folder is called, and a number that is not there is null; as text it is left out. */
+static void names_and_gaps_are_told(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {
+        "$G tokenizer train --input $D/text.txt --characters --output \"$D/$odd/t.json\"",
+        "$G lm train --characters --steps 2 --val-fraction 0 --output \"$D/$odd/m\"" SMALL_LOUD,
+        "$G model convert --model \"$D/$odd/m\" --output \"$D/$odd/m.gguf\"",
+    };
+    static const char *const outputs[] = {"t.json", "m", "m.gguf"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        char line[1024], output[512];
+        snprintf(line, sizeof line, "odd='a \"b\" \\c'; mkdir -p \"$D/$odd\"; %s --json", commands[i]);
+        run_line(&s, D, line);
+        json_t *j = answer_of(commands[i]);
+        snprintf(output, sizeof output, "%s/a \"b\" \\c/%s", D, outputs[i]);
+        assert_string_equal(json_string_value(json_object_get(j, "output")), output);
+        if (i == 1)
+            assert_true(json_is_null(json_object_get(j, "val_loss")) && json_is_real(json_object_get(j, "loss")));
+        json_decref(j);
+    }
+    /* The same once more: nothing is left to do, so there is no loss. */
+    json_t *j = answer("lm train --characters --steps 2 --val-fraction 0 --output \"$D/a \\\"b\\\" \\\\c/m\" --json" SMALL_LOUD);
+    assert_true(json_is_null(json_object_get(j, "loss")) && json_integer_value(json_object_get(j, "from_step")) == 2);
+    json_decref(j);
+    run(&s, D, "lm train --characters --steps 2 --val-fraction 0 --output $D/gap" SMALL_LOUD);
+    assert_int_equal(s.code, 0);
+    assert_non_null(strstr(s.err, " nats a token; "));
+    assert_null(strstr(s.err, "validation"));
+    assert_null(strstr(s.err, "nan"));
+    /* Every line of --log-json is an object. */
+    static const char *const told[] = {"tokenizer train --input $D/text.txt --characters --output $D/t.json",
+                                       "lm train --characters --steps 2 --output $D/events" SMALL_LOUD,
+                                       "model convert --model $D/events --output $D/events.gguf"};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        char line[1024];
+        snprintf(line, sizeof line, "%s --log-json", told[i]);
+        must(line);
+        int n = 0;
+        for (char *at = s.err, *end; (end = strchr(at, '\n')); at = end + 1, n++) {
+            json_t *event = json_loadb(at, (size_t)(end - at), 0, NULL);
+            if (!event)
+                fail_msg("golgi %s: no event: %.*s", line, (int)(end - at), at);
+            json_decref(event);
+        }
+        assert_true(n >= 1 && strstr(s.err, "\"event\":\"said\""));
+    }
 }
 
 static void fails(const char *words, int code, const char *part)
@@ -140,6 +206,7 @@ int main(void)
         cmocka_unit_test(a_text_is_learned_saved_and_written_again),
         cmocka_unit_test(an_end_goes_between_documents_and_ends_a_text),
         cmocka_unit_test(training_goes_on_where_it_was_and_ends_with_the_same_bits),
+        cmocka_unit_test(names_and_gaps_are_told),
         cmocka_unit_test(mistakes_are_told),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);
