@@ -290,8 +290,6 @@ int gg_cli_activations(int argc, char **argv)
     const gg_run_options run = {.max_tokens = max_tokens, .special = special, .group_tokens = 128, .gradients = objective, .progress = p};
     s = ids ? gg_run_ids(&r, m, ids, n_rows, n_columns, &run, &listener, 1) : gg_run(&r, m, d, &run, &listener, 1);
     gg_progress_free(p);
-    if (s == GG_EINTR)
-        gg_fail(ctx, s, "stopped after %lld documents; %s was not written", (long long)r.n_documents, output);
     if (s == GG_OK && (s = write_origin(&job, m, sites, gradients)) == GG_OK) {
         s = gg_tensors_writer_commit(job.out);
         job.out = NULL;
@@ -307,6 +305,8 @@ int gg_cli_activations(int argc, char **argv)
         gg_command_say_end(&c, to);
     }
 end:
+    if (s == GG_EINTR) /* wherever it was stopped */
+        gg_fail(ctx, s, "stopped after %lld documents; %s was not written", (long long)r.n_documents, output);
     gg_tensors_writer_discard(job.out);
     gg_documents_close(d);
     gg_model_free(m);

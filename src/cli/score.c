@@ -74,8 +74,6 @@ int gg_cli_score(int argc, char **argv)
     if ((s = gg_roof_show(p, &roof, ctx, gg_model_dtype(m))) == GG_OK)
         s = gg_score(&r, m, d, &(gg_run_options){.max_tokens = max_tokens, .special = special, .progress = p}, (int)top, write_row, &sink);
     gg_progress_free(p);
-    if (s == GG_EINTR && strcmp(output, "-") != 0)
-        gg_fail(ctx, s, "stopped after %lld documents; %s was not written", (long long)r.n_documents, output);
     if (s == GG_OK) {
         s = gg_rows_writer_commit(sink.out);
         sink.out = NULL;
@@ -96,6 +94,8 @@ int gg_cli_score(int argc, char **argv)
         gg_command_say_end(&c, to);
     }
 end:
+    if (s == GG_EINTR && strcmp(output, "-") != 0) /* wherever it was stopped */
+        gg_fail(ctx, s, "stopped after %lld documents; %s was not written", (long long)r.n_documents, output);
     gg_rows_writer_discard(sink.out);
     gg_documents_close(d);
     gg_model_free(m);

@@ -303,6 +303,25 @@ static void json_is_json(void **state)
     json_decref(j);
 }
 
+/* The signal comes while the action file is read, which is a pipe here: the program has begun, and the model is not there yet. */
+static void what_was_stopped_while_it_loaded_says_that_nothing_was_written(void **state)
+{
+    (void)state;
+    static const char *const verbs[][2] = {{"score --output $D/loading.jsonl", "/loading.jsonl was not written"},
+                                           {"activations --sites up --output $D/loading.safetensors", "/loading.safetensors was not written"}};
+    for (int i = 0; i < 2; i++) {
+        char line[600];
+        snprintf(line, sizeof line, "mkfifo $D/act; $G %s --model $M --input $D/pool.jsonl --action $D/act & p=$!; { kill -TERM $p; "
+                 "echo '{\"golgi\": \"action\", \"version\": 1, \"actions\": [{\"neurons\": [\"L0.up[0]\"], \"operation\": \"zero\"}]}'; } >$D/act & w=$!; "
+                 "wait $p; r=$?; kill $w 2>/dev/null; rm $D/act; exit $r", verbs[i][0]);
+        run_line(&s, D, line);
+        if (s.code != 143 || !strstr(s.err, "stopped after 0 documents; ") || !strstr(s.err, verbs[i][1]))
+            fail_msg("%s: exit %d, %s", line, s.code, s.err);
+        run_line(&s, D, "ls -A $D | grep loading");
+        assert_string_equal(s.out, "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +335,7 @@ int main(void)
         cmocka_unit_test(every_verb_explains_itself),
         cmocka_unit_test(stopped_means_nothing_was_written),
         cmocka_unit_test(json_is_json),
+        cmocka_unit_test(what_was_stopped_while_it_loaded_says_that_nothing_was_written),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);
 }
