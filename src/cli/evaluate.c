@@ -60,9 +60,7 @@ static gg_status evaluate(gg_context *ctx, const gg_command *c, const char *fold
         gg_trained_options(m)->n_threads = gg_context_threads(ctx);
         s = gg_net_scores(&scores, confusion, gg_trained_net(m), data, gg_trained_options(m));
     }
-    json_t *j = s == GG_OK ? gg__scores_json(&scores) : NULL, *names = json_array();
-    for (int64_t i = 0; i < n; i++)
-        gg__json_add(&names, json_string(name[i]));
+    json_t *j = s == GG_OK ? gg__scores_json(&scores) : NULL, *names = gg__json_texts(name, n);
     if (s == GG_OK && confusion) {
         gg__json_put(&j, "by_class", classes_json(ctx, confusion, n, name));
         gg__json_put(&j, "confusion", gg__confusion_json(confusion, n));

@@ -91,9 +91,7 @@ static gg_status judge(json_t *result, gg_context *ctx, gg_trainer *t, gg_part p
     if (s == GG_OK && json_object_set_new(result, key, gg__scores_json(&scores)) != 0)
         s = gg_fail(ctx, GG_ENOMEM, "out of memory for the scores");
     if (s == GG_OK && confusion) {
-        json_t *names = json_array();
-        for (int64_t i = 0; i < n; i++)
-            gg__json_add(&names, json_string(d->class_name[i]));
+        json_t *names = gg__json_texts(d->class_name, n);
         if (json_object_set_new(result, "classes", names) != 0 || json_object_set_new(result, "confusion", gg__confusion_json(confusion, n)) != 0)
             s = gg_fail(ctx, GG_ENOMEM, "out of memory for the scores");
     }

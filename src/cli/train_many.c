@@ -170,10 +170,8 @@ static json_t *spread(const double *x, int64_t n)
         mean += x[i] / (double)n;
     for (int64_t i = 0; i < n; i++)
         square += (x[i] - mean) * (x[i] - mean);
-    json_t *list = json_array();
-    for (int64_t i = 0; i < n; i++)
-        gg__json_add(&list, json_real(x[i]));
-    return json_pack("{s:f, s:f, s:o}", "mean", mean, "sd", n > 1 ? sqrt(square / (double)(n - 1)) : 0.0, "values", list);
+    return json_pack("{s:f, s:f, s:o}", "mean", mean, "sd", n > 1 ? sqrt(square / (double)(n - 1)) : 0.0, "values",
+                     gg__json_numbers(x, n));
 }
 
 /* A point's scores over its seeds: those of the test part, or else of the validation part, that every run has. */

@@ -165,7 +165,7 @@ static void a_finished_run_is_not_taken_for_another(void **state)
     run_line(&s, D, "sed -i '2s/^[^,]*/0.5/' $D/few.csv; $G train $D/config.json --output $D/few --quiet --set data.validation=few.csv schedule=constant "
                     "training.epochs=3");
     assert_int_equal(s.code, 1);
-    says(&s, "\n  the validation samples are others", "one number of the validation samples");
+    says(&s, "\n  the samples are others", "one number of the validation samples");
     assert_true(same_file("few/metrics.json", "few.json"));
 }
 
