@@ -3,7 +3,7 @@
  *     PGM, PPM (netpbm.sourceforge.net): P2 P3 text, P5 P6 bytes; width height maximum, '#' begins a comment; values become 0..255
  *     PNG through libpng, JPEG through libjpeg: grey stays grey, all else becomes red, green, blue; what is transparent stands on black
  * Traps: libjpeg ends the program on an error unless it is caught; a truncated JPEG decodes to grey with a warning, which is taken for an error here;
- * a header of ten bytes can claim gigabytes.
+ * a header of ten bytes can claim gigabytes, and libjpeg takes memory for a whole progressive image as soon as it starts: its size is checked before.
  */
 #include "io/image.h"
 #include "base/file.h"
@@ -144,9 +144,12 @@ static gg_status decode_jpeg(gg_image *x, uint8_t **row, jpeg *j, gg_context *ct
     jpeg_create_decompress(&j->d);
     jpeg_mem_src(&j->d, data, size);
     jpeg_read_header(&j->d, TRUE);
-    j->d.out_color_space = j->d.jpeg_color_space == JCS_GRAYSCALE ? JCS_GRAYSCALE : JCS_RGB;
+    if (j->d.jpeg_color_space == JCS_CMYK || j->d.jpeg_color_space == JCS_YCCK)
+        return gg_fail(ctx, GG_EUNSUPPORTED, "%s: a JPEG of four inks (CMYK); golgi reads grey and colour: convert it to RGB", path);
+    const bool grey = j->d.jpeg_color_space == JCS_GRAYSCALE;
+    j->d.out_color_space = grey ? JCS_GRAYSCALE : JCS_RGB;
+    GG_TRY(start(x, ctx, path, grey ? 1 : 3, j->d.image_height, j->d.image_width));
     jpeg_start_decompress(&j->d);
-    GG_TRY(start(x, ctx, path, j->d.output_components, j->d.output_height, j->d.output_width));
     if (!(*row = gg_alloc(ctx, gg_mul(x->channels, x->width))))
         return GG_ENOMEM;
     while (j->d.output_scanline < j->d.output_height) {
