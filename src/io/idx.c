@@ -106,20 +106,16 @@ static gg_status read_idx(gg_array *a, gg_context *ctx, const char *path, gg_str
     return GG_OK;
 }
 
-gg_status gg_idx_open(gg_idx *out, gg_context *ctx, const char *path)
+gg_status gg_idx_open(gg_array *out, gg_context *ctx, const char *path)
 {
     gg_stream *s = NULL;
-    *out = (gg_idx){0};
+    *out = (gg_array){0};
     GG_TRY(gg_stream_open(&s, ctx, path));
-    const gg_status status = read_idx(&out->array, ctx, path, s);
+    const gg_status status = read_idx(out, ctx, path, s);
     gg_stream_close(s);
-    if (status != GG_OK)
-        gg_idx_free(out, ctx);
+    if (status != GG_OK) {
+        gg_drop(ctx, out->data);
+        *out = (gg_array){0};
+    }
     return status;
-}
-
-void gg_idx_free(gg_idx *x, gg_context *ctx)
-{
-    gg_drop(ctx, x->array.data);
-    *x = (gg_idx){0};
 }

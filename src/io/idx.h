@@ -3,10 +3,7 @@
 #define GG_IO_IDX_H
 #include <golgi/array.h>
 
-typedef struct gg_idx {
-    gg_array array; /* contiguous, in this machine's byte order */
-} gg_idx;
-/* Plain or compressed (told by its bytes). GG_EFORMAT with the byte: no IDX, cut off, or longer than it says. */
-gg_status gg_idx_open(gg_idx *out, gg_context *ctx, const char *path);
-void gg_idx_free(gg_idx *x, gg_context *ctx);
+/* Plain or compressed (told by its bytes). *out is contiguous, in this machine's byte order; its data are the caller's, dropped by gg_drop.
+ * GG_EFORMAT with the byte: no IDX, cut off, or longer than it says. */
+gg_status gg_idx_open(gg_array *out, gg_context *ctx, const char *path);
 #endif

@@ -145,11 +145,11 @@ static gg_status take_labels(gg__store *s, const gg_array *y, const char *images
 static gg_status take_idx(gg__store *s, const char *path, const gg_data_options *o)
 {
     gg_context *ctx = s->ctx;
-    gg_idx x, y;
+    gg_array x, y;
     char what[512];
     GG_TRY(gg_idx_open(&x, ctx, path));
-    take_array(s, &x.array, true);
-    if (x.array.n_dims < 2)
+    take_array(s, &x, true);
+    if (x.n_dims < 2)
         return gg_fail(ctx, GG_EMISMATCH, "%s: one number a sample: these are labels, name the file of the images", path);
     snprintf(what, sizeof what, "%.400s: sample", path);
     GG_TRY(gg__store_check(s, o->missing_mean, what));
@@ -163,8 +163,8 @@ static gg_status take_idx(gg__store *s, const char *path, const gg_data_options 
     const char *labels = o->labels ? o->labels : guess;
     gg_status status = gg_idx_open(&y, ctx, labels);
     if (status == GG_OK)
-        status = take_labels(s, &y.array, path, labels, o);
-    gg_idx_free(&y, ctx);
+        status = take_labels(s, &y, path, labels, o);
+    gg_drop(ctx, y.data);
     gg_drop(ctx, guess);
     return status;
 }
