@@ -11,7 +11,6 @@
 #include <math.h>
 
 enum { BLOCK = 64 };
-static inline int64_t width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
 
 typedef struct sizes {
     int64_t B, T, S, H, K, d, window;
@@ -39,7 +38,7 @@ gg_var *gg_var_attention(gg_var *q, gg_var *k, gg_var *v, const gg_attention_opt
     if (!node || !(node->plan = gg__graph_alloc(g, sizeof s)))
         return NULL;
     memcpy(node->plan, &s, sizeof s);
-    node->scratch_bytes = gg_gemm_scratch() + gg_mul(BLOCK * s.S, width(q));
+    node->scratch_bytes = gg_gemm_scratch() + gg_mul(BLOCK * s.S, gg__width(q));
     return node;
 }
 
@@ -51,7 +50,7 @@ typedef struct place { /* of one (batch, head) */
 
 static place place_of(const gg_var *q, const gg_var *k, const gg_var *v, const gg_var *mask, const sizes *s, int64_t b, int64_t h)
 {
-    const int64_t w = width(q), kh = h / (s->H / s->K);
+    const int64_t w = gg__width(q), kh = h / (s->H / s->K);
     return (place){(const char *)q->data + (b * s->T * s->H + h) * s->d * w, (const char *)k->data + (b * s->S * s->K + kh) * s->d * w,
                    (const char *)v->data + (b * s->S * s->K + kh) * s->d * w, mask ? (const char *)mask->data + b * s->S * w : NULL, s->H * s->d, s->K * s->d};
 }
@@ -78,7 +77,7 @@ static void mask_row(const gg_var *v, char *row, const place *p, int64_t n)
 static void probabilities(const gg_var *v, char *p_, const place *p, const sizes *s, int64_t i0, int64_t n, int64_t j0, int64_t j1, void *gemm)
 {
     const gg__loops *l = v->g->loops;
-    const int64_t w = width(v), m = j1 - j0;
+    const int64_t w = gg__width(v), m = j1 - j0;
     l->gemm(p_, m, p->q + i0 * p->rq * w, (gg_strides){p->rq, 1}, p->k + j0 * p->rk * w, (gg_strides){1, p->rk}, n, m, s->d, false, gemm);
     for (int64_t r = 0; r < n; r++) {
         int64_t first, last;
@@ -114,7 +113,7 @@ static void forward(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const sizes *s = v->plan;
     const gg__loops *l = v->g->loops;
-    const int64_t w = width(v);
+    const int64_t w = gg__width(v);
     void *gemm = gg__scratch(v, worker);
     char *prob = (char *)gemm + gg_gemm_scratch();
     for (int64_t x = first; x < last; x++) {
@@ -148,7 +147,7 @@ static void backward(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const sizes *s = v->plan;
     const gg__loops *l = v->g->loops;
-    const int64_t w = width(v), group = s->H / s->K, nq = v->in[0]->n, nk = v->in[1]->n;
+    const int64_t w = gg__width(v), group = s->H / s->K, nq = v->in[0]->n, nk = v->in[1]->n;
     void *gemm = gg__scratch(v, worker);
     char *prob = (char *)gemm + gg_gemm_scratch(), *dp = prob + BLOCK * s->S * w;
     for (int64_t x = first; x < last; x++) { /* batch, key head */
@@ -203,7 +202,7 @@ void gg__gradient_attention(gg_var **d_in, const bool *wanted, gg_var *v, gg_var
         return;
     const sizes *s = v->plan;
     all->plan = v->plan;
-    all->scratch_bytes = gg_gemm_scratch() + gg_mul(2 * BLOCK * s->S, width(q));
+    all->scratch_bytes = gg_gemm_scratch() + gg_mul(2 * BLOCK * s->S, gg__width(q));
     const int64_t start[3] = {0, q->n, q->n + k->n};
     for (int i = 0; i < 3; i++)
         if (wanted[i])
@@ -280,7 +279,8 @@ static void rope_rows(gg_var *v, int64_t first, int64_t last, int worker)
     for (int64_t r = first; r < last; r++) {
         const double *c = (const double *)v->plan + 2 * (r % T) * half, *s = c + half;
         for (int64_t h = 0; h < H; h++)
-            v->g->loops->rotate((char *)v->data + (r * H + h) * d * width(v), (const char *)v->in[0]->data + (r * H + h) * d * width(v), c, s, v->f[0], half, d);
+            v->g->loops->rotate((char *)v->data + (r * H + h) * d * gg__width(v), (const char *)v->in[0]->data + (r * H + h) * d * gg__width(v), c, s, v->f[0],
+                               half, d);
     }
 }
 

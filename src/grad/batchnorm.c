@@ -15,16 +15,7 @@ typedef struct sizes {
     int64_t N, C, L;
 } sizes;
 
-static inline int64_t width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
-static inline const char *at(const gg_var *v, int64_t i) { return (const char *)v->data + i * width(v); }
-static inline double number(const gg_var *v, int64_t i) { return v->dtype == GG_F64 ? ((const double *)v->data)[i] : (double)((const float *)v->data)[i]; }
-static void put(gg_var *v, int64_t i, double x)
-{
-    if (v->dtype == GG_F64)
-        ((double *)v->data)[i] = x;
-    else
-        ((float *)v->data)[i] = (float)x;
-}
+static inline const char *at(const gg_var *v, int64_t i) { return (const char *)v->data + i * gg__width(v); }
 
 static bool is_buffer(const gg_var *v, int64_t C)
 {
@@ -41,7 +32,7 @@ static gg_var *finish(gg_var *v, const gg_var *x)
         return NULL;
     *s = (sizes){x->shape.d[0], x->shape.d[1], x->n / (x->shape.d[0] * x->shape.d[1])};
     v->plan = s;
-    v->scratch_bytes = gg_mul(3 * s->C + (s->L > 1 ? s->L : s->C), width(v)) + 64;
+    v->scratch_bytes = gg_mul(3 * s->C + (s->L > 1 ? s->L : s->C), gg__width(v)) + 64;
     return v;
 }
 
@@ -100,7 +91,7 @@ static void column_sums(const gg_var *v, const gg_var *x, const gg_var *d, const
 {
     enum { BLOCK = 32 };
     const gg__loops *l = v->g->loops;
-    char *part = scratch + n * width(v), *row = part + n * width(v);
+    char *part = scratch + n * gg__width(v), *row = part + n * gg__width(v);
     l->fill(scratch, 0, n);
     for (int64_t r = 0; r < s->N; r++) {
         const char *from = at(x, r * s->C + first);
@@ -125,8 +116,8 @@ static void stats_channels(gg_var *v, int64_t first, int64_t last, int worker)
     column.data = gg__scratch(v, worker);
     if (!v->g->training) {
         for (int64_t c = first; c < last; c++) {
-            put(v, c, number(v->in[1], c));
-            put(v, s->C + c, number(v->in[2], c));
+            gg__put(v, c, gg__number(v->in[1], c));
+            gg__put(v, s->C + c, gg__number(v->in[2], c));
         }
         return;
     }
@@ -134,15 +125,15 @@ static void stats_channels(gg_var *v, int64_t first, int64_t last, int worker)
         if (s->L == 1)
             column_sums(v, v->in[0], NULL, what ? at(v, first) : NULL, s, first, last - first, column.data);
         for (int64_t c = first; c < last; c++) {
-            const double sum = s->L == 1 ? number(&column, c - first)
-                               : what    ? centred_sum(v, v->in[0], NULL, number(v, c), s, c, column.data)
+            const double sum = s->L == 1 ? gg__number(&column, c - first)
+                               : what    ? centred_sum(v, v->in[0], NULL, gg__number(v, c), s, c, column.data)
                                          : sum_of(v, v->in[0], s, c);
-            put(v, what * s->C + c, sum / M);
+            gg__put(v, what * s->C + c, sum / M);
         }
     }
     for (int64_t c = first; c < last && !v->i[0]; c++) {
-        put(v->in[1], c, (1 - m) * number(v->in[1], c) + m * number(v, c));
-        put(v->in[2], c, (1 - m) * number(v->in[2], c) + m * number(v, s->C + c) * (M / (M - 1)));
+        gg__put(v->in[1], c, (1 - m) * gg__number(v->in[1], c) + m * gg__number(v, c));
+        gg__put(v->in[2], c, (1 - m) * gg__number(v->in[2], c) + m * gg__number(v, s->C + c) * (M / (M - 1)));
     }
 }
 
@@ -160,14 +151,14 @@ static void apply_rows(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const sizes *s = v->plan;
     const gg__loops *l = v->g->loops;
-    const int64_t n = s->L == 1 ? s->C : s->L, step = s->L == 1, w = width(v);
+    const int64_t n = s->L == 1 ? s->C : s->L, step = s->L == 1, w = gg__width(v);
     gg_var a = *v, c = *v;
     a.data = gg__scratch(v, worker);
     c.data = (char *)a.data + s->C * w;
     for (int64_t k = 0; k < s->C; k++) {
-        const double r = number(v->in[1], k) / sqrt(number(v->in[3], s->C + k) + v->f[0]);
-        put(&a, k, r);
-        put(&c, k, number(v->in[2], k) - number(v->in[3], k) * r);
+        const double r = gg__number(v->in[1], k) / sqrt(gg__number(v->in[3], s->C + k) + v->f[0]);
+        gg__put(&a, k, r);
+        gg__put(&c, k, gg__number(v->in[2], k) - gg__number(v->in[3], k) * r);
     }
     for (int64_t i = first; i < last; i++) {
         const int64_t k = s->L == 1 ? 0 : i % s->C;
@@ -194,11 +185,11 @@ static void sums_channels(gg_var *v, int64_t first, int64_t last, int worker)
         if (s->L == 1)
             column_sums(v, v->in[what], what ? NULL : v->in[1], what ? NULL : at(v->in[2], first), s, first, last - first, column.data);
         for (int64_t c = first; c < last; c++) {
-            const double r = what ? 1 : 1 / sqrt(number(v->in[2], s->C + c) + v->f[0]);
-            const double sum = s->L == 1 ? number(&column, c - first)
+            const double r = what ? 1 : 1 / sqrt(gg__number(v->in[2], s->C + c) + v->f[0]);
+            const double sum = s->L == 1 ? gg__number(&column, c - first)
                                : what    ? sum_of(v, v->in[1], s, c)
-                                         : centred_sum(v, v->in[0], v->in[1], number(v->in[2], c), s, c, column.data);
-            put(v, what * s->C + c, sum * r);
+                                         : centred_sum(v, v->in[0], v->in[1], gg__number(v->in[2], c), s, c, column.data);
+            gg__put(v, what * s->C + c, sum * r);
         }
     }
 }
@@ -215,7 +206,7 @@ static void dx_rows(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const sizes *s = v->plan;
     const gg__loops *l = v->g->loops;
-    const int64_t n = s->L == 1 ? s->C : s->L, step = s->L == 1, w = width(v);
+    const int64_t n = s->L == 1 ? s->C : s->L, step = s->L == 1, w = gg__width(v);
     const double share = v->g->training ? 1 / (double)(s->N * s->L) : 0;
     gg_var a = *v, b = *v, c = *v;
     a.data = gg__scratch(v, worker);
@@ -223,10 +214,10 @@ static void dx_rows(gg_var *v, int64_t first, int64_t last, int worker)
     c.data = (char *)b.data + s->C * w;
     char *part = (char *)c.data + s->C * w;
     for (int64_t k = 0; k < s->C; k++) {
-        const double r = 1 / sqrt(number(v->in[3], s->C + k) + v->f[0]), A = number(v->in[1], k) * r, B = -A * share * number(v->in[4], k) * r;
-        put(&a, k, A);
-        put(&b, k, B);
-        put(&c, k, -A * share * number(v->in[4], s->C + k) - B * number(v->in[3], k));
+        const double r = 1 / sqrt(gg__number(v->in[3], s->C + k) + v->f[0]), A = gg__number(v->in[1], k) * r, B = -A * share * gg__number(v->in[4], k) * r;
+        gg__put(&a, k, A);
+        gg__put(&b, k, B);
+        gg__put(&c, k, -A * share * gg__number(v->in[4], s->C + k) - B * gg__number(v->in[3], k));
     }
     for (int64_t i = first; i < last; i++) {
         const int64_t k = s->L == 1 ? 0 : i % s->C;
@@ -247,7 +238,7 @@ gg_status gg__run_batch_norm_dx(gg_var *v)
 
 gg_status gg__run_training(gg_var *v)
 {
-    put(v, 0, v->g->training);
+    gg__put(v, 0, v->g->training);
     return GG_OK;
 }
 

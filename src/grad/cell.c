@@ -10,9 +10,8 @@
  */
 #include "grad/graph.h"
 
-static inline int64_t width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
 static inline int64_t columns(const gg_var *v) { return v->shape.d[v->shape.n - 1]; }
-static inline char *row(const gg_var *v, int64_t r) { return (char *)v->data + r * columns(v) * width(v); }
+static inline char *row(const gg_var *v, int64_t r) { return (char *)v->data + r * columns(v) * gg__width(v); }
 
 static bool gates(gg_var *a, gg_var *state, int n_gates, const char *what)
 {
@@ -51,7 +50,7 @@ gg_var *gg_var_gru_cell(gg_var *x, gg_var *y, gg_var *h)
 }
 
 /* --- kernels: one row at a time ---------------------------------------------------------------------------------------------------------------- */
-static void rows(gg_var *v, int64_t first, int64_t last, int worker)
+void gg__rows_cell(gg_var *v, int64_t first, int64_t last, int worker)
 {
     (void)worker;
     const gg__loops *l = v->g->loops;
@@ -79,11 +78,9 @@ static void rows(gg_var *v, int64_t first, int64_t last, int worker)
     }
 }
 
-void gg__rows_cell(gg_var *v, int64_t first, int64_t last, int worker) { rows(v, first, last, worker); }
-
 gg_status gg__run_cell(gg_var *v)
 {
-    gg__split(v, v->shape.d[0], 16 * v->in[0]->shape.d[1], rows);
+    gg__split(v, v->shape.d[0], 16 * v->in[0]->shape.d[1], gg__rows_cell);
     return GG_OK;
 }
 
@@ -151,14 +148,12 @@ gg_var *gg__composite_cell(gg_var *v)
 {
     if (v->op < GG__OP_GRU_CELL)
         return composite_lstm(v);
-    gg_var *a = v->in[0], *c = v->in[1], *d;
-    gg_var *x = a, *y = c, *h = v->in[2];
+    gg_var *x = v->in[0], *y = v->in[1], *h = v->in[2];
     gg_var *r = gg_var_sigmoid(gg_var_add(gate(x, 0, 3), gate(y, 0, 3))), *z = gg_var_sigmoid(gg_var_add(gate(x, 1, 3), gate(y, 1, 3)));
     if (v->op == GG__OP_GRU_CELL_DH)
         return gg_var_mul(h, z); /* here in[2] is d */
     gg_var *yn = gate(y, 2, 3), *n = gg_var_tanh(gg_var_add(gate(x, 2, 3), gg_var_mul(r, yn)));
-    d = v->in[3];
-    gg_var *dn = gg_var_mul(gg_var_mul(d, gg_var_shift(gg_var_neg(z), 1)), flat(n));
+    gg_var *d = v->in[3], *dn = gg_var_mul(gg_var_mul(d, gg_var_shift(gg_var_neg(z), 1)), flat(n));
     gg_var *dr = gg_var_mul(gg_var_mul(dn, yn), rest(r)), *dz = gg_var_mul(gg_var_mul(d, gg_var_sub(h, n)), rest(z));
     return gg_var_concat((gg_var *const[]){dr, dz, v->op == GG__OP_GRU_CELL_DX ? dn : gg_var_mul(dn, r)}, 3, 1);
 }

@@ -12,7 +12,6 @@
 #include "grad/graph.h"
 
 enum { PARTS = 8 };
-static inline int64_t width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
 
 typedef struct sizes {
     int64_t N, C, H, W, O, kh, kw, OH, OW, groups;
@@ -28,10 +27,10 @@ typedef struct plan {
     bool moved;      /* by moving the image about, not by columns */
     border b;        /* of x, for CONV_DX of dy */
     int64_t *at;     /* (C k,), for CONV_DX (O k,): where each row of the patches begins */
-    int64_t n_at;
 } plan;
 
 static int64_t columns_rows(const sizes *s) { return s->C / s->groups * s->kh * s->kw; }
+static int64_t patch_rows(const plan *p) { return p->b.C * p->s.kh * p->s.kw; }
 
 /* --- recording ---------------------------------------------------------------------------------------------------------------------- */
 enum { BEYOND = GG_GEMM_COLUMNS }; /* numbers behind the last place that a product may read */
@@ -56,8 +55,7 @@ static bool plan_moves(gg_var *v, plan *p)
         p->b = (border){O, s->OH, s->OW, s->H + reach[0], s->W + reach[1], reach[0] - s->pad[0], reach[1] - s->pad[1]};
     else
         p->b = (border){C, s->H, s->W, s->OH + reach[0], s->OW + reach[1], s->pad[0], s->pad[1]};
-    p->n_at = p->b.C * s->kh * s->kw;
-    if (!(p->at = gg__graph_alloc(v->g, gg_mul(p->n_at, sizeof *p->at))))
+    if (!(p->at = gg__graph_alloc(v->g, gg_mul(patch_rows(p), sizeof *p->at))))
         return false;
     int64_t *at = p->at;
     for (int64_t c = 0; c < p->b.C; c++)
@@ -65,8 +63,8 @@ static bool plan_moves(gg_var *v, plan *p)
             for (int64_t j = 0; j < s->kw; j++)
                 *at++ = (c * p->b.height + i * s->dilation[0]) * p->b.width + j * s->dilation[1];
     const int64_t rest = v->op == GG__OP_CONV ? lines_size(p, O, s->OH) : v->op == GG__OP_CONV_DX ? lines_size(p, C, s->H) : GG_GEMM_COLUMNS * s->OH * s->OW;
-    v->scratch_bytes = gg_mul(border_size(&p->b, s) + rest + BEYOND, width(v));
-    return v->op != GG__OP_CONV_DX || (v->parts = gg__graph_alloc(v->g, gg_mul(s->C * O * s->kh * s->kw, width(v)))); /* the turned filter */
+    v->scratch_bytes = gg_mul(border_size(&p->b, s) + rest + BEYOND, gg__width(v));
+    return v->op != GG__OP_CONV_DX || (v->parts = gg__graph_alloc(v->g, gg_mul(s->C * O * s->kh * s->kw, gg__width(v)))); /* the turned filter */
 }
 
 static gg_var *node(gg_graph *g, gg__op op, gg_shape shape, gg_var *a, gg_var *b, const sizes *s)
@@ -77,8 +75,8 @@ static gg_var *node(gg_graph *g, gg__op op, gg_shape shape, gg_var *a, gg_var *b
         return NULL;
     p->s = *s;
     p->moved = s->stride[0] == 1 && s->stride[1] == 1 && (op != GG__OP_CONV_DW || s->O / s->groups >= 8);
-    v->scratch_bytes = gg_gemm_scratch() + gg_mul(columns_rows(s) * s->OH * s->OW, width(v));
-    if ((p->moved && !plan_moves(v, p)) || (op == GG__OP_CONV_DW && !(v->parts = gg__graph_alloc(g, gg_mul(PARTS * v->n, width(v))))))
+    v->scratch_bytes = gg_gemm_scratch() + gg_mul(columns_rows(s) * s->OH * s->OW, gg__width(v));
+    if ((p->moved && !plan_moves(v, p)) || (op == GG__OP_CONV_DW && !(v->parts = gg__graph_alloc(g, gg_mul(PARTS * v->n, gg__width(v))))))
         return NULL;
     return v;
 }
@@ -175,7 +173,7 @@ static void inside(int64_t *first, int64_t *last, int64_t at, int64_t stride, in
 static void columns(const gg_var *v, const sizes *s, char *x, char *col, bool add)
 {
     const gg__loops *l = v->g->loops;
-    const int64_t w = width(v), P = s->OH * s->OW;
+    const int64_t w = gg__width(v), P = s->OH * s->OW;
     for (int64_t c = 0; c < s->C / s->groups; c++)
         for (int64_t i = 0; i < s->kh; i++)
             for (int64_t j = 0; j < s->kw; j++, col += P * w) {
@@ -197,9 +195,17 @@ static void columns(const gg_var *v, const sizes *s, char *x, char *col, bool ad
             }
 }
 
-static char *image(const gg_var *x, const sizes *s, int64_t n, int64_t group) { return (char *)x->data + (n * s->C + group * (s->C / s->groups)) * s->H * s->W * width(x); }
-static char *result(const gg_var *y, const sizes *s, int64_t n, int64_t group) { return (char *)y->data + (n * s->O + group * (s->O / s->groups)) * s->OH * s->OW * width(y); }
-static char *filter(const gg_var *w, const sizes *s, int64_t group) { return (char *)w->data + group * (s->O / s->groups) * columns_rows(s) * width(w); }
+static char *image(const gg_var *x, const sizes *s, int64_t n, int64_t group)
+{
+    return (char *)x->data + (n * s->C + group * (s->C / s->groups)) * s->H * s->W * gg__width(x);
+}
+
+static char *result(const gg_var *y, const sizes *s, int64_t n, int64_t group)
+{
+    return (char *)y->data + (n * s->O + group * (s->O / s->groups)) * s->OH * s->OW * gg__width(y);
+}
+
+static char *filter(const gg_var *w, const sizes *s, int64_t group) { return (char *)w->data + group * (s->O / s->groups) * columns_rows(s) * gg__width(w); }
 
 /* --- by moving the image about ------------------------------------------------------------------------------------------------------------------ */
 static const sizes *sizes_of(const gg_var *v) { return &((const plan *)v->plan)->s; }
@@ -208,7 +214,7 @@ static void put_in_border(const gg_var *v, const plan *p, char *to, const char *
 {
     const gg__loops *l = v->g->loops;
     const border *b = &p->b;
-    const int64_t w = width(v), y0 = b->top < 0 ? -b->top : 0, x0 = b->left < 0 ? -b->left : 0;
+    const int64_t w = gg__width(v), y0 = b->top < 0 ? -b->top : 0, x0 = b->left < 0 ? -b->left : 0;
     const int64_t y1 = b->height - b->top < b->H ? b->height - b->top : b->H, x1 = b->width - b->left < b->W ? b->width - b->left : b->W;
     l->fill(to, 0, border_size(b, &p->s));
     for (int64_t c = 0; c < b->C && y0 < y1 && x0 < x1; c++)
@@ -216,17 +222,17 @@ static void put_in_border(const gg_var *v, const plan *p, char *to, const char *
                       x1 - x0);
 }
 
-/* y: (M, lines, columns) of one image's group = filter (M, n_at) by the patches of x. */
+/* y: (M, lines, columns) of one image's group = filter (M, rows of the patches) by the patches of x. */
 static void moved_image(const gg_var *v, char *y, const char *filter_, char *x, int64_t M, int64_t lines, int64_t columns, int worker)
 {
     const gg__loops *l = v->g->loops;
     const plan *p = v->plan;
-    const int64_t w = width(v), wide = p->b.width, step = lines_at_once(p, M, lines);
+    const int64_t w = gg__width(v), wide = p->b.width, step = lines_at_once(p, M, lines), K = patch_rows(p);
     char *image_ = gg__scratch(v, worker), *out = image_ + (border_size(&p->b, &p->s) + BEYOND - 1) / BEYOND * BEYOND * w;
     put_in_border(v, p, image_, x);
     for (int64_t first = 0; first < lines; first += step) {
         const int64_t n = lines - first < step ? lines - first : step, N = (n * wide + GG_GEMM_COLUMNS - 1) / GG_GEMM_COLUMNS * GG_GEMM_COLUMNS;
-        l->gemm_shifts(out, N, filter_, (gg_strides){p->n_at, 1}, image_ + first * wide * w, p->at, M, N, p->n_at);
+        l->gemm_shifts(out, N, filter_, (gg_strides){K, 1}, image_ + first * wide * w, p->at, M, N, K);
         for (int64_t m = 0; m < M; m++)
             l->copy_lines(y + (m * lines + first) * columns * w, columns, out + m * N * w, wide, n, columns);
     }
@@ -236,7 +242,7 @@ static void moved_image(const gg_var *v, char *y, const char *filter_, char *x, 
 static void turn_filter(gg_var *v)
 {
     const sizes *s = sizes_of(v);
-    const int64_t w = width(v), C = s->C / s->groups, O = s->O / s->groups, k = s->kh * s->kw;
+    const int64_t w = gg__width(v), C = s->C / s->groups, O = s->O / s->groups, k = s->kh * s->kw;
     char *to = v->parts;
     for (int64_t c = 0; c < s->C; c++)
         for (int64_t o = 0; o < O; o++) {
@@ -250,42 +256,47 @@ static void turn_filter(gg_var *v)
 static void conv_images(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const sizes *s = sizes_of(v);
-    const bool moved = ((const plan *)v->plan)->moved;
     void *gemm = gg__scratch(v, worker);
     char *col = (char *)gemm + gg_gemm_scratch();
     const int64_t P = s->OH * s->OW, R = columns_rows(s), O = s->O / s->groups;
     for (int64_t n = first; n < last; n++)
         for (int64_t q = 0; q < s->groups; q++) {
-            if (moved) {
-                moved_image(v, result(v, s, n, q), filter(v->in[1], s, q), image(v->in[0], s, n, q), O, s->OH, s->OW, worker);
-                continue;
-            }
             columns(v, s, image(v->in[0], s, n, q), col, false);
             v->g->loops->gemm(result(v, s, n, q), P, filter(v->in[1], s, q), (gg_strides){R, 1}, col, (gg_strides){P, 1}, O, P, R, false, gemm);
         }
+}
+
+static void moved_images(gg_var *v, int64_t first, int64_t last, int worker)
+{
+    const sizes *s = sizes_of(v);
+    for (int64_t n = first; n < last; n++)
+        for (int64_t q = 0; q < s->groups; q++)
+            moved_image(v, result(v, s, n, q), filter(v->in[1], s, q), image(v->in[0], s, n, q), s->O / s->groups, s->OH, s->OW, worker);
 }
 
 /* in: dy, w */
 static void conv_dx_images(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const sizes *s = sizes_of(v);
-    const bool moved = ((const plan *)v->plan)->moved;
     void *gemm = gg__scratch(v, worker);
     char *col = (char *)gemm + gg_gemm_scratch();
     const int64_t P = s->OH * s->OW, R = columns_rows(s), O = s->O / s->groups;
     for (int64_t n = first; n < last; n++)
         for (int64_t q = 0; q < s->groups; q++) {
-            if (moved) {
-                const int64_t C = s->C / s->groups;
-                moved_image(v, image(v, s, n, q), (const char *)v->parts + q * C * O * s->kh * s->kw * width(v), result(v->in[0], s, n, q), C, s->H, s->W,
-                            worker);
-                continue;
-            }
             v->g->loops->gemm(col, P, filter(v->in[1], s, q), (gg_strides){1, R}, result(v->in[0], s, n, q), (gg_strides){P, 1}, R, P, O, false, gemm);
             char *to = image(v, s, n, q);
             v->g->loops->fill(to, 0, s->C / s->groups * s->H * s->W);
             columns(v, s, to, col, true);
         }
+}
+
+static void moved_dx_images(gg_var *v, int64_t first, int64_t last, int worker)
+{
+    const sizes *s = sizes_of(v);
+    const int64_t C = s->C / s->groups, turned = C * patch_rows(v->plan) * gg__width(v); /* bytes of a group's filter */
+    for (int64_t n = first; n < last; n++)
+        for (int64_t q = 0; q < s->groups; q++)
+            moved_image(v, image(v, s, n, q), (const char *)v->parts + q * turned, result(v->in[0], s, n, q), C, s->H, s->W, worker);
 }
 
 /* in: x, dy */
@@ -294,14 +305,15 @@ static void conv_dw_parts(gg_var *v, int64_t first, int64_t last, int worker)
     const sizes *s = sizes_of(v);
     void *gemm = gg__scratch(v, worker);
     char *col = (char *)gemm + gg_gemm_scratch();
-    const int64_t P = s->OH * s->OW, R = columns_rows(s), O = s->O / s->groups, b = v->n * width(v);
+    const int64_t P = s->OH * s->OW, R = columns_rows(s), O = s->O / s->groups, b = v->n * gg__width(v);
     for (int64_t part = first; part < last; part++) {
         char *sum = (char *)v->parts + part * b;
         memset(sum, 0, (size_t)b);
         for (int64_t n = s->N * part / PARTS; n < s->N * (part + 1) / PARTS; n++)
             for (int64_t q = 0; q < s->groups; q++) {
                 columns(v, s, image(v->in[0], s, n, q), col, false);
-                v->g->loops->gemm(sum + q * O * R * width(v), R, result(v->in[1], s, n, q), (gg_strides){P, 1}, col, (gg_strides){1, P}, O, R, P, true, gemm);
+                v->g->loops->gemm(sum + q * O * R * gg__width(v), R, result(v->in[1], s, n, q), (gg_strides){P, 1}, col, (gg_strides){1, P}, O, R, P, true,
+                                  gemm);
             }
     }
 }
@@ -311,7 +323,7 @@ static void moved_dw_parts(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const plan *p = v->plan;
     const sizes *s = &p->s;
-    const int64_t R = columns_rows(s), O = s->O / s->groups, w = width(v), b = v->n * w;
+    const int64_t R = columns_rows(s), O = s->O / s->groups, w = gg__width(v), b = v->n * w;
     char *image_ = gg__scratch(v, worker), *panel = image_ + (border_size(&p->b, s) + BEYOND - 1) / BEYOND * BEYOND * w;
     for (int64_t part = first; part < last; part++) {
         char *sum = (char *)v->parts + part * b;
@@ -324,37 +336,52 @@ static void moved_dw_parts(gg_var *v, int64_t first, int64_t last, int worker)
     }
 }
 
+static bool is_moved(const gg_var *v) { return ((const plan *)v->plan)->moved; }
+static int64_t cost_of_image(const sizes *s) { return s->OH * s->OW * columns_rows(s) * (s->O / 8 + 1); }
+
 gg_status gg__run_conv(gg_var *v)
 {
     const sizes *s = sizes_of(v);
-    gg__split(v, s->N, s->OH * s->OW * columns_rows(s) * (s->O / 8 + 1), conv_images);
+    gg__split(v, s->N, cost_of_image(s), is_moved(v) ? moved_images : conv_images);
     return GG_OK;
 }
 
 gg_status gg__run_conv_dx(gg_var *v)
 {
     const sizes *s = sizes_of(v);
-    if (((const plan *)v->plan)->moved)
+    if (is_moved(v))
         turn_filter(v);
-    gg__split(v, s->N, s->OH * s->OW * columns_rows(s) * (s->O / 8 + 1), conv_dx_images);
+    gg__split(v, s->N, cost_of_image(s), is_moved(v) ? moved_dx_images : conv_dx_images);
     return GG_OK;
+}
+
+static void sum_parts(gg_var *v, char *sum, int64_t first)
+{
+    for (int64_t part = first; part < PARTS; part++)
+        v->g->loops->add_to(sum, (const char *)v->parts + part * v->n * gg__width(v), v->n);
+}
+
+/* The parts become one in the first, which is then turned: (C k, O) -> (O, C k). */
+static void sum_moved_parts(gg_var *v)
+{
+    const sizes *s = sizes_of(v);
+    const int64_t R = columns_rows(s), O = s->O / s->groups, w = gg__width(v);
+    sum_parts(v, v->parts, 1);
+    for (int64_t q = 0; q < s->groups; q++)
+        for (int64_t o = 0; o < O; o++)
+            v->g->loops->copy((char *)v->data + (q * O + o) * R * w, (const char *)v->parts + (q * O * R + o) * w, O, R);
 }
 
 gg_status gg__run_conv_dw(gg_var *v)
 {
     const sizes *s = sizes_of(v);
-    const gg__loops *l = v->g->loops;
-    const bool moved = ((const plan *)v->plan)->moved;
-    const int64_t R = columns_rows(s), O = s->O / s->groups, w = width(v);
-    gg__split(v, PARTS, (s->N / PARTS + 1) * s->OH * s->OW * columns_rows(s) * (s->O / 8 + 1), moved ? moved_dw_parts : conv_dw_parts);
-    char *sum = moved ? v->parts : v->data;
-    if (!moved)
-        l->fill(sum, 0, v->n);
-    for (int64_t part = moved; part < PARTS; part++)
-        l->add_to(sum, (const char *)v->parts + part * v->n * w, v->n);
-    for (int64_t q = 0; q < s->groups && moved; q++)
-        for (int64_t o = 0; o < O; o++)
-            l->copy((char *)v->data + (q * O + o) * R * w, sum + (q * O * R + o) * w, O, R);
+    gg__split(v, PARTS, (s->N / PARTS + 1) * cost_of_image(s), is_moved(v) ? moved_dw_parts : conv_dw_parts);
+    if (is_moved(v)) {
+        sum_moved_parts(v);
+    } else {
+        v->g->loops->fill(v->data, 0, v->n);
+        sum_parts(v, v->data, 0);
+    }
     return GG_OK;
 }
 

@@ -78,8 +78,7 @@ gg_var *gg_var_where(gg_var *condition, gg_var *a, gg_var *b)
 }
 
 /* --- kernels -------------------------------------------------------------------------------------------------------------------------- */
-static inline size_t width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
-static inline void *at(const gg_var *v, int64_t i) { return (char *)v->data + (size_t)i * width(v); }
+static inline void *at(const gg_var *v, int64_t i) { return (char *)v->data + i * gg__width(v); }
 
 static void unary_range(gg_var *v, int64_t first, int64_t last, int worker)
 {

@@ -235,19 +235,11 @@ gg_var *gg_graph_param(gg_graph *g, gg_params *p, const char *name)
     return v;
 }
 
-static void put(gg_var *v, int64_t i, double x)
-{
-    if (v->dtype == GG_F64)
-        ((double *)v->data)[i] = x;
-    else
-        ((float *)v->data)[i] = (float)x;
-}
-
 gg_var *gg_graph_constant(gg_graph *g, gg_shape shape, const double *values)
 {
     gg_var *v = leaf(g, GG__OP_CONSTANT, g->dtype, shape, NULL);
     for (int64_t i = 0; v && i < v->n; i++)
-        put(v, i, values[i]);
+        gg__put(v, i, values[i]);
     return v;
 }
 
@@ -255,7 +247,7 @@ gg_var *gg_graph_fill(gg_graph *g, gg_shape shape, double value)
 {
     gg_var *v = leaf(g, GG__OP_CONSTANT, g->dtype, GG_SCALAR, NULL); /* one number, however large the shape */
     if (v)
-        put(v, 0, value);
+        gg__put(v, 0, value);
     return v && shape.n ? gg_var_broadcast(v, shape) : v;
 }
 

@@ -108,6 +108,17 @@ typedef struct gg__operation {
 } gg__operation;
 const gg__operation *gg__operation_of(gg__op op);
 
+/* --- numbers of a node: bytes of one, and one by its place */
+static inline int64_t gg__width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
+static inline double gg__number(const gg_var *v, int64_t i) { return v->dtype == GG_F64 ? ((const double *)v->data)[i] : (double)((const float *)v->data)[i]; }
+static inline void gg__put(gg_var *v, int64_t i, double x)
+{
+    if (v->dtype == GG_F64)
+        ((double *)v->data)[i] = x;
+    else
+        ((float *)v->data)[i] = (float)x;
+}
+
 /* --- recording (graph.c) */
 /* NULL when an input is NULL, after a mistake, or for want of memory. n_in inputs follow as a table. */
 gg_var *gg__node_new(gg_graph *g, gg__op op, gg_dtype dtype, gg_shape shape, gg_var *const *in, int n_in);

@@ -116,7 +116,7 @@ static void large_piece(void *user, int64_t piece, int worker)
 {
     const large *p = user;
     const int64_t unit = p->columns ? GG_GEMM_COLUMNS : GG_GEMM_ROWS, n = p->columns ? p->N : p->M, units = (n + unit - 1) / unit,
-                  w = p->v->dtype == GG_F64 ? 8 : 4;
+                  w = gg__width(p->v);
     const int64_t first = units * piece / p->pieces * unit, end = units * (piece + 1) / p->pieces * unit, last = end < n ? end : n;
     const int64_t m = p->columns ? 0 : first, k = p->columns ? first : 0;
     p->v->g->loops->gemm_from(p->C + (m * p->ldc + k) * w, p->ldc, p->from ? p->from + (m * p->ldf + k) * w : NULL, p->ldf, p->A + m * p->a.row * w, p->a,
@@ -145,7 +145,7 @@ static void cut(gg_var *v, void *C, int64_t ldc, const void *from, int64_t ldf, 
 static const char *addend(const gg_var *v, int64_t row, int64_t column)
 {
     const gg_var *c = v->n_in == 3 ? v->in[2] : NULL;
-    return c ? (const char *)c->data + ((c->shape.n == 1 ? 0 : row * c->shape.d[1]) + column) * (v->dtype == GG_F64 ? 8 : 4) : NULL;
+    return c ? (const char *)c->data + ((c->shape.n == 1 ? 0 : row * c->shape.d[1]) + column) * gg__width(v) : NULL;
 }
 static int64_t addend_stride(const gg_var *v) { return v->n_in == 3 && v->in[2]->shape.n > 1 ? v->in[2]->shape.d[1] : 0; }
 
@@ -163,7 +163,7 @@ void gg__matmul_of(gg_var *v, const gg_var *d, void *C, const void *A, const voi
 static void rows_of_batch(gg_var *v, int64_t first, int64_t last, int worker)
 {
     const product *p = v->plan;
-    const int64_t w = v->dtype == GG_F64 ? 8 : 4;
+    const int64_t w = gg__width(v);
     while (first < last) {
         const int64_t m = first % p->M, n_rows = p->M - m < last - first ? p->M - m : last - first;
         int64_t matrix = first / p->M, at[2] = {0, 0};
@@ -184,7 +184,7 @@ static void few_rows(gg_var *v, int64_t first, int64_t last, int worker)
 {
     (void)worker;
     const product *p = v->plan;
-    const int64_t w = v->dtype == GG_F64 ? 8 : 4;
+    const int64_t w = gg__width(v);
     for (int64_t m = 0; m < p->M; m++)
         v->g->loops->dots((char *)v->data + (m * p->N + first) * w, (const char *)v->in[1]->data + first * p->b.column * w, p->b.column,
                           (const char *)v->in[0]->data + m * p->a.row * w, addend(v, m, first), last - first, p->K);
@@ -221,7 +221,7 @@ bool gg__matmul_pack_plan(gg_var *v)
 {
     product *p = v->plan;
     if (!few(v) && p->batch == 1)
-        p->packed = gg__graph_alloc(v->g, gg_mul(gg_gemm_packed(p->N, p->K), v->dtype == GG_F64 ? 8 : 4));
+        p->packed = gg__graph_alloc(v->g, gg_mul(gg_gemm_packed(p->N, p->K), gg__width(v)));
     return few(v) || p->batch != 1 || p->packed;
 }
 

@@ -7,9 +7,8 @@
 #include "grad/graph.h"
 
 enum { LAYER, RMS };
-static inline int64_t width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
 static inline int64_t last_axis(const gg_var *v) { return v->shape.d[v->shape.n - 1]; }
-static inline void *row_of(const gg_var *v, int64_t r, int64_t n) { return (char *)v->data + r * n * width(v); }
+static inline void *row_of(const gg_var *v, int64_t r, int64_t n) { return (char *)v->data + r * n * gg__width(v); }
 
 static gg_var *norm(gg_var *x, gg_var *weight, gg_var *bias, double eps, int kind)
 {
@@ -65,8 +64,8 @@ static void norm_dw_part(gg_var *v, int64_t first, int64_t last, int worker)
     (void)worker;
     const int64_t n = v->n, rows = v->in[0]->n / n;
     for (int64_t part = first; part < last; part++) {
-        char *sum = (char *)v->parts + part * n * width(v);
-        memset(sum, 0, (size_t)(n * width(v)));
+        char *sum = (char *)v->parts + part * n * gg__width(v);
+        memset(sum, 0, (size_t)(n * gg__width(v)));
         for (int64_t r = rows * part / PARTS; r < rows * (part + 1) / PARTS; r++)
             v->g->loops->norm_dw(sum, row_of(v->in[0], r, n), row_of(v->in[1], r, n), n, v->f[0], v->i[0] == LAYER);
     }
@@ -77,7 +76,7 @@ gg_status gg__run_norm_dw(gg_var *v)
     gg__split(v, PARTS, 4 * v->in[0]->n / PARTS, norm_dw_part);
     v->g->loops->fill(v->data, 0, v->n);
     for (int64_t part = 0; part < PARTS; part++)
-        v->g->loops->add_to(v->data, (const char *)v->parts + part * v->n * width(v), v->n);
+        v->g->loops->add_to(v->data, (const char *)v->parts + part * v->n * gg__width(v), v->n);
     return GG_OK;
 }
 
@@ -86,7 +85,7 @@ void gg__gradient_norm(gg_var **d_in, const bool *wanted, gg_var *v, gg_var *d)
 {
     gg_var *x = v->in[0], *w = v->in[1], *dx = wanted[0] ? gg__node(v->g, GG__OP_NORM_DX, x->shape, x, w, d) : NULL;
     gg_var *dw = wanted[1] ? gg__node(v->g, GG__OP_NORM_DW, w->shape, x, d) : NULL;
-    if (dw && !(dw->parts = gg__graph_alloc(v->g, gg_mul(PARTS * w->n, width(w)))))
+    if (dw && !(dw->parts = gg__graph_alloc(v->g, gg_mul(PARTS * w->n, gg__width(w)))))
         return;
     for (int i = 0; i < 2; i++) {
         gg_var *one = i ? dw : dx;

@@ -56,7 +56,7 @@ static void window(int64_t *first, int64_t *last, const sizes *s, int axis, int6
 /* The largest of each window of output row y, and where it is (index, unless NULL): window places in turn, all windows of the row at once. */
 static void row_maxima(const gg_var *v, const sizes *s, void *best, int32_t *index, const char *x, int64_t y)
 {
-    const int64_t w = v->dtype == GG_F64 ? 8 : 4;
+    const int64_t w = gg__width(v);
     int64_t y0, y1;
     window(&y0, &y1, s, 0, y);
     v->g->loops->fill(best, -INFINITY, s->OW);
@@ -78,7 +78,7 @@ static bool halves(const sizes *s) { return s->size[0] == 2 && s->size[1] == 2 &
 
 static void half_plane(const gg_var *v, const sizes *s, int64_t plane)
 {
-    const int64_t w = v->dtype == GG_F64 ? 8 : 4, big = s->H * s->W * w, small = s->OH * s->OW * w;
+    const int64_t w = gg__width(v), big = s->H * s->W * w, small = s->OH * s->OW * w;
     const char *x = (const char *)v->in[0]->data + plane * big;
     const bool grad = v->op == GG__OP_MAX_POOL_GRAD;
     char *y = (char *)v->data + plane * (grad ? big : small);
@@ -97,7 +97,7 @@ static void max_plane(const gg_var *v, const sizes *s, int64_t plane, char *scra
         half_plane(v, s, plane);
         return;
     }
-    const int64_t w = v->dtype == GG_F64 ? 8 : 4, big = s->H * s->W * w, small = s->OH * s->OW * w;
+    const int64_t w = gg__width(v), big = s->H * s->W * w, small = s->OH * s->OW * w;
     const char *x = (const char *)v->in[0]->data + plane * big;
     const bool grad = v->op == GG__OP_MAX_POOL_GRAD;
     int32_t *index = (int32_t *)scratch;
@@ -126,7 +126,7 @@ static void max_plane(const gg_var *v, const sizes *s, int64_t plane, char *scra
 /* Means, and their transpose, as sums of strided rows. */
 static void avg_plane(const gg_var *v, const sizes *s, int64_t plane)
 {
-    const int64_t w = v->dtype == GG_F64 ? 8 : 4, big = s->H * s->W * w, small = s->OH * s->OW * w;
+    const int64_t w = gg__width(v), big = s->H * s->W * w, small = s->OH * s->OW * w;
     const bool grad = v->op == GG__OP_AVG_POOL_GRAD;
     const char *from = (const char *)v->in[0]->data + plane * (grad ? small : big);
     char *to = (char *)v->data + plane * (grad ? big : small);

@@ -87,7 +87,6 @@ gg_var *gg__sum_to(gg_var *x, gg_shape shape)
 }
 
 /* --- kernels -------------------------------------------------------------------------------------------------------------------------- */
-static inline int64_t width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
 
 /* Where the row of kept index o and reduced index t begins. */
 static int64_t start_of(const reduction *r, int64_t o, int64_t t)
@@ -110,7 +109,7 @@ static void along_rows(gg_var *v, int64_t first, int64_t last, int worker)
     for (int64_t o = first; o < last; o++) {
         double total = 0;
         for (int64_t t = 0; t < r->terms; t++) {
-            const void *row = x + start_of(r, o, t) * width(v);
+            const void *row = x + start_of(r, o, t) * gg__width(v);
             if (v->op == GG__OP_SUM)
                 total += l->sum(row, r->inner);
             else {
@@ -118,7 +117,7 @@ static void along_rows(gg_var *v, int64_t first, int64_t last, int worker)
                 total = t == 0 || most > total || most != most ? most : total;
             }
         }
-        l->fill((char *)v->data + o * width(v), total, 1);
+        l->fill((char *)v->data + o * gg__width(v), total, 1);
     }
 }
 
@@ -130,7 +129,7 @@ static void add_rows(gg_var *v, int64_t o, int64_t first, int64_t last, int work
     const reduction *r = v->plan;
     const gg__loops *l = v->g->loops;
     const char *x = v->in[0]->data;
-    const int64_t n = last - first, w = width(v);
+    const int64_t n = last - first, w = gg__width(v);
     char *y = (char *)v->data + (o * r->inner + first) * w, *part = gg__scratch(v, worker);
     if (r->terms == 0 || v->op == GG__OP_SUM)
         l->fill(y, 0, n);
@@ -178,7 +177,7 @@ void gg__sum_rows(gg_var *v, void *y, const void *x, int64_t rows, int64_t n)
 {
     v->g->loops->fill(y, 0, n);
     for (int64_t r = 0; r < rows; r += BLOCK)
-        v->g->loops->add_rows(y, (const char *)x + r * n * width(v), n, rows - r < BLOCK ? rows - r : BLOCK, n);
+        v->g->loops->add_rows(y, (const char *)x + r * n * gg__width(v), n, rows - r < BLOCK ? rows - r : BLOCK, n);
 }
 
 gg_status gg__run_sum(gg_var *v)
@@ -198,7 +197,7 @@ gg_status gg__run_argmax(gg_var *v)
     const gg_var *x = v->in[0];
     const int64_t n = x->shape.d[x->shape.n - 1];
     for (int64_t i = 0; i < v->n; i++)
-        ((int32_t *)v->data)[i] = (int32_t)v->g->loops->argmax((const char *)x->data + i * n * width(x), n);
+        ((int32_t *)v->data)[i] = (int32_t)v->g->loops->argmax((const char *)x->data + i * n * gg__width(x), n);
     return GG_OK;
 }
 

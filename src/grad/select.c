@@ -3,14 +3,6 @@
 #include <math.h>
 
 static inline int64_t last_axis(const gg_var *v) { return v->shape.d[v->shape.n - 1]; }
-static inline double number(const gg_var *v, int64_t i) { return v->dtype == GG_F64 ? ((const double *)v->data)[i] : (double)((const float *)v->data)[i]; }
-static void put(gg_var *v, int64_t i, double x)
-{
-    if (v->dtype == GG_F64)
-        ((double *)v->data)[i] = x;
-    else
-        ((float *)v->data)[i] = (float)x;
-}
 
 /* --- top-k ------------------------------------------------------------------------------------------------------------------------------- */
 gg_var *gg_var_top_k(gg_var *x, int64_t k)
@@ -61,7 +53,7 @@ static void top_k_rows(gg_var *v, int64_t first, int64_t last, int worker)
     double *a = gg__scratch(v, worker);
     for (int64_t r = first; r < last; r++) {
         for (int64_t i = 0; i < n; i++) {
-            const double x = number(v->in[0], r * n + i);
+            const double x = gg__number(v->in[0], r * n + i);
             a[i] = isnan(x) ? INFINITY : x; /* as torch.topk: NaN is the largest */
         }
         const double least = kth_largest(a, n, k);
@@ -69,10 +61,10 @@ static void top_k_rows(gg_var *v, int64_t first, int64_t last, int worker)
         for (int64_t i = 0; i < k; i++) /* a begins with the chosen; those that equal the least are taken from the left */
             left -= a[i] > least;
         for (int64_t i = 0; i < n; i++) {
-            const double x = number(v->in[0], r * n + i), size = isnan(x) ? INFINITY : x;
+            const double x = gg__number(v->in[0], r * n + i), size = isnan(x) ? INFINITY : x;
             const bool equal = size == least && left > 0;
             left -= equal;
-            put(v, r * n + i, size > least || equal);
+            gg__put(v, r * n + i, size > least || equal);
         }
     }
 }
@@ -113,7 +105,7 @@ gg_status gg__run_index(gg_var *v)
     const int32_t *index = v->in[0]->data;
     for (int64_t i = 0; i < v->n; i++)
         if (v->op == GG__OP_INDEX_IS)
-            put(v, i, index[i] == v->i[0]);
+            gg__put(v, i, index[i] == v->i[0]);
         else
             ((int32_t *)v->data)[i] = index[i] == v->i[0] ? (int32_t)v->i[1] : index[i];
     return GG_OK;

@@ -1,8 +1,6 @@
 /* Operations that move numbers and compute none: other shapes, other orders, parts, joins, rows by index. */
 #include "grad/graph.h"
 
-static inline int64_t width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
-
 /* --- the same numbers under another shape ---------------------------------------------------------------------------------------------- */
 gg_var *gg_var_reshape(gg_var *x, gg_shape shape)
 {
@@ -63,7 +61,7 @@ static void strided_rows(gg_var *v, int64_t first, int64_t last, int worker)
 {
     (void)worker;
     const gg__walk *w = v->plan;
-    const int64_t n = w->size[w->n - 1], s = w->stride[0][w->n - 1], b = width(v);
+    const int64_t n = w->size[w->n - 1], s = w->stride[0][w->n - 1], b = gg__width(v);
     for (int64_t r = first; r < last; r++) {
         int64_t at = v->i[0], rest = r;
         for (int d = w->n - 2; d >= 0; d--) {
@@ -208,7 +206,7 @@ static void insert(gg_var *v, const gg_var *x, int a, int64_t start)
     int64_t outer = 1, inner = 1;
     for (int d = 0; d < v->shape.n; d++)
         *(d < a ? &outer : &inner) *= d == a ? 1 : v->shape.d[d];
-    const int64_t b = inner * width(v), whole = v->shape.d[a] * b, part = x->shape.d[a] * b;
+    const int64_t b = inner * gg__width(v), whole = v->shape.d[a] * b, part = x->shape.d[a] * b;
     for (int64_t o = 0; o < outer; o++)
         memcpy((char *)v->data + o * whole + start * b, (const char *)x->data + o * part, (size_t)part);
 }
@@ -301,7 +299,7 @@ static gg_status check_index(const gg_var *v, const gg_var *index, int64_t n_row
 gg_status gg__run_gather(gg_var *v)
 {
     const int32_t *i = v->in[1]->data;
-    const size_t b = (size_t)(v->i[0] * width(v));
+    const size_t b = (size_t)(v->i[0] * gg__width(v));
     GG_TRY(check_index(v, v->in[1], v->in[0]->shape.d[0]));
     for (int64_t k = 0; k < v->in[1]->n; k++)
         memcpy((char *)v->data + (size_t)k * b, (const char *)v->in[0]->data + (size_t)i[k] * b, b);
@@ -335,7 +333,7 @@ gg_var *gg_var_scatter_add(gg_var *x, gg_var *index, int64_t n_rows)
 gg_status gg__run_scatter_add(gg_var *v)
 {
     const int32_t *i = v->in[1]->data;
-    const int64_t b = v->i[0] * width(v);
+    const int64_t b = v->i[0] * gg__width(v);
     GG_TRY(check_index(v, v->in[1], v->shape.d[0]));
     memset(v->data, 0, gg_var_bytes(v));
     for (int64_t k = 0; k < v->in[1]->n; k++)

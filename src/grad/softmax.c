@@ -7,9 +7,8 @@
  */
 #include "grad/graph.h"
 
-static inline int64_t width(const gg_var *v) { return v->dtype == GG_F64 ? 8 : 4; }
 static inline int64_t last_axis(const gg_var *v) { return v->shape.d[v->shape.n - 1]; }
-static inline void *row_of(const gg_var *v, int64_t r, int64_t n) { return (char *)v->data + r * n * width(v); }
+static inline void *row_of(const gg_var *v, int64_t r, int64_t n) { return (char *)v->data + r * n * gg__width(v); }
 
 static bool has_rows(gg_var *x, const char *what)
 {
@@ -90,8 +89,6 @@ gg_status gg__run_logsumexp(gg_var *v)
     return GG_OK;
 }
 
-static double number(const gg_var *v, int64_t i) { return v->dtype == GG_F64 ? ((const double *)v->data)[i] : (double)((const float *)v->data)[i]; }
-
 static void cross_entropy_rows(gg_var *v, int64_t first, int64_t last, int worker)
 {
     (void)worker;
@@ -99,7 +96,7 @@ static void cross_entropy_rows(gg_var *v, int64_t first, int64_t last, int worke
     const int32_t *target = v->in[1]->data;
     for (int64_t r = first; r < last; r++) {
         const bool counts = target[r] != v->i[0];
-        v->g->loops->fill(row_of(v, r, 1), counts ? v->g->loops->logsumexp(row_of(v->in[0], r, n), n) - number(v->in[0], r * n + target[r]) : 0, 1);
+        v->g->loops->fill(row_of(v, r, 1), counts ? v->g->loops->logsumexp(row_of(v->in[0], r, n), n) - gg__number(v->in[0], r * n + target[r]) : 0, 1);
     }
 }
 
@@ -125,7 +122,7 @@ static void cross_entropy_grad_rows(gg_var *v, int64_t first, int64_t last, int 
         if (target[r] == v->i[0])
             v->g->loops->fill(row_of(v, r, n), 0, n);
         else
-            v->g->loops->cross_entropy_grad(row_of(v, r, n), number(v->in[2], r), row_of(v->in[0], r, n), target[r], n);
+            v->g->loops->cross_entropy_grad(row_of(v, r, n), gg__number(v->in[2], r), row_of(v->in[0], r, n), target[r], n);
 }
 
 gg_status gg__run_cross_entropy_grad(gg_var *v)
