@@ -186,18 +186,13 @@ static void put_rows(float *to, const float *from, const piece *p, int64_t d_hea
 
 static gg_status write(job *j, const piece *p)
 {
-    char name[160];
     const gg_tensor *t = NULL;
     const int64_t n = p->rows * (p->columns ? p->columns : 1), first = p->turned ? p->columns : p->rows, second = p->turned ? p->rows : p->columns;
-    gg__model_tensor_name(name, sizeof name, j->m, p->slot, p->layer, p->ending);
-    GG_TRY(gg_tensors_need(&t, j->m->tensors, name));
-    if (t->n_dims != (p->columns ? 2 : 1) || t->shape[0] != first || (p->columns && t->shape[1] != second))
-        return gg_fail(j->ctx, GG_EFORMAT, "%s: %s has another shape than its model's description says (%lld, %lld)", gg_tensors_path(j->m->tensors), name,
-                       (long long)first, (long long)second);
+    GG_TRY(gg__model_need_tensor(&t, j->m, p->slot, p->layer, p->ending, first, second));
     float *x = gg_new(j->ctx, float, n), *y = p->turned || p->permuted ? gg_new(j->ctx, float, n) : x;
     gg_status s = x && y ? gg_to_f32(x, t->data, t->dtype, n) : GG_ENOMEM;
-    if (s == GG_OK && !gg_all_finite(x, n))
-        s = gg_fail(j->ctx, GG_ENAN, "%s: %s holds a value that is not a finite number", gg_tensors_path(j->m->tensors), name);
+    if (s == GG_OK)
+        s = gg__model_check_finite(j->m, x, n, t->name);
     if (s == GG_OK && y != x)
         put_rows(y, x, p, j->m->d.d_head);
     if (s == GG_OK)

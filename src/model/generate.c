@@ -6,17 +6,15 @@
 #include "model/model.h"
 #include "base/memory.h"
 #include "base/work.h"
+#include "math/kernels.h"
+#include "text/token_list.h"
+#include <golgi/metrics.h>
 #include <math.h>
-#include <stdlib.h>
-
-typedef struct candidate {
-    float logit;
-    int32_t id;
-} candidate;
 
 typedef struct generator {
-    float *logit;    /* (n_vocab,) after the last token */
-    candidate *among; /* (n_vocab,) */
+    float *logit; /* (n_vocab,) after the last token */
+    float *best;  /* (n_vocab,) the likeliest of them, the first first */
+    int32_t *id;  /* (n_vocab,) whose they are */
     int64_t n_vocab;
 } generator;
 
@@ -29,51 +27,20 @@ static gg_status keep_last(void *user, void *state, const gg_group *g, const gg_
     return GG_OK;
 }
 
-static int likelier(const void *a, const void *b)
-{
-    const candidate *x = a, *y = b;
-    return x->logit != y->logit ? (x->logit < y->logit) - (x->logit > y->logit) : (x->id > y->id) - (x->id < y->id);
-}
-
-static int32_t likeliest(const generator *k)
-{
-    int32_t best = 0;
-    for (int32_t i = 1; i < k->n_vocab; i++)
-        if (k->logit[i] > k->logit[best])
-            best = i;
-    return best;
-}
-
 /* Softmax of logit / temperature over the top_k likeliest. */
 static int32_t draw(const generator *k, const gg_generate_options *o, int64_t position)
 {
     const int64_t n = o->top_k > 0 && o->top_k < k->n_vocab ? o->top_k : k->n_vocab;
     gg_random r = gg_random_of(o->seed, (uint64_t)position);
     double sum = 0, at;
-    for (int32_t i = 0; i < k->n_vocab; i++)
-        k->among[i] = (candidate){k->logit[i], i};
-    qsort(k->among, (size_t)k->n_vocab, sizeof *k->among, likelier);
+    gg_top_k(k->id, k->best, k->logit, k->n_vocab, n);
     for (int64_t i = 0; i < n; i++)
-        sum += exp((double)(k->among[i].logit - k->among[0].logit) / o->temperature);
+        sum += exp((double)(k->best[i] - k->best[0]) / o->temperature);
     at = gg_random_uniform(&r) * sum;
     for (int64_t i = 0; i < n; i++)
-        if ((at -= exp((double)(k->among[i].logit - k->among[0].logit) / o->temperature)) < 0)
-            return k->among[i].id;
-    return k->among[n - 1].id;
-}
-
-static gg_status append(gg_token_list *ids, gg_context *ctx, int32_t id)
-{
-    if (ids->n == ids->cap) {
-        const int64_t cap = 2 * ids->n + 64;
-        int32_t *grown = gg_renew(ctx, ids->id, int32_t, cap);
-        if (!grown)
-            return GG_ENOMEM;
-        ids->id = grown;
-        ids->cap = cap;
-    }
-    ids->id[ids->n++] = id;
-    return GG_OK;
+        if ((at -= exp((double)(k->best[i] - k->best[0]) / o->temperature)) < 0)
+            return k->id[i];
+    return k->id[n - 1];
 }
 
 static gg_status go_on(gg_token_list *ids, gg_session *session, const gg_model *m, const generator *k, const gg_generate_options *o)
@@ -86,8 +53,12 @@ static gg_status go_on(gg_token_list *ids, gg_session *session, const gg_model *
         if (gg_context_stopped(m->ctx))
             return gg_fail(m->ctx, GG_EINTR, "stopped after %lld of %lld tokens", (long long)i, (long long)o->n_tokens);
         GG_TRY(gg_session_forward(session, &(gg_group){.n_documents = 1, .n_tokens = n, .token = ids->id + ids->n - n, .start = start}, &listener, &state, 1));
-        const int32_t id = o->temperature > 0 ? draw(k, o, ids->n) : likeliest(k);
-        GG_TRY(append(ids, m->ctx, id));
+        int32_t id;
+        if (o->temperature > 0)
+            id = draw(k, o, ids->n);
+        else
+            gg_argmax_rows(&id, k->logit, 1, k->n_vocab);
+        GG_TRY(gg__token_list_add(ids, m->ctx, id));
         if (id == eos)
             return GG_OK;
         if (o->token)
@@ -106,12 +77,14 @@ gg_status gg_generate(gg_token_list *ids, gg_model *m, const gg_generate_options
         return gg_fail(m->ctx, GG_EINVAL, "%lld tokens, top_k %lld, temperature %g: none may be negative", (long long)o->n_tokens, (long long)o->top_k,
                        o->temperature);
     k.logit = gg_new(m->ctx, float, k.n_vocab);
-    k.among = gg_new(m->ctx, candidate, k.n_vocab);
-    gg_status s = k.logit && k.among ? gg_session_create(&session, m) : GG_ENOMEM;
+    k.best = gg_new(m->ctx, float, k.n_vocab);
+    k.id = gg_new(m->ctx, int32_t, k.n_vocab);
+    gg_status s = k.logit && k.best && k.id ? gg_session_create(&session, m) : GG_ENOMEM;
     if (s == GG_OK)
         s = go_on(ids, session, m, &k, o);
     gg_session_free(session);
     gg_drop(m->ctx, k.logit);
-    gg_drop(m->ctx, k.among);
+    gg_drop(m->ctx, k.best);
+    gg_drop(m->ctx, k.id);
     return s;
 }

@@ -43,7 +43,7 @@ typedef struct work {
     uint32_t wanted;         /* sites, by anyone in any layer */
     float **resid;           /* (n_layers + 1,) what enters each block, and what leaves the last; (n, d_model) */
     float *d_resid;          /* (n, d_model) what flows */
-    float *d_logits, *head;  /* (HEAD_PIECE, n_vocab), (HEAD_ROWS, d_model) */
+    float *d_logits, *head;  /* (rows of a tap, n_vocab), (HEAD_ROWS, d_model) */
     float *row[2];           /* (widest site,) */
     void *gemm;
     gg_var **part;           /* (n_documents,) */
@@ -256,6 +256,15 @@ static gg_status make_block(const work *o, block *b)
 }
 
 /* --- weights of the layer whose turn it is ------------------------------------------------------------------------------------------------------- */
+static void fill_norm(const work *o, block *b, int which, const gg__norm *from)
+{
+    float *w = b->norm_w[which] ? gg_var_data(b->norm_w[which]) : NULL;
+    for (int64_t k = 0; w && k < gg_var_size(b->norm_w[which]); k++)
+        w[k] = o->d->norm == GG_NORM_RMS ? from->w[k] + o->d->norm_offset : from->w[k];
+    if (b->norm_b[which] && from->b)
+        memcpy(gg_var_data(b->norm_b[which]), from->b, gg_var_bytes(b->norm_b[which]));
+}
+
 static gg_status fill_block(const work *o, block *b, int layer)
 {
     const gg__layer *y = &o->m->layer[layer];
@@ -263,13 +272,8 @@ static gg_status fill_block(const work *o, block *b, int layer)
     for (int i = 0; i < N_LINEARS; i++)
         if (b->w[i])
             GG_TRY(gg__model_read_linear(gg_var_data(b->w[i]), gg_var_data(b->b[i]), o->m, layer, linear_slot[i]));
-    for (int i = 0; i < N_NORMS; i++) {
-        float *w = b->norm_w[i] ? gg_var_data(b->norm_w[i]) : NULL;
-        for (int64_t k = 0; w && k < gg_var_size(b->norm_w[i]); k++)
-            w[k] = o->d->norm == GG_NORM_RMS ? norms[i]->w[k] + o->d->norm_offset : norms[i]->w[k];
-        if (b->norm_b[i] && norms[i]->b)
-            memcpy(gg_var_data(b->norm_b[i]), norms[i]->b, gg_var_bytes(b->norm_b[i]));
-    }
+    for (int i = 0; i < N_NORMS; i++)
+        fill_norm(o, b, i, norms[i]);
     for (int s = 0; s < GG_SITE_COUNT; s++)
         if (b->scale[s])
             action_of(o, layer, (gg_site)s, gg_var_data(b->scale[s]), gg_var_data(b->shift[s]));
@@ -295,20 +299,6 @@ static gg_status block_for(block **out, work *o, int layer)
 }
 
 /* --- the head -------------------------------------------------------------------------------------------------------------------------------------- */
-static void softmax_row(float *y, const float *x, int64_t n)
-{
-    float most = x[0];
-    double sum = 0;
-    for (int64_t k = 1; k < n; k++)
-        most = x[k] > most ? x[k] : most;
-    for (int64_t k = 0; k < n; k++) {
-        y[k] = expf(x[k] - most);
-        sum += (double)y[k];
-    }
-    for (int64_t k = 0; k < n; k++)
-        y[k] = (float)((double)y[k] / sum);
-}
-
 /* d y / d logits of a row of the group, into out (n_vocab,); false: zeros. */
 static bool objective_row(const work *o, float *out, const float *logits, int64_t row)
 {
@@ -324,23 +314,20 @@ static bool objective_row(const work *o, float *out, const float *logits, int64_
     }
     if (last)
         return false;
-    softmax_row(out, logits, o->d->n_vocab);
+    memcpy(out, logits, sizeof *out * (size_t)o->d->n_vocab);
+    gg_softmax(out, o->d->n_vocab);
     out[o->g->token[row + 1]] -= 1;
     gg_scale(out, 1 / (float)(n - 1), out, o->d->n_vocab);
     return true;
 }
 
-/* Back through the soft cap, L = cap tanh(z / cap): dz = dL (1 - (L / cap)^2), and the action before which L stood. */
-static void before_cap(const work *o, float *d, const float *logits)
+/* Back through the soft cap, L = cap tanh(z / cap): dz = dL (1 - (L / cap)^2), and the action a L + b behind it (a NULL: none). */
+static void before_cap(const work *o, float *d, const float *logits, const float *a, const float *b)
 {
-    const int last = o->d->n_layers;
-    const bool acted = is_acted_on(o, last, GG_SITE_LOGITS);
-    if (acted)
-        action_of(o, last, GG_SITE_LOGITS, o->row[0], o->row[1]);
     for (int64_t k = 0; k < o->d->n_vocab; k++) {
-        const float a = acted ? o->row[0][k] : 1, l = acted && a != 0 ? (logits[k] - o->row[1][k]) / a : logits[k],
+        const float scale = a ? a[k] : 1, l = a && scale != 0 ? (logits[k] - b[k]) / scale : logits[k],
                     u = o->d->logit_softcap > 0 ? l / o->d->logit_softcap : 0;
-        d[k] *= a * (1 - u * u);
+        d[k] *= scale * (1 - u * u);
     }
 }
 
@@ -382,8 +369,11 @@ static gg_status keep(void *user, void *state, const gg_group *g, const gg_tap *
         memset(o->d_resid + t->row * o->d->d_model, 0, gg_mul(t->n_rows * o->d->d_model, sizeof(float)));
         return GG_OK;
     }
-    for (int64_t r = 0; r < t->n_rows; r++)
-        before_cap(o, d + r * t->width, t->x + r * t->width);
+    const bool acted = is_acted_on(o, t->layer, GG_SITE_LOGITS);
+    if (acted)
+        action_of(o, t->layer, GG_SITE_LOGITS, o->row[0], o->row[1]);
+    for (int64_t r = 0; r < t->n_rows && (acted || o->d->logit_softcap > 0); r++)
+        before_cap(o, d + r * t->width, t->x + r * t->width, acted ? o->row[0] : NULL, o->row[1]);
     return through_head(o, t->row, t->n_rows);
 }
 
@@ -422,11 +412,7 @@ static gg_status through_final_norm(work *o)
     gg_var_gradients(&d, norm(o, &b, 0, b.resid, o->d->d_model), b.d_out, &b.resid, 1);
     s = gg_graph_plan(b.g, &d, 1);
     if (s == GG_OK) {
-        float *w = gg_var_data(b.norm_w[0]);
-        for (int64_t k = 0; k < o->d->d_model; k++)
-            w[k] = o->d->norm == GG_NORM_RMS ? o->m->final.w[k] + o->d->norm_offset : o->m->final.w[k];
-        if (b.norm_b[0] && o->m->final.b)
-            memcpy(gg_var_data(b.norm_b[0]), o->m->final.b, gg_var_bytes(b.norm_b[0]));
+        fill_norm(o, &b, 0, &o->m->final);
         memcpy(gg_var_data(b.resid), o->resid[o->d->n_layers], gg_var_bytes(b.resid));
         memcpy(gg_var_data(b.d_out), o->d_resid, gg_var_bytes(b.d_out));
         if ((s = gg_graph_run(b.g)) == GG_OK)

@@ -99,6 +99,9 @@ const gg_tensor *gg__model_tensor(const gg_model *m, gg__slot slot, int layer, c
 /* weights.c: checks every shape, then reads and packs. */
 gg_status gg__model_load(gg_model *m, bool head);
 void gg__model_unload(gg_model *m);
+/* A tensor that must be there in this shape; columns 0: a vector. */
+gg_status gg__model_need_tensor(const gg_tensor **out, const gg_model *m, gg__slot slot, int layer, const char *ending, int64_t rows, int64_t columns);
+gg_status gg__model_check_finite(const gg_model *m, const float *x, int64_t n, const char *name);
 /* One projection (GG__Q ... GG__DOWN) once more, as float32 in the order of neurons: w (n_out, n_in), bias (n_out,), zeros where there is none. */
 gg_status gg__model_read_linear(float *w, float *bias, const gg_model *m, int layer, gg__slot which);
 gg_status gg__model_head(const gg_tensor **out, const gg_model *m); /* (n_vocab, d_model), in any dtype */

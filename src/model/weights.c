@@ -49,8 +49,7 @@ static gg_status wrong_shape(const gg_model *m, const gg_tensor *t, int64_t rows
     return gg_fail(m->ctx, GG_EFORMAT, "%s: %s is (%s), expected (%s)", gg_tensors_path(m->tensors), t->name, found, expected);
 }
 
-/* columns 0: a vector */
-static gg_status need_tensor(const gg_tensor **out, const gg_model *m, gg__slot slot, int layer, const char *ending, int64_t rows, int64_t columns)
+gg_status gg__model_need_tensor(const gg_tensor **out, const gg_model *m, gg__slot slot, int layer, const char *ending, int64_t rows, int64_t columns)
 {
     char name[160];
     if (!gg__model_tensor_name(name, sizeof name, m, slot, layer, ending))
@@ -64,7 +63,7 @@ static gg_status need_tensor(const gg_tensor **out, const gg_model *m, gg__slot 
     return GG_OK;
 }
 
-static gg_status check_finite(const gg_model *m, const float *x, int64_t n, const char *name)
+gg_status gg__model_check_finite(const gg_model *m, const float *x, int64_t n, const char *name)
 {
     if (gg_all_finite(x, n))
         return GG_OK;
@@ -80,7 +79,7 @@ static gg_status read_vector(float **out, const gg_model *m, const gg_tensor *t,
     for (int64_t r = 0; p && s == GG_OK && r < n; r++)
         x[r] = stored[stored_row(m, p, r)];
     if (s == GG_OK)
-        s = check_finite(m, x, n, t->name);
+        s = gg__model_check_finite(m, x, n, t->name);
     if (p)
         gg_drop(m->ctx, stored);
     if (s != GG_OK) {
@@ -101,13 +100,14 @@ static gg_status gather_rows(float *w, const gg_model *m, const gg_tensor *t, co
     return GG_OK;
 }
 
-/* Conv1D: columns first .. first + n_out - 1 of a matrix (n_in, n_stored), kept (n_in, n_out). `row` holds n_stored floats. */
-static gg_status gather_columns(float *w, float *row, const gg_tensor *t, const part *p)
+/* Conv1D: columns first .. first + n_out - 1 of a matrix (n_in, n_stored), into w[i by_in + r by_out]. `row` holds n_stored floats. */
+static gg_status gather_columns(float *w, int64_t by_in, int64_t by_out, float *row, const gg_tensor *t, const part *p)
 {
     const int64_t row_bytes = gg_dtype_bytes(t->dtype, p->n_stored);
     for (int64_t i = 0; i < p->n_in; i++) {
         GG_TRY(gg_to_f32(row, (const char *)t->data + i * row_bytes, t->dtype, p->n_stored));
-        memcpy(w + i * p->n_out, row + p->first, sizeof *w * (size_t)p->n_out);
+        for (int64_t r = 0; r < p->n_out; r++)
+            w[i * by_in + r * by_out] = row[p->first + r];
     }
     return GG_OK;
 }
@@ -120,7 +120,7 @@ static gg_status pack(gg_linear **out, const gg_model *m, const gg_tensor *t, co
         return gg_linear_create(out, m->ctx, (const char *)t->data + p->first * row_bytes, t->dtype, 0, bias, p->n_out, p->n_in, m->dtype);
     }
     float *w = gg_alloc(m->ctx, gg_mul(p->n_out, p->n_in * (int64_t)sizeof(float))), *row = gg_new(m->ctx, float, p->n_stored);
-    gg_status s = !w || !row ? GG_ENOMEM : conv1d ? gather_columns(w, row, t, p) : gather_rows(w, m, t, p);
+    gg_status s = !w || !row ? GG_ENOMEM : conv1d ? gather_columns(w, p->n_out, 1, row, t, p) : gather_rows(w, m, t, p);
     if (s == GG_OK)
         s = gg_linear_create_f32(out, m->ctx, w, conv1d, bias, p->n_out, p->n_in, m->dtype);
     gg_drop(m->ctx, w);
@@ -133,9 +133,9 @@ static gg_status load_linear(gg_linear **out, const gg_model *m, int layer, cons
     const gg_tensor *t, *b = gg__model_tensor(m, p->slot, layer, "bias");
     const bool conv1d = m->names->conv1d;
     float *bias = NULL;
-    GG_TRY(need_tensor(&t, m, p->slot, layer, "weight", conv1d ? p->n_in : p->n_stored, conv1d ? p->n_stored : p->n_in));
+    GG_TRY(gg__model_need_tensor(&t, m, p->slot, layer, "weight", conv1d ? p->n_in : p->n_stored, conv1d ? p->n_stored : p->n_in));
     if (b || p->bias_needed) {
-        GG_TRY(need_tensor(&b, m, p->slot, layer, "bias", p->n_stored, 0));
+        GG_TRY(gg__model_need_tensor(&b, m, p->slot, layer, "bias", p->n_stored, 0));
         GG_TRY(read_vector(&bias, m, b, p));
     }
     const gg_status s = pack(out, m, t, p, bias);
@@ -148,11 +148,11 @@ static gg_status load_norm(gg__norm *out, const gg_model *m, gg__slot slot, int 
     const gg_tensor *t;
     if (!m->names->slot[slot])
         return GG_OK;
-    GG_TRY(need_tensor(&t, m, slot, layer, "weight", width, 0));
+    GG_TRY(gg__model_need_tensor(&t, m, slot, layer, "weight", width, 0));
     GG_TRY(read_vector(&out->w, m, t, NULL));
     if (m->d.norm != GG_NORM_LAYER || !gg__model_tensor(m, slot, layer, "bias"))
         return GG_OK;
-    GG_TRY(need_tensor(&t, m, slot, layer, "bias", width, 0));
+    GG_TRY(gg__model_need_tensor(&t, m, slot, layer, "bias", width, 0));
     return read_vector(&out->b, m, t, NULL);
 }
 
@@ -207,18 +207,6 @@ static gg_status load_linears(gg_model *m, int l)
     return GG_OK;
 }
 
-/* Conv1D: the columns of a part as rows. `row` holds n_stored floats. */
-static gg_status gather_transposed(float *w, float *row, const gg_tensor *t, const part *p)
-{
-    const int64_t row_bytes = gg_dtype_bytes(t->dtype, p->n_stored);
-    for (int64_t i = 0; i < p->n_in; i++) {
-        GG_TRY(gg_to_f32(row, (const char *)t->data + i * row_bytes, t->dtype, p->n_stored));
-        for (int64_t r = 0; r < p->n_out; r++)
-            w[r * p->n_in + i] = row[p->first + r];
-    }
-    return GG_OK;
-}
-
 gg_status gg__model_read_linear(float *w, float *bias, const gg_model *m, int layer, gg__slot which)
 {
     part p;
@@ -226,10 +214,10 @@ gg_status gg__model_read_linear(float *w, float *bias, const gg_model *m, int la
     float *x = NULL;
     GG_TRY(part_of(&p, m, layer, which));
     const bool conv1d = m->names->conv1d;
-    GG_TRY(need_tensor(&t, m, p.slot, layer, "weight", conv1d ? p.n_in : p.n_stored, conv1d ? p.n_stored : p.n_in));
+    GG_TRY(gg__model_need_tensor(&t, m, p.slot, layer, "weight", conv1d ? p.n_in : p.n_stored, conv1d ? p.n_stored : p.n_in));
     if (conv1d) {
         float *row = gg_new(m->ctx, float, p.n_stored);
-        const gg_status s = row ? gather_transposed(w, row, t, &p) : GG_ENOMEM;
+        const gg_status s = row ? gather_columns(w, 1, p.n_in, row, t, &p) : GG_ENOMEM;
         gg_drop(m->ctx, row);
         GG_TRY(s);
     } else {
@@ -269,26 +257,26 @@ static gg_status load_norms(gg_model *m, int l)
 static gg_status load_once(gg_model *m)
 {
     const gg_model_description *d = &m->d;
-    GG_TRY(need_tensor(&m->embedding, m, GG__EMBEDDING, 0, "weight", d->n_vocab, d->d_model));
+    GG_TRY(gg__model_need_tensor(&m->embedding, m, GG__EMBEDDING, 0, "weight", d->n_vocab, d->d_model));
     GG_TRY(load_norm(&m->final, m, GG__FINAL_NORM, 0, d->d_model));
     if (!d->learned_positions)
         return GG_OK;
     const gg_tensor *t;
-    GG_TRY(need_tensor(&t, m, GG__POSITIONS, 0, "weight", d->n_ctx, d->d_model));
+    GG_TRY(gg__model_need_tensor(&t, m, GG__POSITIONS, 0, "weight", d->n_ctx, d->d_model));
     m->positions = gg_alloc(m->ctx, gg_mul(d->n_ctx, d->d_model * (int64_t)sizeof(float)));
     if (!m->positions)
         return GG_ENOMEM;
     const int64_t row_bytes = gg_dtype_bytes(t->dtype, d->d_model);
     for (int64_t i = 0; i < d->n_ctx; i++)
         GG_TRY(gg_to_f32(m->positions + i * d->d_model, (const char *)t->data + i * row_bytes, t->dtype, d->d_model));
-    return check_finite(m, m->positions, d->n_ctx * d->d_model, t->name);
+    return gg__model_check_finite(m, m->positions, d->n_ctx * d->d_model, t->name);
 }
 
 /* A head is never transposed, not even beside Conv1D. */
 gg_status gg__model_head(const gg_tensor **out, const gg_model *m)
 {
     *out = m->embedding;
-    return m->d.tied ? GG_OK : need_tensor(out, m, GG__HEAD, 0, "weight", m->d.n_vocab, m->d.d_model);
+    return m->d.tied ? GG_OK : gg__model_need_tensor(out, m, GG__HEAD, 0, "weight", m->d.n_vocab, m->d.d_model);
 }
 
 static gg_status load_head(gg_model *m)
@@ -298,7 +286,7 @@ static gg_status load_head(gg_model *m)
     float *bias = NULL;
     GG_TRY(gg__model_head(&t, m));
     if (b) {
-        GG_TRY(need_tensor(&b, m, GG__HEAD, 0, "bias", d->n_vocab, 0));
+        GG_TRY(gg__model_need_tensor(&b, m, GG__HEAD, 0, "bias", d->n_vocab, 0));
         GG_TRY(read_vector(&bias, m, b, NULL));
     }
     const gg_status s = gg_linear_create(&m->head, m->ctx, t->data, t->dtype, 0, bias, d->n_vocab, d->d_model, m->dtype);

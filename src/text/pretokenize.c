@@ -32,24 +32,25 @@
 
 typedef struct named {
     const char *name;
+    bool ignores_merges;  /* a pre-token that is a token stays whole */
     const char *regex[6]; /* each cuts the pieces of the one before; matches stand alone */
 } named;
 static const named table[] = {
-    {"gpt-2", {GPT2}},
-    {"mpt", {GPT2}},
-    {"olmo", {GPT2}},
-    {"starcoder", {"\\p{N}", GPT2}},
-    {"refact", {"\\p{N}", GPT2}},
-    {"command-r", {"\\p{N}", GPT2}},
-    {"smollm", {"\\p{N}", GPT2}},
-    {"llama-bpe", {LLAMA3}},
-    {"qwen2", {QWEN2}},
+    {"gpt-2", false, {GPT2}},
+    {"mpt", false, {GPT2}},
+    {"olmo", false, {GPT2}},
+    {"starcoder", false, {"\\p{N}", GPT2}},
+    {"refact", false, {"\\p{N}", GPT2}},
+    {"command-r", false, {"\\p{N}", GPT2}},
+    {"smollm", false, {"\\p{N}", GPT2}},
+    {"llama-bpe", true, {LLAMA3}},
+    {"qwen2", false, {QWEN2}},
     /* Falcon looks for numbers among the characters that stand for bytes: the bytes of some letters look like 2, 3, 1, 1/4, 1/2 and 3/4. */
-    {"falcon", {PUNCTUATION "+", GPT2, OF_BYTES "[0-9\\xB2\\xB3\\xB9\\xBC-\\xBE]+", OF_BYTES "[0-9][0-9][0-9]"}},
-    {"deepseek-llm", {"[\\r\\n]", DEEPSEEK_LETTERS, "\\s?[!-/:-~！-／：-～‘-‟　-。]+", "\\s+$", CJK, "\\p{N}"}},
-    {"deepseek-coder", {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK, "\\p{N}"}},
-    {"tekken", {TEKKEN}},
-    {"gpt-4o", {GPT4O}},
+    {"falcon", false, {PUNCTUATION "+", GPT2, OF_BYTES "[0-9\\xB2\\xB3\\xB9\\xBC-\\xBE]+", OF_BYTES "[0-9][0-9][0-9]"}},
+    {"deepseek-llm", false, {"[\\r\\n]", DEEPSEEK_LETTERS, "\\s?[!-/:-~！-／：-～‘-‟　-。]+", "\\s+$", CJK, "\\p{N}"}},
+    {"deepseek-coder", false, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK, "\\p{N}"}},
+    {"tekken", true, {TEKKEN}},
+    {"gpt-4o", false, {GPT4O}},
 };
 
 /* ---- the dialect ---- */
@@ -267,6 +268,14 @@ gg_status gg__pre_named(gg_tokenizer *t, const char *name)
     const gg_status st = gg_fail(t->ctx, GG_EUNSUPPORTED, "pre-tokenizer '%s' (tokenizer.ggml.pre) is not known; known are %s", name, s.data ? s.data : "");
     gg_str_free(&s);
     return st;
+}
+
+bool gg__pre_ignores_merges(const char *name)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (!strcmp(name, table[i].name))
+            return table[i].ignores_merges;
+    return false;
 }
 
 static bool is_named(const gg_tokenizer *t, const named *row)

@@ -10,7 +10,7 @@
 #define GG_TEXT_TEXT_H
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "base/memory.h"
-#include <golgi/tokenizer.h>
+#include "text/token_list.h"
 #include <pcre2.h>
 
 /* ---- vocabulary: texts by id, ids by text (vocab.c) ---- */
@@ -252,6 +252,7 @@ gg_status gg__pre_regex(gg_tokenizer *t, const char *pattern, gg__behaviour how,
 gg_status gg__pre_punctuation(gg_tokenizer *t, gg__behaviour how);
 gg_status gg__bert_pre_tokenizer(gg_tokenizer *t);
 gg_status gg__pre_named(gg_tokenizer *t, const char *name);          /* the table of GGUF's names */
+bool gg__pre_ignores_merges(const char *name);                       /* does this name also say that a pre-token that is a token stays whole? */
 const char *gg__pre_name(const gg_tokenizer *t);                     /* the first name that stands for just these steps; NULL: none does */
 gg_status gg__pre_run(gg__encoder *e, int step, const char *text, size_t n, bool first, bool open);
 /* bpe.c */

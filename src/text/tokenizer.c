@@ -248,18 +248,24 @@ gg_status gg__buffer_add(gg__encoder *e, gg__buffer *b, const char *s, size_t n)
     return GG_OK;
 }
 
-gg_status gg__emit(gg__encoder *e, int32_t id)
+gg_status gg__token_list_add(gg_token_list *l, gg_context *ctx, int32_t id)
 {
-    gg_token_list *l = e->ids;
     if (l->n == l->cap) {
         const int64_t cap = l->cap ? l->cap * 2 : 128;
-        int32_t *p = gg_renew(e->ctx, l->id, int32_t, cap);
+        int32_t *p = gg_renew(ctx, l->id, int32_t, cap);
         if (!p)
             return GG_ENOMEM;
         l->id = p;
         l->cap = cap;
     }
     l->id[l->n++] = id;
+    return GG_OK;
+}
+
+gg_status gg__emit(gg__encoder *e, int32_t id)
+{
+    gg_token_list *l = e->ids;
+    GG_TRY(gg__token_list_add(l, e->ctx, id));
     return e->max > 0 && l->n >= e->max ? GG_END : GG_OK;
 }
 

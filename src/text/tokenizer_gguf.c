@@ -123,7 +123,7 @@ static gg_status open_bpe(gg_tokenizer *t, const gg_tensors *m)
         char c[4];
         t->byte_id[b] = gg__vocab_find(&t->vocab, c, (size_t)gg__utf8_put(c, gg__byte_char((uint8_t)b)));
     }
-    t->ignore_merges = !strcmp(pre, "llama-bpe") || !strcmp(pre, "tekken");
+    t->ignore_merges = gg__pre_ignores_merges(pre);
     GG_TRY(dec_text(t, GG__DEC_BYTES, "", ""));
     GG_TRY(around(t, m, t->ignore_merges, false, t->bos, t->eos));
     snprintf(t->kind, sizeof t->kind, "bpe %s", pre);

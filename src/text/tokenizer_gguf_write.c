@@ -21,7 +21,7 @@ static gg_status check(const char **pre, const gg_tokenizer *t, bool *bos, bool 
     *pre = gg__pre_name(t);
     if (!*pre)
         return refuse(t, "pre-tokenizer steps without a name");
-    if (t->ignore_merges != (!strcmp(*pre, "llama-bpe") || !strcmp(*pre, "tekken")))
+    if (t->ignore_merges != gg__pre_ignores_merges(*pre))
         return refuse(t, t->ignore_merges ? "ignore_merges" : "a pre-tokenizer whose name implies ignore_merges, and has it off");
     for (int64_t i = 0; i < t->n_added; i++)
         if (t->added[i].lstrip || t->added[i].rstrip || t->added[i].single_word)
