@@ -10,6 +10,7 @@
 #include <string.h>
 #include <golgi/grad.h>
 #include "base/work.h"
+#include "ration.h"
 
 static gg_context *ctx;
 
@@ -44,5 +45,31 @@ static inline void randomise(gg_var *v, uint64_t stream)
         else
             ((float *)gg_var_data(v))[i] = (float)x;
     }
+}
+
+/* What `record` does in a context of its own whose n-th allocation fails (0: none); *made: how many there were. What is left behind is a failure, too. */
+typedef gg_status (*recorder)(gg_context *own);
+static inline gg_status with_allocation_refused(recorder record, long long n, long long *made)
+{
+    ration r = {.fail_at = n};
+    gg_context *own = NULL;
+    gg_status s = gg_context_create(&own, &(gg_context_options){.allocator = {rationed, &r}});
+    if (s == GG_OK) {
+        s = record(own);
+        *made = r.n;
+        if (gg_context_bytes(own, NULL) != 0)
+            s = GG_EINTERNAL;
+        gg_context_free(own);
+    }
+    return s;
+}
+
+static inline void assert_each_allocation_may_fail(recorder record)
+{
+    long long all = 0, some;
+    assert_int_equal(with_allocation_refused(record, 0, &all), GG_OK);
+    assert_true(all > 20);
+    for (long long n = 1; n <= all; n++)
+        assert_int_equal(with_allocation_refused(record, n, &some), GG_ENOMEM);
 }
 #endif
