@@ -108,7 +108,10 @@ static rate steps_beside(size_t k, int n)
     if (pipe(pipes) != 0)
         exit(1);
     for (int i = 0; i < n; i++) {
-        if (fork() != 0)
+        const pid_t child = fork();
+        if (child < 0)
+            exit(1);
+        if (child > 0)
             continue;
         gg_context *ctx = NULL;
         if (gg_context_create(&ctx, &(gg_context_options){.n_threads = 1}) != GG_OK)
@@ -127,8 +130,7 @@ static rate steps_beside(size_t k, int n)
     rate sum = {0, 0}, one;
     for (int i = 0; i < n; i++) {
         int status;
-        wait(&status);
-        if (status != 0 || read(pipes[0], &one, sizeof one) != sizeof one)
+        if (wait(&status) < 0 || status != 0 || read(pipes[0], &one, sizeof one) != sizeof one)
             exit(1);
         sum.wall += one.wall;
         sum.cpu += one.cpu;
