@@ -67,7 +67,7 @@ static gg_var *product_of(gg_var *a, gg_var *b, bool ta, bool tb, gg_var *bias)
         return NULL;
     memcpy(v->plan, &p, sizeof p);
     product *q = v->plan;
-    if (!bias && ta && p.batch == 1 && turns(p.M, p.N) && !(q->turned = gg__graph_alloc(g, gg_mul(v->n, g->dtype == GG_F64 ? 8 : 4))))
+    if (!bias && ta && p.batch == 1 && turns(p.M, p.N) && !(q->turned = gg__graph_alloc(g, gg_mul(v->n, gg__width(v)))))
         return NULL;
     v->i[0] = ta;
     v->i[1] = tb;

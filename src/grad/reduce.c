@@ -87,7 +87,6 @@ gg_var *gg__sum_to(gg_var *x, gg_shape shape)
 }
 
 /* --- kernels -------------------------------------------------------------------------------------------------------------------------- */
-
 /* Where the row of kept index o and reduced index t begins. */
 static int64_t start_of(const reduction *r, int64_t o, int64_t t)
 {
