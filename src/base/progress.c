@@ -3,6 +3,7 @@
  *
  *     title  [=====>     ]  48 %   4,812 of 10,000 docs   11.2 docs/s   7 m 43 s left   84 % of this machine's fp32 roof   note
  * The rate is that of the whole run; a rate that hops about helps nobody. What an earlier run did counts as done and not for the rate.
+ * On a terminal that is too narrow the bar goes first, then words, the percentage, the end of the title; the numbers stay as long as there is room.
  */
 #include "base/context.h"
 #include "base/event.h"
@@ -71,44 +72,50 @@ static void put_duration(gg_str *s, double seconds)
         gg_str_printf(s, "%lld h %02lld m", t / 3600, t % 3600 / 60);
 }
 
-static void put_line(gg_str *s, const gg_progress *p, double now)
+/* How much of the line there is, from all of it on. */
+enum { WHOLE, NO_BAR, FEW_WORDS, NUMBERS };
+
+/* All that stands behind the title. */
+static void put_rest(gg_str *s, const gg_progress *p, double now, int form)
 {
-    gg_str_puts(s, p->title);
+    const char *gap = form >= FEW_WORDS ? "  " : "   ";
     if (p->total > 0) {
         const double part = p->done < p->total ? (double)p->done / (double)p->total : 1.0;
-        if (p->terminal) {
+        if (p->terminal && form == WHOLE) {
             const int width = 20, at = (int)(part * width);
             gg_str_puts(s, "  [");
             for (int i = 0; i < width; i++)
                 gg_str_puts(s, i < at ? "=" : i == at ? ">" : " ");
             gg_str_puts(s, "]");
         }
-        gg_str_printf(s, "  %2d %%   ", (int)(100.0 * part));
+        if (form < NUMBERS)
+            gg_str_printf(s, "  %2d %%", (int)(100.0 * part));
+        gg_str_puts(s, gap);
         put_count(s, p->done);
         gg_str_puts(s, " of ");
         put_count(s, p->total);
     } else {
-        gg_str_puts(s, "   ");
+        gg_str_puts(s, gap);
         put_count(s, p->done);
     }
     gg_str_printf(s, " %s", p->unit);
     const double spent = now - p->start;
     if (p->done > p->before && spent > 0.5) {
         const double rate = (double)(p->done - p->before) / spent;
-        gg_str_printf(s, rate < 100 ? "   %.1f %s/s" : "   %.0f %s/s", rate, p->unit);
+        gg_str_printf(s, rate < 100 ? "%s%.1f %s/s" : "%s%.0f %s/s", gap, rate, p->unit);
         if (p->total > p->done) {
-            gg_str_puts(s, "   ");
+            gg_str_puts(s, gap);
             put_duration(s, (double)(p->total - p->done) / rate);
             gg_str_puts(s, " left");
         }
     }
     if (p->roof > 0 && p->work > 0 && spent > 0.5)
-        gg_str_printf(s, "   %.0f %% of this machine's %s roof", 100 * p->work / spent / p->roof, p->roof_name);
+        gg_str_printf(s, "%s%.0f %% of %s%s roof", gap, 100 * p->work / spent / p->roof, form >= FEW_WORDS ? "" : "this machine's ", p->roof_name);
     if (p->note[0])
-        gg_str_printf(s, "   %s", p->note);
+        gg_str_printf(s, "%s%s", gap, p->note);
 }
 
-/* At most `width` characters, whole ones (UTF-8). */
+/* At most `width` characters, whole ones (UTF-8): their bytes. */
 static size_t cut(const char *text, size_t width)
 {
     size_t i = 0;
@@ -116,6 +123,37 @@ static size_t cut(const char *text, size_t width)
         if (((unsigned char)text[i] & 0xC0) != 0x80 && n++ == width)
             break;
     return i;
+}
+
+static size_t width_of(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xC0) != 0x80;
+    return n;
+}
+
+/* In at most `room` characters: the longest form that fits, or of the shortest what does. */
+static void put_line(gg_str *s, const gg_progress *p, double now, size_t room)
+{
+    gg_str rest = {.ctx = s->ctx};
+    size_t title = width_of(p->title), width = 0;
+    for (int form = WHOLE; form <= NUMBERS; form++) {
+        gg_str_free(&rest);
+        put_rest(&rest, p, now, form);
+        if (rest.failed)
+            break;
+        width = width_of(rest.data);
+        if (title + width <= room)
+            break;
+    }
+    s->failed = rest.failed;
+    if (!rest.failed) {
+        title = title + width <= room ? title : width < room ? room - width : 0;
+        gg_str_add(s, p->title, cut(p->title, title));
+        gg_str_add(s, rest.data, cut(rest.data, room - title));
+    }
+    gg_str_free(&rest);
 }
 
 static void draw_event(const gg_progress *p, double now)
@@ -149,18 +187,14 @@ static void draw(gg_progress *p, double now)
         draw_event(p, now);
         return;
     }
+    struct winsize w = {0};
+    const int columns = p->terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col : 80;
     gg_str s = {.ctx = p->ctx};
-    put_line(&s, p, now);
+    put_line(&s, p, now, p->terminal ? (size_t)columns - 1 : SIZE_MAX);
     if (!s.failed) {
-        struct winsize w = {0};
-        if (!p->terminal)
-            fprintf(stderr, "%s\n", s.data);
-        else {
-            const int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col : 80;
-            fprintf(stderr, "\r%.*s\033[K", (int)cut(s.data, (size_t)columns - 1), s.data);
-            fflush(stderr);
-            p->shown = true;
-        }
+        fprintf(stderr, p->terminal ? "\r%s\033[K" : "%s\n", s.data);
+        fflush(stderr);
+        p->shown = p->terminal;
     }
     gg_str_free(&s);
 }

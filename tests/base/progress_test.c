@@ -146,6 +146,32 @@ static void what_was_done_before_is_not_speed(void **state)
     assert_true(atof(left + 15) > 999);
 }
 
+/* 80 columns are what a terminal has that nobody made wider: the rate, the time left and the part of the roof are there. */
+static void a_usual_terminal_has_all_the_numbers(void **state)
+{
+    (void)state;
+    static char seen[1 << 16];
+    static const int columns[] = {80, 66};
+    for (int i = 0; i < 2; i++) {
+        on_terminal(seen, sizeof seen, columns[i]);
+        int n_whole = 0;
+        for (char *rest, *line = strtok_r(seen, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
+            char *end = strstr(line, "\033[K");
+            if (!end || strncmp(line, "nag ", 4) != 0)
+                continue;
+            *end = 0;
+            assert_true(strlen(line) < (size_t)columns[i]);
+            const char *at = line;
+            static const char *const in_order[] = {" of 1,234 docs  ", " docs/s  ", " s left  ", " % of fp32 roof"};
+            for (size_t k = 0; at && k < sizeof in_order / sizeof *in_order; k++)
+                at = strstr(at, in_order[k]);
+            n_whole += at != NULL;
+        }
+        if (n_whole < 2)
+            fail_msg("at %d columns the numbers are not all there", columns[i]);
+    }
+}
+
 static void a_narrow_terminal_gets_a_cut_line(void **state)
 {
     (void)state;
@@ -201,7 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_terminal_has_one_line_rewritten_and_cleared), cmocka_unit_test(the_part_of_the_roof_is_shown),
         cmocka_unit_test(what_was_done_before_is_not_speed),
-        cmocka_unit_test(a_narrow_terminal_gets_a_cut_line),
+        cmocka_unit_test(a_usual_terminal_has_all_the_numbers), cmocka_unit_test(a_narrow_terminal_gets_a_cut_line),
         cmocka_unit_test(a_log_file_has_no_line_before_ten_seconds), cmocka_unit_test(no_progress_is_fine_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
