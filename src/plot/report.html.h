@@ -54,7 +54,9 @@ static const char STYLE[] =
     "dd span{display:inline-block}\n"
     "footer{padding-top:2rem;padding-bottom:2.5rem;color:var(--soft);font-size:.85rem}\n"
     "@media (max-width:34rem){main,footer{padding-left:.9rem;padding-right:.9rem}header{padding-top:1.4rem}\n"
-    "dl{grid-template-columns:1fr;gap:.1rem}dd{margin-bottom:.5rem}td,th button{padding:.4rem .55rem}}\n"
+    "dl{grid-template-columns:1fr;gap:.1rem}dd{margin-bottom:.5rem}td,th button{padding:.4rem .55rem}\n"
+    /* a long text is as wide as what is seen of the box: the row is as low as it can be, and its lines are read without scrolling to and fro */
+    ".t{min-width:calc(100vw - 2rem)}}\n"
     "@media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;color-scheme:light}.js .csv{display:none}\n"
     "th button::after{content:none!important}.box{overflow:visible;border:0;background:none}\n"
     ".plot svg{min-width:0}figure,tr{break-inside:avoid}h2,h3{break-after:avoid}main,footer{max-width:none}}\n";
