@@ -53,6 +53,10 @@ cc -std=c17 -E -P -I"$to/include" "$tmp/all.c" | tr '\n' ' ' | sed 's/;/;\n/g' |
 result 'the shared library exports the functions of the public headers and no others' $? "$tmp/log"
 ! grep -v '^gg_[a-z]' "$tmp/exported" > "$tmp/log"
 result 'every exported name begins with gg_' $? "$tmp/log"
+# of the static library too; weak ones are the templates that Parquet's C++ brings
+nm --defined-only --extern-only "$to/lib/libgolgi.a" 2> /dev/null | awk 'NF == 3 && $2 !~ /[VWu]/ { print $3 }' | sort -u > "$tmp/strong"
+[ "$(wc -l < "$tmp/strong")" -gt 100 ] && ! grep -vE '^gg__?[a-z]' "$tmp/strong" > "$tmp/log"
+result 'and every name that the static library defines' $? "$tmp/log"
 soname=$(readelf -d "$to/lib/libgolgi.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
 [[ $soname == libgolgi.so.[0-9]* ]] && [ -e "$to/lib/$soname" ]
 result 'the name that programs will look for is there' $?
