@@ -327,6 +327,14 @@ static bool goes_on(enum kind kind)
     return fault.error == 0 || (fault.error == EINTR && (c == GG_IO_OPEN || c == GG_IO_READ || c == GG_IO_WRITE || c == GG_IO_SYNC || c == GG_IO_CLOSE));
 }
 
+/* A call whose failure leaves nothing to go on with. (What is looked up, read or removed may be something that a job can do without: what an earlier run
+ * kept, what a dead one left.) */
+static bool is_the_end(enum kind kind)
+{
+    const gg_io_call c = fault.call;
+    return kind == FILES && !goes_on(kind) && (c == GG_IO_MAP || c == GG_IO_WRITE || c == GG_IO_SYNC || c == GG_IO_CLOSE || c == GG_IO_RENAME);
+}
+
 /* Runs job i with a fault of this kind; what must hold then. Returns whether the fault struck. */
 static bool run_with_fault(int i, enum kind kind)
 {
@@ -348,7 +356,10 @@ static bool run_with_fault(int i, enum kind kind)
     if (!hit || goes_on(kind)) {
         if (said.code != 0)
             fail_msg("%s, %s: exit %d: %s", j->name, what, said.code, said.err);
-    } else if (said.code != 0) {
+    } else if (said.code == 0) {
+        if (is_the_end(kind))
+            fail_msg("%s, %s: exit 0", j->name, what);
+    } else {
         const bool usual = said.code == 1 || (said.code == 2 && kind != FILES); /* 2: no memory to look at the command line */
         const bool told = kind == FILES ? strstr(said.err, strerror(fault.error)) && (strstr(said.err, D) || strstr(said.err, TINY) || strstr(said.err, "golgi-rank.rows")) : strstr(said.err, "ut of memory") || strstr(said.err, strerror(ENOMEM));
         if (!usual || !told)

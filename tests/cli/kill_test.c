@@ -1,6 +1,6 @@
 /* SIGKILL at random moments of `nag extract`, into a file and into a folder of units, and of `nag select`: the same command, run again, gives the bytes
  * of a run that nobody disturbed, does no more than one unit (128 documents, or what a unit of the folder has) a second time, and leaves nothing but its
- * output. Ten moments of each; a hundred with GOLGI_LONG. Other moments in each run, the same ones again with the printed GOLGI_SEED.
+ * output. Ten kills of each; a hundred with GOLGI_LONG. Other moments in each run, the same ones again with the printed GOLGI_SEED.
  *
  * The verbs run in a child of this process. What went through the model is counted by a listener that is put beside theirs
  * (--wrap=gg_run in the Makefile), in memory that outlives the child. Every other time the listener itself ends the process, at a document drawn
@@ -207,7 +207,7 @@ static void killed_and_run_again(const char *command, const char *output, int n_
     const uint64_t seed = getenv("GOLGI_SEED") ? strtoull(getenv("GOLGI_SEED"), NULL, 10) : (uint64_t)time(NULL);
     print_message("GOLGI_SEED=%llu\n", (unsigned long long)seed);
     gg_random random = gg_random_of(seed, 0);
-    for (int i = 0; i < n_kills; i++) {
+    for (int i = 0; killed < n_kills; i++) { /* a run that came to its end before is one more, and not the last: every other one is certainly killed */
         /* at a document exactly; or when so many documents are done, and a little later: "more than all" is while the output is put together */
         const bool exact = i % 2 == 0;
         const long long moment = exact ? 1 + gg_random_below(&random, n_documents) : gg_random_below(&random, n_documents + n_documents / 8);
@@ -251,8 +251,9 @@ static void killed_and_run_again(const char *command, const char *output, int n_
         snprintf(path, sizeof path, "rm -r %s/%s", D, name);
         assert_int_equal(system(path), 0);
     }
-    print_message("killed %d of %d times, %d with documents done and no output; at most %d documents were run again, a unit has %d\n", killed, n_kills, unfinished, most, unit);
-    assert_true(killed >= n_kills / 2 && unfinished >= n_kills / 2);
+    print_message("killed %d times, %d of them with documents done and no output; at most %d documents were run again, a unit has %d\n", killed, unfinished, most,
+                  unit);
+    assert_true(unfinished >= n_kills / 2);
 }
 
 static void extraction_goes_on_from_any_moment(void **state)

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <time.h>
+#include "base/lock.h"
 #include "base/ranks.h"
 #include "base/work.h"
 
@@ -215,6 +216,7 @@ static pid_t start_units(const char *name)
     const pid_t child = fork();
     if (child != 0)
         return child;
+    setenv("GCOV_PREFIX", "/dev/null", 1);
     char pool[200], folder[300];
     snprintf(pool, sizeof pool, "%s/pool.jsonl", D);
     snprintf(folder, sizeof folder, "%s/%s/", D, name);
@@ -291,6 +293,36 @@ static void the_second_at_one_file_is_refused_with_the_holders_id(void **state)
          EXTRACT "--input $D/pool.jsonl --output $D/held.nag 2>$D/second.err; test $? = 1 && grep -q \"process $holder on $(uname -n) is writing it\" $D/second.err && "
          "kill -KILL $holder; wait $holder; exec 8<&-; " EXTRACT "--input $D/pool.jsonl --output $D/held.nag && " SAME("held.nag", "one.nag"));
     assert_false(present(D, "held.nag.lock"));
+}
+
+/* This process holds the output, as another one would that is at the same work. */
+static void the_second_of_each_verb_is_refused_with_the_holders_id(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *output;
+    } cases[] = {
+        {EXTRACT "--input $D/pool.jsonl --output $D/taken.nag", "taken.nag"},
+        {EXTRACT "--input $D/pool.jsonl --output $D/taken.jsonl.zst", "taken.jsonl.zst"},
+        {"head -5 $D/pool.jsonl >$D/few.jsonl; $G nag select --quiet --model $M --dtype f32 --target $D/few.jsonl --pool $D/few.jsonl --output $D/taken.csv",
+         "taken.csv"},
+    };
+    gg_context *ctx = NULL;
+    assert_int_equal(gg_context_create(&ctx, NULL), GG_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[300], host[128] = "", says[500];
+        gg_lock *held = NULL;
+        snprintf(path, sizeof path, "%s/%s", D, cases[i].output);
+        assert_int_equal(gg_lock_take(&held, ctx, path), GG_OK);
+        gethostname(host, sizeof host - 1);
+        snprintf(says, sizeof says, "%s: process %ld on %s is writing it", path, (long)getpid(), host);
+        refuses(cases[i].words, 1, says);
+        assert_false(present(D, cases[i].output));
+        gg_lock_free(held);
+        must(cases[i].words);
+        assert_true(present(D, cases[i].output));
+    }
+    gg_context_free(ctx);
 }
 
 /* --- a pipe ------------------------------------------------------------------------------------------------------------------------------- */
@@ -406,6 +438,7 @@ int main(void)
         cmocka_unit_test(killed_at_any_moment_no_finished_unit_is_made_again),
         cmocka_unit_test(two_at_one_folder_share_it_and_nothing_is_lost),
         cmocka_unit_test(the_second_at_one_file_is_refused_with_the_holders_id),
+        cmocka_unit_test(the_second_of_each_verb_is_refused_with_the_holders_id),
         cmocka_unit_test(each_line_is_answered_before_the_next_is_written),
         cmocka_unit_test(an_idle_pipe_can_be_stopped),
         cmocka_unit_test(a_pipe_gives_the_lines_that_a_file_would_have),

@@ -242,6 +242,11 @@ static void stopped_means_nothing_was_written(void **state)
 {
     (void)state;
     enum { MUCH = 600, UNFINISHED = 3 << 19 };
+#if defined(__SANITIZE_THREAD__) /* keeps a signal for itself while its thread waits for a mutex, as the first does when another one reads */
+    const int threads = 1;
+#else
+    const int threads = 2;
+#endif
     static const char *const verbs[] = {"score --output $D/stopped.out.jsonl", "activations --sites up --output $D/stopped.out.safetensors"};
     static char much[MUCH * 128 + UNFINISHED];
     size_t n = 0;
@@ -255,10 +260,10 @@ static void stopped_means_nothing_was_written(void **state)
             char line[1000];
             snprintf(line, sizeof line,
                      "export D G M; mkfifo $D/idle; { cat $D/much.jsonl; touch $D/read; exec sleep 600; } >$D/idle & w=$!; "
-                     "{ until test -e $D/read; do sleep 0.01; done; kill -s %s $(cat $D/pid); } & "
-                     "sh -c 'echo $$ >$D/pid; exec $G %s --model $M --threads 2 --input - <$D/idle'; "
-                     "r=$?; kill $w; wait; rm $D/idle $D/read $D/pid; exit $r",
-                     term ? "TERM" : "INT", verbs[i]);
+                     "{ until test -e $D/read; do sleep 0.01; done; kill -s %s $(cat $D/pid); } & k=$!; "
+                     "sh -c 'echo $$ >$D/pid; exec $G %s --model $M --threads %d --input - <$D/idle'; "
+                     "r=$?; kill $w $k; wait; rm $D/idle $D/read $D/pid; exit $r",
+                     term ? "TERM" : "INT", verbs[i], threads);
             run_line(&s, D, line);
             assert_int_equal(s.code, term ? 143 : 130);
             const char *after = strstr(s.err, "stopped after ");
