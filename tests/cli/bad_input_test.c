@@ -1,14 +1,7 @@
 /* Bad input, as a person meets it: a message with the file and the place, what to do, exit 1 (2 for a wrong command line), nothing half-written. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <dirent.h>
 #include <golgi/golgi.h>
-
-static char *D;
 
 /* The model with a NaN among the weights of blk.1.ffn_up. */
 static void put_nan(char *model, size_t n)
@@ -27,14 +20,6 @@ static void put_nan(char *model, size_t n)
     memcpy(scale, &before, 4);
     gg_tensors_free(t);
     gg_context_free(ctx);
-}
-
-static void shell(const char *line)
-{
-    static struct said s;
-    run_line(&s, D, line);
-    if (s.code != 0)
-        fail_msg("%s: exit %d: %s", line, s.code, s.err);
 }
 
 static int prepare(void **state)
@@ -112,19 +97,11 @@ static int prepare(void **state)
     shell("sed -i 's/model.layers.1.mlp.up_proj/model.layers.1.mlp.ap_proj/' $D/lacks/model.safetensors");
     shell("sed -i 's/\"model_type\": \"llama\"/\"model_type\": \"bloom\"/' $D/kind/config.json");
     shell("mkdir $D/folder");
-    struct said s;
     run(&s, D, "nag extract --model $M --input $D/pool.jsonl --output $D/k3.nag --top-k 3");
     run(&s, D, "nag extract --model $M --input $D/pool.jsonl --output $D/k5.nag --top-k 5");
     run(&s, D, "nag extract --model $D/other.gguf --input $D/pool.jsonl --output $D/other.nag --top-k 5");
     run(&s, D, "nag extract --model $M --input $D/pool.jsonl --output $D/down.nag --top-k 5 --sites down");
     return present(D, "k3.nag") && present(D, "k5.nag") && present(D, "other.nag") && present(D, "down.nag") ? 0 : 1;
-}
-
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
-    return 0;
 }
 
 #define EXTRACT(model, pool) "nag extract --model " model " --input " pool " --output $D/new.nag"
@@ -277,7 +254,6 @@ static int new_files(void)
 static void each_mistake_is_told_and_leaves_nothing(void **state)
 {
     (void)state;
-    static struct said s;
     int wrong = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         run(&s, D, cases[i].words);
@@ -296,7 +272,6 @@ static void each_mistake_is_told_and_leaves_nothing(void **state)
 static void an_empty_document_is_skipped_counted_and_listed(void **state)
 {
     (void)state;
-    static struct said s;
     run(&s, D, "nag extract --model $M --input $D/blank.jsonl --output $D/blank.nag");
     assert_int_equal(s.code, 0);
     assert_non_null(strstr(s.err, "1 empty document"));
@@ -317,7 +292,6 @@ static void an_empty_document_is_skipped_counted_and_listed(void **state)
 static void a_k_above_the_width_is_clamped_with_a_warning(void **state)
 {
     (void)state;
-    static struct said s;
     run(&s, D, "nag extract --model $M --input $D/pool.jsonl --output $D/wide.nag --top-k 1000");
     assert_int_equal(s.code, 0);
     assert_non_null(strstr(s.err, "warning"));
@@ -328,7 +302,6 @@ static void a_k_above_the_width_is_clamped_with_a_warning(void **state)
 
 static void must_fail(const char *line, const char *says, const char *says_too)
 {
-    static struct said s;
     run_line(&s, D, line);
     if (s.code != 1 || !strstr(s.err, says) || !strstr(s.err, says_too) || new_files() != 0)
         fail_msg("%s: exit %d, %d new files: %s", line, s.code, new_files(), s.err);
@@ -345,7 +318,6 @@ static void a_file_beyond_the_limit_is_a_failed_write(void **state)
 static void a_full_disk_leaves_nothing_and_says_so(void **state)
 {
     (void)state;
-    static struct said s;
     run_line(&s, D, "mkdir $D/small; unshare -rm mount -t tmpfs none $D/small"); /* in a space of names of its own, which ends with it */
     if (s.code != 0)
         skip(); /* not everyone may */
@@ -369,7 +341,6 @@ static void a_full_disk_leaves_nothing_and_says_so(void **state)
 static void a_closed_folder_is_told_with_the_way_out(void **state)
 {
     (void)state;
-    static struct said s;
     /* root may write everywhere, so the program is run as nobody there */
     run_line(&s, D, "mkdir $D/closed && chmod 555 $D/closed && chmod 711 $D");
     const char *as = geteuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups " : "";

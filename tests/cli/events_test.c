@@ -1,14 +1,5 @@
 /* --log-json: every line on standard error is one JSON object, whatever happens; the last says how it ended. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <jansson.h>
-
-static char *D;
-static struct said s;
 
 static int prepare(void **state)
 {
@@ -17,13 +8,6 @@ static int prepare(void **state)
     put_text(D, "pool.jsonl", "{\"docid\": \"a\", \"doc\": \"In the beginning\", \"domain\": \"x\", \"token_num\": 5}\n"
                               "{\"docid\": \"b\", \"doc\": \"  \", \"domain\": \"x\", \"token_num\": 4}\n"
                               "{\"docid\": \"c\", \"doc\": \"and it was \\\"good\\\"\", \"domain\": \"y\", \"token_num\": 4}\n");
-    return 0;
-}
-
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
     return 0;
 }
 

@@ -1,18 +1,10 @@
 /* golgi reproduce nag --part exactness: a folder of published results is made here, by plain loops over whole impact vectors, and must be found
  * to hold; what is then changed in it must be told, and only that. (That the folder of the published code itself holds needs its model: golgi reproduce nag.) */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <golgi/model.h>
-#include <jansson.h>
 #include <math.h>
 
 enum { N = 24, L = 2, K = 10, SITES = 6, SCORED = 3 };
-static char *D;
-static struct said s;
 static gg_context *ctx;
 static json_t *row, *ranking; /* as made: docs.jsonl and ranking.json */
 static const char *const site[SITES] = {"up", "down", "q", "k", "v", "o"};
@@ -151,14 +143,12 @@ static int prepare(void **state)
     return 0;
 }
 
-static int tidy(void **state)
+static int tidy_all(void **state)
 {
-    (void)state;
     json_decref(row);
     json_decref(ranking);
     gg_context_free(ctx);
-    remove_folder(D);
-    return 0;
+    return tidy(state);
 }
 
 /* The folder as these say, then the part: its claims, or NULL where the program failed. */
@@ -357,5 +347,5 @@ int main(void)
         cmocka_unit_test(folders_of_something_else_are_refused),
         cmocka_unit_test(results_of_another_model_are_not_tried),
     };
-    return cmocka_run_group_tests(tests, prepare, tidy);
+    return cmocka_run_group_tests(tests, prepare, tidy_all);
 }

@@ -8,14 +8,8 @@
  * all files are closed. Contexts are caught where they are made (--wrap=gg_context_create in the Makefile).
  */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
-#include <jansson.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -89,12 +83,12 @@ gg_status __wrap_gg_context_create(gg_context **out, const gg_context_options *o
 {
     gg_context_options o = options ? *options : (gg_context_options){0};
     o.allocator = (gg_allocator){resize, NULL};
-    const gg_status s = __real_gg_context_create(out, &o);
-    if (s == GG_OK) {
+    const gg_status made = __real_gg_context_create(out, &o);
+    if (made == GG_OK) {
         gg__io_set(*out, (gg_io_hook){before, NULL});
         fault.n_contexts++;
     }
-    return s;
+    return made;
 }
 
 void __wrap_gg_context_free(gg_context *ctx)
@@ -184,7 +178,6 @@ static const struct job {
 };
 enum { N_JOBS = sizeof jobs / sizeof *jobs, N_DOCS = 7, WORDS = 40 };
 
-static char *D;
 static char path_buffer[4][4200];
 static const char *at(const char *name)
 {
@@ -194,9 +187,7 @@ static const char *at(const char *name)
     return p;
 }
 
-static struct said said;
-
-/* Runs a job with its output and messages kept in `said`. */
+/* Runs a job with its output and messages kept in `s`. */
 static void go(const struct job *j)
 {
     static char text[WORDS][4200];
@@ -218,7 +209,7 @@ static void go(const struct job *j)
     fault.n = 0;
     fault.hit = false;
     fault.call = GG_IO_CALLS;
-    said.code = j->main(argc, argv);
+    s.code = j->main(argc, argv);
     fault.kind = NONE; /* what looks at the result shall not meet it */
     fflush(NULL);
     for (int i = 0; i < 2; i++) {
@@ -226,8 +217,8 @@ static void go(const struct job *j)
         close(kept[i]);
         close(fd[i]);
     }
-    slurp(said.out, sizeof said.out, at(".out"));
-    slurp(said.err, sizeof said.err, at(".err"));
+    slurp(s.out, sizeof s.out, at(".out"));
+    slurp(s.err, sizeof s.err, at(".err"));
 }
 
 /* --- what is there afterwards --------------------------------------------------------------------------------------------- */
@@ -243,10 +234,10 @@ static int open_files(void)
     return n;
 }
 
-static bool ends_with(const char *s, const char *ending)
+static bool ends_with(const char *name, const char *ending)
 {
-    const size_t n = strlen(s), m = strlen(ending);
-    return n >= m && strcmp(s + n - m, ending) == 0;
+    const size_t n = strlen(name), m = strlen(ending);
+    return n >= m && strcmp(name + n - m, ending) == 0;
 }
 
 /* Features that are kept are whole; anything else that is new is a leftover. Removes them when told. */
@@ -267,11 +258,11 @@ static void look_into(const char *folder, bool remove_all, bool in_parts)
             look_into(path, remove_all, true);
         if (in_parts && ends_with(e->d_name, ".nag")) {
             gg_context *ctx = NULL;
-            gg_nag_set *s = NULL;
+            gg_nag_set *set = NULL;
             assert_int_equal(__real_gg_context_create(&ctx, NULL), GG_OK);
-            if (gg_nag_set_read(&s, ctx, &path_of, 1, 0) != GG_OK)
+            if (gg_nag_set_read(&set, ctx, &path_of, 1, 0) != GG_OK)
                 fail_msg("%s is kept and not whole: %s", path, gg_message(ctx));
-            gg_nag_set_free(s);
+            gg_nag_set_free(set);
             __real_gg_context_free(ctx);
         }
         if (remove_all && (in_parts || parts))
@@ -349,30 +340,30 @@ static bool run_with_fault(int i, enum kind kind)
     bytes b = output_of(j);
     if (fault.leaked || fault.n_contexts || open_files() != n_files)
         fail_msg("%s, %s: %zu bytes, %d contexts and %d files were not given back", j->name, what, fault.leaked, fault.n_contexts, open_files() - n_files);
-    if (b.data && !same(b, whole[i]) && (j->output || said.code == 0)) /* what went to standard output before a failure is there */
-        fail_msg("%s, %s: another output (exit %d): %s", j->name, what, said.code, said.err);
-    if (said.code == 0 && !b.data)
-        fail_msg("%s, %s: exit 0 and no output: %s", j->name, what, said.err);
+    if (b.data && !same(b, whole[i]) && (j->output || s.code == 0)) /* what went to standard output before a failure is there */
+        fail_msg("%s, %s: another output (exit %d): %s", j->name, what, s.code, s.err);
+    if (s.code == 0 && !b.data)
+        fail_msg("%s, %s: exit 0 and no output: %s", j->name, what, s.err);
     if (!hit || goes_on(kind)) {
-        if (said.code != 0)
-            fail_msg("%s, %s: exit %d: %s", j->name, what, said.code, said.err);
-    } else if (said.code == 0) {
+        if (s.code != 0)
+            fail_msg("%s, %s: exit %d: %s", j->name, what, s.code, s.err);
+    } else if (s.code == 0) {
         if (is_the_end(kind))
             fail_msg("%s, %s: exit 0", j->name, what);
     } else {
-        const bool usual = said.code == 1 || (said.code == 2 && kind != FILES); /* 2: no memory to look at the command line */
-        const bool told = kind == FILES ? strstr(said.err, strerror(fault.error)) && (strstr(said.err, D) || strstr(said.err, TINY) || strstr(said.err, "golgi-rank.rows")) : strstr(said.err, "ut of memory") || strstr(said.err, strerror(ENOMEM));
+        const bool usual = s.code == 1 || (s.code == 2 && kind != FILES); /* 2: no memory to look at the command line */
+        const bool told = kind == FILES ? strstr(s.err, strerror(fault.error)) && (strstr(s.err, D) || strstr(s.err, TINY) || strstr(s.err, "golgi-rank.rows")) : strstr(s.err, "ut of memory") || strstr(s.err, strerror(ENOMEM));
         if (!usual || !told)
-            fail_msg("%s, %s: exit %d: %s", j->name, what, said.code, said.err);
+            fail_msg("%s, %s: exit %d: %s", j->name, what, s.code, s.err);
     }
     if (j->output)
         unlink(at(j->output));
     look_into(D, false, false);
-    if (said.code != 0 && j->runs_model && hit && fault.at % 8 == 0) { /* what was kept leads to the same */
+    if (s.code != 0 && j->runs_model && hit && fault.at % 8 == 0) { /* what was kept leads to the same */
         go(j);
         bytes again = output_of(j);
-        if (said.code != 0 || !same(again, whole[i]))
-            fail_msg("%s, after %s: the next run gives exit %d: %s", j->name, what, said.code, said.err);
+        if (s.code != 0 || !same(again, whole[i]))
+            fail_msg("%s, after %s: the next run gives exit %d: %s", j->name, what, s.code, s.err);
         free(again.data);
         if (j->output)
             unlink(at(j->output));
@@ -383,13 +374,6 @@ static bool run_with_fault(int i, enum kind kind)
 }
 
 /* --- tests ----------------------------------------------------------------------------------------------------------------- */
-
-static void shell(const char *line)
-{
-    run_line(&said, D, line);
-    if (said.code != 0)
-        fail_msg("%s: exit %d: %s", line, said.code, said.err);
-}
 
 static int prepare(void **state)
 {
@@ -421,8 +405,8 @@ static int prepare(void **state)
     for (int i = 0; i < N_JOBS; i++) {
         go(&jobs[i]);
         whole[i] = output_of(&jobs[i]);
-        if (said.code != 0 || !whole[i].data) {
-            print_error("%s: exit %d: %s\n", jobs[i].name, said.code, said.err);
+        if (s.code != 0 || !whole[i].data) {
+            print_error("%s: exit %d: %s\n", jobs[i].name, s.code, s.err);
             return 1;
         }
         if (jobs[i].output)
@@ -432,13 +416,11 @@ static int prepare(void **state)
     return 0;
 }
 
-static int tidy(void **state)
+static int tidy_all(void **state)
 {
-    (void)state;
     for (int i = 0; i < N_JOBS; i++)
         free(whole[i].data);
-    remove_folder(D);
-    return 0;
+    return tidy(state);
 }
 
 static void each_fails_in_turn(enum kind kind, int error, bool with_models)
@@ -535,5 +517,5 @@ int main(void)
         cmocka_unit_test(any_call_may_be_interrupted),
         cmocka_unit_test(any_call_may_do_half),
     };
-    return cmocka_run_group_tests(tests, prepare, tidy);
+    return cmocka_run_group_tests(tests, prepare, tidy_all);
 }

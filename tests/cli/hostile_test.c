@@ -1,17 +1,9 @@
 /* Documents that nobody should write and somebody has: each is taken, repaired and counted, or refused with its line; none takes the program
  * with it, and memory and time stay in proportion. GOLGI_LONG makes the largest of them full-sized. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <golgi/golgi.h>
 #include <math.h>
 #include <sys/resource.h>
-
-static char *D;
-static struct said s;
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { SLOW = 8 };
@@ -24,20 +16,6 @@ static int prepare(void **state)
     (void)state;
     D = make_folder_in_memory();
     return 0;
-}
-
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
-    return 0;
-}
-
-static void must(const char *line)
-{
-    run_line(&s, D, line);
-    if (s.code != 0)
-        fail_msg("%s: exit %d: %s", line, s.code, s.err);
 }
 
 static void must_say(const char *text)
@@ -128,7 +106,7 @@ static void tiny_documents_come_out_all_and_in_order(void **state)
     for (int i = 0; i < n; i++)
         fprintf(f, "{\"docid\":\"%d\",\"doc\":\"%c\",\"token_num\":1}\n", i, 'a' + i % 26);
     assert_int_equal(fclose(f), 0);
-    must(EXTRACT "$D/tiny.jsonl --top-k 3 --quiet --output $D/tiny.nag");
+    shell(EXTRACT "$D/tiny.jsonl --top-k 3 --quiet --output $D/tiny.nag");
     gg_context *ctx = NULL;
     gg_documents *d = NULL;
     char path[4200];
@@ -145,10 +123,10 @@ static void tiny_documents_come_out_all_and_in_order(void **state)
     assert_int_equal(seen, n);
     gg_documents_close(d);
     gg_context_free(ctx);
-    must("$G nag rank --target $D/tiny.nag --pool $D/tiny.nag --fraction 0.01 --output $D/tiny.csv");
+    shell("$G nag rank --target $D/tiny.nag --pool $D/tiny.nag --fraction 0.01 --output $D/tiny.csv");
     char line[128];
     snprintf(line, sizeof line, "test $(tail -n +2 $D/tiny.csv | wc -l) = %d", n / 100);
-    must(line);
+    shell(line);
 }
 
 /* --- what stands in the texts ------------------------------------------------------------------------------------------------- */
@@ -157,7 +135,7 @@ static void tiny_documents_come_out_all_and_in_order(void **state)
 static void features(char out[1 << 15], const char *row)
 {
     put_text(D, "one.jsonl", row);
-    must(EXTRACT "$D/one.jsonl --quiet --top-k 9 --output -");
+    shell(EXTRACT "$D/one.jsonl --quiet --top-k 9 --output -");
     const char *begin = strstr(s.out, "\"fwd_up_feature\"");
     assert_non_null(begin);
     assert_true(strlen(begin) < 1 << 15);
@@ -193,9 +171,9 @@ static void what_is_no_text_is_repaired_and_counted(void **state)
 {
     (void)state;
     put_text(D, "bad.jsonl", "{\"docid\": \"a\", \"doc\": \"\\ud800 half\"}\n{\"docid\": \"b\", \"doc\": \"\xff\xfe and \xc3\"}\n");
-    must(EXTRACT "$D/bad.jsonl --output $D/bad.nag");
+    shell(EXTRACT "$D/bad.jsonl --output $D/bad.nag");
     must_say("4 places were not UTF-8 and became U+FFFD");
-    must("$G nag select --model $M --target $D/bad.jsonl --pool $D/bad.jsonl --output $D/bad-selected.jsonl");
+    shell("$G nag select --model $M --target $D/bad.jsonl --pool $D/bad.jsonl --output $D/bad-selected.jsonl");
     must_say("pool:\n  4 places were not UTF-8");
 }
 
@@ -203,18 +181,18 @@ static void white_space_is_no_document(void **state)
 {
     (void)state;
     put_text(D, "white.jsonl", "{\"docid\": 1, \"doc\": \"\"}\n\n   \n{\"docid\": 2, \"doc\": \" \\t\\n\\u00a0\\u3000\\u2028\\ufeff\"}\n{\"docid\": 3, \"doc\": null}\n{\"docid\": 4, \"doc\": \".\"}\n");
-    must(EXTRACT "$D/white.jsonl --output $D/white.nag");
+    shell(EXTRACT "$D/white.jsonl --output $D/white.nag");
     must_say("extracted 1 document, ");
     must_say("3 empty documents were skipped: ");
     must_say("white.jsonl:1, ");
     must_say("white.jsonl:4, ");
     must_say("white.jsonl:5");
     put_text(D, "nothing.jsonl", "{\"docid\": 1, \"doc\": \"  \"}\n");
-    must(EXTRACT "$D/nothing.jsonl --output $D/nothing.nag");
+    shell(EXTRACT "$D/nothing.jsonl --output $D/nothing.nag");
     must_say("extracted 0 documents");
     refuses("$G nag rank --target $D/nothing.nag --pool $D/white.nag --output $D/new.nag.jsonl", "nothing.nag", "at least one");
     put_text(D, "empty.jsonl", "");
-    must(EXTRACT "$D/empty.jsonl --output $D/empty.nag");
+    shell(EXTRACT "$D/empty.jsonl --output $D/empty.nag");
     must_say("extracted 0 documents");
 }
 
@@ -264,7 +242,7 @@ static void rows_that_are_too_much_are_refused_with_their_line(void **state)
         fprintf(f, "{\"docid\": \"a\", \"doc\": \"x\"}\n{\"docid\": \"b\", \"doc\": \"y\", \"z\": %.*s}\n", 2 * depth, deep);
         assert_int_equal(fclose(f), 0);
         if (depth < 2048)
-            must(EXTRACT "$D/deep.jsonl --output $D/deep.nag");
+            shell(EXTRACT "$D/deep.jsonl --output $D/deep.nag");
         else
             refuses(EXTRACT "$D/deep.jsonl --output $D/new.nag", "deep.jsonl:2: ", "2048 deep");
     }
@@ -280,8 +258,8 @@ static void rows_that_are_only_odd_are_taken(void **state)
     put_text(D, "odd.jsonl", "\xef\xbb\xbf{\"docid\": 17, \"doc\": \"a byte order mark before\", \"big\": 123456789012345678901234567890, \"small\": 5e-324, \"zero\": -0.0}\r\n"
                              "{\"docid\": \"b\", \"doc\": \"keys of many kinds\", \"\": 1, \"a.b\": {\"c\": null}, \"\\ud83e\\udd93\": []}\n"
                              "{\"docid\": \"c\", \"doc\": \"no newline at the end\", \"token_num\": \"12\"}");
-    must(EXTRACT "$D/odd.jsonl --output $D/odd.nag && $G nag rank --target $D/odd.nag --pool $D/odd.nag --payload $D/odd.jsonl --fraction 1 --output $D/odd.ranked.jsonl");
-    must("cat $D/odd.ranked.jsonl");
+    shell(EXTRACT "$D/odd.jsonl --output $D/odd.nag && $G nag rank --target $D/odd.nag --pool $D/odd.nag --payload $D/odd.jsonl --fraction 1 --output $D/odd.ranked.jsonl");
+    shell("cat $D/odd.ranked.jsonl");
     assert_non_null(strstr(s.out, "\"docid\":17,"));
     assert_non_null(strstr(s.out, "1.2345678901234568e+29"));
     assert_non_null(strstr(s.out, "4.94065645841247e-324"));

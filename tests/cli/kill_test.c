@@ -7,11 +7,6 @@
  * before; between them this process does, whatever the child is at.
  */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <dirent.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -27,7 +22,6 @@ enum { N_DOCS = 1500 };
 #endif
 enum { N_TARGET = 5, UNIT = 128 };
 
-static char *D;
 static atomic_llong *n_run; /* documents that came out of the model, in all processes since it was set to 0 */
 static atomic_llong *die_at; /* the process in which n_run comes to this ends there; 0: none does */
 
@@ -163,13 +157,6 @@ static int prepare(void **state)
     for (int i = 0; i < N_TARGET; i++)
         first += (size_t)(strchr(text + first, '\n') - (text + first)) + 1;
     put_file(D, "target.jsonl", text, first);
-    return 0;
-}
-
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
     return 0;
 }
 

@@ -1,11 +1,5 @@
 /* golgi lm and golgi model convert, run as a person would: from a text to a folder, a GGUF and a text again; stopped and gone on; and mistakes. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <jansson.h>
 
 #define SMALL_LOUD " --input $D/text.txt --layers 2 --width 32 --heads 4 --context 32 --batch 8 --lr 5e-3"
 #define SMALL SMALL_LOUD " --eval-every 40 --quiet"
@@ -18,8 +12,6 @@ enum { LEARNS = 1 };
 #define STEPS "200"
 #define LONG_RUN "600"
 #endif
-static char *D;
-static struct said s;
 
 /* "a1 b2 c3 ..." over and over, ten letters: soon known by heart. */
 static int prepare(void **state)
@@ -33,42 +25,13 @@ static int prepare(void **state)
     return 0;
 }
 
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
-    return 0;
-}
-
-static void must(const char *words)
-{
-    run(&s, D, words);
-    if (s.code)
-        fail_msg("golgi %s: exit %d: %s", words, s.code, s.err);
-}
-
-static json_t *answer_of(const char *words)
-{
-    json_error_t e;
-    json_t *j = json_loads(s.out, 0, &e);
-    if (s.code || !j)
-        fail_msg("golgi %s: exit %d: %s\n%s%s", words, s.code, e.text, s.out, s.err);
-    return j;
-}
-
-static json_t *answer(const char *words)
-{
-    must(words);
-    return answer_of(words);
-}
-
 static void a_text_is_learned_saved_and_written_again(void **state)
 {
     (void)state;
     for (int gpt2 = 0; gpt2 < 2; gpt2++) {
         char line[512];
         snprintf(line, sizeof line, "lm train --characters --arch %s --steps " STEPS " --gguf q8_0 --output $D/%d --json" SMALL, gpt2 ? "gpt2" : "llama", gpt2);
-        json_t *j = answer(line);
+        json_t *j = must_json(line);
         assert_true(json_real_value(json_object_get(j, "val_loss")) < (LEARNS ? 0.25 : 4));
         json_decref(j);
         snprintf(line, sizeof line, "lm generate --model $D/%d --prompt 'c2 d3' --tokens 11 --temperature 0 --quiet", gpt2);
@@ -80,9 +43,9 @@ static void a_text_is_learned_saved_and_written_again(void **state)
         snprintf(line, sizeof line, "model convert --model $D/%d --output $D/%d.gguf --dtype f32 --quiet", gpt2, gpt2);
         must(line);
         snprintf(line, sizeof line, "lm generate --model $D/%d.gguf --prompt 'c2 d3' --tokens 60 --seed 4 --json", gpt2);
-        json_t *one = answer(line);
+        json_t *one = must_json(line);
         snprintf(line, sizeof line, "lm generate --model $D/%d --prompt 'c2 d3' --tokens 60 --seed 4 --json", gpt2);
-        json_t *other = answer(line);
+        json_t *other = must_json(line);
         assert_true(json_equal(one, other));
         assert_int_equal(json_array_size(json_object_get(one, "ids")), 5 + 60); /* more than the model sees */
         json_decref(one);
@@ -119,7 +82,7 @@ static void training_goes_on_where_it_was_and_ends_with_the_same_bits(void **sta
     if (s.code != 143 || !strstr(s.err, "the same command goes on from there"))
         fail_msg("exit %d: %s", s.code, s.err);
     run_line(&s, D, CUT " --log-json --json");
-    json_t *j = answer_of("the same command");
+    json_t *j = json_said();
     const int64_t from = json_integer_value(json_object_get(j, "from_step"));
     assert_true(from >= 2 && from < atoi(LONG_RUN));
     json_decref(j);
@@ -145,7 +108,7 @@ static void names_and_gaps_are_told(void **state)
         char line[1024], output[512];
         snprintf(line, sizeof line, "odd='a \"b\" \\c'; mkdir -p \"$D/$odd\"; %s --json", commands[i]);
         run_line(&s, D, line);
-        json_t *j = answer_of(commands[i]);
+        json_t *j = json_said();
         snprintf(output, sizeof output, "%s/a \"b\" \\c/%s", D, outputs[i]);
         assert_string_equal(json_string_value(json_object_get(j, "output")), output);
         if (i == 1)
@@ -153,7 +116,7 @@ static void names_and_gaps_are_told(void **state)
         json_decref(j);
     }
     /* The same once more: nothing is left to do, so there is no loss. */
-    json_t *j = answer("lm train --characters --steps 2 --val-fraction 0 --output \"$D/a \\\"b\\\" \\\\c/m\" --json" SMALL_LOUD);
+    json_t *j = must_json("lm train --characters --steps 2 --val-fraction 0 --output \"$D/a \\\"b\\\" \\\\c/m\" --json" SMALL_LOUD);
     assert_true(json_is_null(json_object_get(j, "loss")) && json_integer_value(json_object_get(j, "from_step")) == 2);
     json_decref(j);
     run(&s, D, "lm train --characters --steps 2 --val-fraction 0 --output $D/gap" SMALL_LOUD);

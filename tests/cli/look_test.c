@@ -1,16 +1,8 @@
 /* golgi nag show, cluster, deactivate, explain, as a person runs them. Features are planted in rows of the published layout, so that every figure
  * is known beforehand. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <jansson.h>
 #include <math.h>
 
-static char *D;
-static struct said s;
 static char page[1 << 20];
 enum { N = 60, L = 2, K = 4 };
 
@@ -40,30 +32,6 @@ static int prepare(void **state)
         "{\"docid\": \"a\", \"doc\": \"In the beginning was the word\", \"token_num\": 5}\n{\"docid\": \"b\", \"doc\": \"and it was good, very good\"}\n");
     run(&s, D, "nag extract --model $M --input $D/docs.jsonl --output $D/docs.nag");
     return s.code;
-}
-
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
-    return 0;
-}
-
-static void must(const char *words)
-{
-    run(&s, D, words);
-    if (s.code)
-        print_error("golgi %s: %s\n", words, s.err);
-    assert_int_equal(s.code, 0);
-}
-
-static json_t *must_json(const char *words)
-{
-    must(words);
-    json_t *j = json_loads(s.out, 0, NULL);
-    if (!j)
-        fail_msg("no JSON: %s", s.out);
-    return j;
 }
 
 static json_t *member(const json_t *j, const char *key) { return json_object_get(j, key); }

@@ -1,7 +1,13 @@
-/* Runs the program as a person would and keeps what it said. */
+/* Runs the program as a person would and keeps what it said: what all tests of the program share. */
 #ifndef GG_TESTS_PROGRAM_H
 #define GG_TESTS_PROGRAM_H
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,5 +115,59 @@ static inline void remove_folder(const char *dir)
     snprintf(line, sizeof line, "chmod -R u+w %s; rm -rf %s", dir, dir);
     if (system(line))
         abort();
+}
+static char *D;       /* the folder of this test */
+static struct said s; /* what was said last */
+
+static inline int prepare_folder(void **state)
+{
+    (void)state;
+    D = make_folder();
+    return 0;
+}
+
+static inline int tidy(void **state)
+{
+    (void)state;
+    remove_folder(D);
+    return 0;
+}
+
+/* The program with these words, or a line of the shell, which must succeed. */
+static inline void must(const char *words)
+{
+    run(&s, D, words);
+    if (s.code)
+        fail_msg("golgi %s: exit %d: %s", words, s.code, s.err);
+}
+
+static inline void shell(const char *line)
+{
+    run_line(&s, D, line);
+    if (s.code)
+        fail_msg("%s: exit %d: %s", line, s.code, s.err);
+}
+
+/* What a run that succeeded said. */
+static inline json_t *json_said(void)
+{
+    json_error_t e;
+    json_t *j = json_loads(s.out, 0, &e);
+    if (s.code || !j)
+        fail_msg("exit %d: %s\n%.600s\n%.600s", s.code, e.text, s.out, s.err);
+    return j;
+}
+
+static inline json_t *must_json(const char *words)
+{
+    must(words);
+    return json_said();
+}
+
+static inline bool same_file(const char *a, const char *b)
+{
+    char line[12800];
+    snprintf(line, sizeof line, "cmp -s %s/%s %s/%s", D, a, D, b);
+    return system(line) == 0;
 }
 #endif

@@ -1,10 +1,5 @@
 /* golgi nag rank as a person runs it: several targets, folders, pieces on many machines, and what a killed run leaves. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <dirent.h>
 #include <golgi/base.h>
 #include <math.h>
@@ -13,8 +8,6 @@
 #include "base/work.h"
 #include "systems/nag/nag.h"
 
-static char *D;
-static struct said s;
 enum { LAYERS = 6, K = 10, WIDTH = 200, POOL = 3000 };
 
 static void write_features(const char *name, uint64_t seed, int from, int to)
@@ -44,21 +37,6 @@ static void write_features(const char *name, uint64_t seed, int from, int to)
     gg_context_free(ctx);
 }
 
-static void must(const char *words)
-{
-    run(&s, D, words);
-    if (s.code)
-        print_error("golgi %s: %s\n", words, s.err);
-    assert_int_equal(s.code, 0);
-}
-
-static void same(const char *a, const char *b)
-{
-    char line[8400];
-    snprintf(line, sizeof line, "cmp %s/%s %s/%s", D, a, D, b);
-    assert_int_equal(system(line), 0);
-}
-
 static int prepare(void **state)
 {
     (void)state;
@@ -79,26 +57,18 @@ static int prepare(void **state)
     return 0;
 }
 
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
-    return 0;
-}
-
 static void several_targets_leave_a_selection_a_summary_and_a_text_each(void **state)
 {
     (void)state;
     must("nag rank --targets $D/t/target-arc.nag $D/t/law/ poetry=$D/t/law/1.nag --pool $D/pool.nag --fraction 0.1 --output $D/chosen");
     must("nag rank --target $D/t/target-arc.nag --pool $D/units --fraction 0.1 --output $D/arc.jsonl");
-    same("arc.jsonl", "chosen/arc.jsonl");
+    assert_true(same_file("arc.jsonl", "chosen/arc.jsonl"));
     must("nag rank --target $D/t/law/1.nag $D/t/law/2.nag --pool $D/units/0.nag $D/units/1.nag $D/units/2.nag --fraction 0.1 --output $D/law.jsonl --json");
-    same("law.jsonl", "chosen/law.jsonl");
-    json_t *one = json_loads(s.out, 0, NULL);
+    assert_true(same_file("law.jsonl", "chosen/law.jsonl"));
+    json_t *one = json_said();
     char path[4200];
     snprintf(path, sizeof path, "%s/chosen/law.json", D);
     json_t *of_many = json_load_file(path, 0, NULL);
-    assert_non_null(one);
     assert_int_equal(json_integer_value(json_object_get(one, "n_targets")), 12);
     static const char *const keys[] = {"n_documents", "n_selected", "n_tokens", "budget", "nearest", "farthest", "n_targets"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -107,7 +77,7 @@ static void several_targets_leave_a_selection_a_summary_and_a_text_each(void **s
     json_decref(of_many);
     assert_true(present(D, "chosen/poetry.jsonl") && present(D, "chosen/poetry.json") && present(D, "chosen/poetry.txt"));
     must("nag rank --targets $D/t/target-arc.nag poetry=$D/t/law/1.nag --pool $D/pool.nag --fraction 0.1 --output $D/of-{}.jsonl.zst --json");
-    json_t *both = json_loads(s.out, 0, NULL);
+    json_t *both = json_said();
     assert_int_equal(json_array_size(both), 2);
     assert_string_equal(json_string_value(json_object_get(json_array_get(both, 1), "target")), "poetry");
     json_decref(both);
@@ -128,11 +98,11 @@ static void pieces_merge_to_the_selection_of_one_run(void **state)
         must(words);
     }
     must("nag rank --pool $D/ranks --fraction 0.2 --output $D/merged");
-    same("merged/arc.jsonl", "whole/arc.jsonl");
-    same("merged/law.jsonl", "whole/law.jsonl");
+    assert_true(same_file("merged/arc.jsonl", "whole/arc.jsonl"));
+    assert_true(same_file("merged/law.jsonl", "whole/law.jsonl"));
     must("nag rank --pool $D/ranks/2.rank $D/ranks/0.rank --output $D/half.rank");
     must("nag rank --pool $D/half.rank $D/ranks/1.rank --fraction 0.2 --output $D/steps");
-    same("steps/law.jsonl", "whole/law.jsonl");
+    assert_true(same_file("steps/law.jsonl", "whole/law.jsonl"));
     must("nag rank --target $D/t/law --pool $D/units/0.nag --keep 0.01 --output $D/short.rank");
     run(&s, D, "nag rank --pool $D/short.rank --fraction 0.5 --output $D/no.jsonl");
     assert_int_equal(s.code, 1);
@@ -182,13 +152,6 @@ static pid_t start_rank(void)
     _exit(127);
 }
 
-static bool is_same(const char *a, const char *b)
-{
-    char line[8400];
-    snprintf(line, sizeof line, "cmp -s %s/%s %s/%s", D, a, D, b);
-    return system(line) == 0;
-}
-
 /* Killed at moments spread over a whole run and a little more, measured here: the output is the old one or the whole new one; the old one as long as it
  * ran, the new one when it came to its end. No moment is between the two: the old file is never written to, as its other name shows. */
 static void a_killed_run_leaves_the_old_output_or_the_new(void **state)
@@ -204,7 +167,7 @@ static void a_killed_run_leaves_the_old_output_or_the_new(void **state)
     for (int i = -1; i < MOMENTS; i++) { /* the first one runs to its end */
         int status;
         assert_int_equal(system(copy), 0);
-        assert_true(is_same("out.jsonl", "old.jsonl"));
+        assert_true(same_file("out.jsonl", "old.jsonl"));
         const double start = gg_time();
         const pid_t child = start_rank();
         if (i >= 0) {
@@ -215,8 +178,8 @@ static void a_killed_run_leaves_the_old_output_or_the_new(void **state)
         assert_int_equal(waitpid(child, &status, 0), child);
         if (i < 0)
             whole = gg_time() - start;
-        const bool old = is_same("out.jsonl", "old.jsonl"), new = is_same("out.jsonl", "new.jsonl");
-        assert_true(is_same("was.jsonl", "old.jsonl"));
+        const bool old = same_file("out.jsonl", "old.jsonl"), new = same_file("out.jsonl", "new.jsonl");
+        assert_true(same_file("was.jsonl", "old.jsonl"));
         if (WIFEXITED(status)) {
             assert_int_equal(WEXITSTATUS(status), 0);
             assert_true(new);

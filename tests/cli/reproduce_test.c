@@ -1,16 +1,8 @@
 /* golgi reproduce: on a tiny model and a pool whose domains are planted, so that it is known what must be found; with labels drawn at random, what must not. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <jansson.h>
 #include <math.h>
 
 enum { N = 48 };
-static char *D;
-static struct said s;
 static json_int_t n_found, n_models; /* documents whose features, and models whose results, came from the work folder */
 
 /* Two domains of unlike words; the column `toss` is a label that has nothing to do with the text. */
@@ -34,24 +26,11 @@ static int prepare(void **state)
     return 0;
 }
 
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
-    return 0;
-}
-
 static json_t *reproduce(const char *words)
 {
     char line[1024];
-    json_error_t e;
     snprintf(line, sizeof line, "reproduce nag --model $M --pool $D/pool.jsonl --json --quiet %s", words);
-    run(&s, D, line);
-    if (s.code)
-        fail_msg("golgi %s: %s", line, s.err);
-    json_t *j = json_loads(s.out, 0, &e);
-    if (!j)
-        fail_msg("%d: %s\n%s", e.line, e.text, s.out);
+    json_t *j = must_json(line);
     json_object_del(j, "seconds");
     n_found = json_integer_value(json_object_get(json_object_get(j, "found_in_work"), "features"));
     n_models = json_integer_value(json_object_get(json_object_get(j, "found_in_work"), "models"));

@@ -1,14 +1,8 @@
 /* Work shared between processes, run as a person or a scheduler would: shards by word and by Slurm's variables, SIGKILL at any moment, two
  * at one output; and the program as one piece of a pipe. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
-#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <time.h>
@@ -21,9 +15,6 @@ enum { N_DOCS = 60, KILLS = 6 };
 #else
 enum { N_DOCS = 300, KILLS = 20 };
 #endif
-
-static char *D;
-static struct said s;
 
 static int prepare(void **state)
 {
@@ -43,20 +34,6 @@ static int prepare(void **state)
     return fclose(f);
 }
 
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
-    return 0;
-}
-
-#define must(words)                                                   \
-    do {                                                              \
-        run_line(&s, D, words);                                       \
-        if (s.code)                                                   \
-            fail_msg("%s: exit code %d: %s", words, s.code, s.err);   \
-    } while (0)
-
 #define refuses(words, exit_code, part)                                                                 \
     do {                                                                                                \
         run_line(&s, D, words);                                                                         \
@@ -71,12 +48,12 @@ static int tidy(void **state)
 static void one_run(void)
 {
     if (!present(D, "one.nag"))
-        must(EXTRACT "--input $D/pool.jsonl --output $D/one.nag");
+        shell(EXTRACT "--input $D/pool.jsonl --output $D/one.nag");
 }
 
 static int64_t fact(const char *name)
 {
-    json_t *j = json_loads(s.out, 0, NULL);
+    json_t *j = json_said();
     const int64_t x = json_integer_value(json_object_get(j, name));
     if (!json_is_integer(json_object_get(j, name)))
         fail_msg("no %s in %s", name, s.out);
@@ -102,22 +79,22 @@ static void shards_by_word_and_by_array_fill_one_folder(void **state)
 {
     (void)state;
     one_run();
-    must("for i in 2 0 1; do " EXTRACT "--input $D/pool.jsonl --output $D/words/ --unit-size 4k --shard $i/3 || exit 1; done");
-    must("$G nag merge-shards $D/words --output $D/words.nag && " SAME("words.nag", "one.nag"));
+    shell("for i in 2 0 1; do " EXTRACT "--input $D/pool.jsonl --output $D/words/ --unit-size 4k --shard $i/3 || exit 1; done");
+    shell("$G nag merge-shards $D/words --output $D/words.nag && " SAME("words.nag", "one.nag"));
     assert_true(strstr(s.err, "joined "));
-    must("for i in 9 5 7 11; do SLURM_ARRAY_TASK_ID=$i SLURM_ARRAY_TASK_MIN=5 SLURM_ARRAY_TASK_STEP=2 SLURM_ARRAY_TASK_COUNT=4 " EXTRACT
+    shell("for i in 9 5 7 11; do SLURM_ARRAY_TASK_ID=$i SLURM_ARRAY_TASK_MIN=5 SLURM_ARRAY_TASK_STEP=2 SLURM_ARRAY_TASK_COUNT=4 " EXTRACT
          "--input $D/pool.jsonl --output $D/array/ --unit-size 4k || exit 1; done");
-    must("$G nag merge-shards $D/array/*.nag --output $D/array.nag --json && " SAME("array.nag", "one.nag"));
+    shell("$G nag merge-shards $D/array/*.nag --output $D/array.nag --json && " SAME("array.nag", "one.nag"));
     assert_int_equal(fact("n_documents"), N_DOCS);
     assert_int_equal(fact("n_missing"), 0);
-    must("SLURM_ARRAY_TASK_ID=0 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=2 " EXTRACT "--input $D/pool.jsonl --output $D/mine.nag && " SAME("mine.nag", "one.nag"));
-    must(EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k --json"); /* all is there; one task again does what is missing */
+    shell("SLURM_ARRAY_TASK_ID=0 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=2 " EXTRACT "--input $D/pool.jsonl --output $D/mine.nag && " SAME("mine.nag", "one.nag"));
+    shell(EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k --json"); /* all is there; one task again does what is missing */
     assert_int_equal(fact("n_before"), fact("n_units"));
     refuses("SLURM_ARRAY_TASK_ID=7 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=3 " EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k", 1,
             "the numbers have gaps");
     refuses(EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k --top-k 7", 1, "--top-k: 10 there, 7 now");
     refuses("rm $D/array/00000001.nag; $G nag merge-shards $D/array --output $D/x.nag", 1, "1 of ");
-    must("$G nag merge-shards $D/array --output $D/part.nag --partial && $G nag merge-shards $D/part.nag $D/words --output $D/x.nag && " SAME("x.nag", "one.nag"));
+    shell("$G nag merge-shards $D/array --output $D/part.nag --partial && $G nag merge-shards $D/part.nag $D/words --output $D/x.nag && " SAME("x.nag", "one.nag"));
     assert_true(strstr(s.err, "1 units are still missing"));
 }
 
@@ -147,9 +124,9 @@ static void a_folder_of_files_is_one_input(void **state)
 {
     (void)state;
     one_run();
-    must("mkdir $D/files && head -50 $D/pool.jsonl >$D/files/a.jsonl && tail -n +51 $D/pool.jsonl | gzip >$D/files/b.jsonl.gz && touch $D/files/_SUCCESS");
-    must(EXTRACT "--input $D/files --output $D/files.nag && " SAME("files.nag", "one.nag"));
-    must(EXTRACT "--input $D/files/ --output $D/files-units/ && $G nag merge-shards $D/files-units --output $D/files2.nag && " SAME("files2.nag", "one.nag"));
+    shell("mkdir $D/files && head -50 $D/pool.jsonl >$D/files/a.jsonl && tail -n +51 $D/pool.jsonl | gzip >$D/files/b.jsonl.gz && touch $D/files/_SUCCESS");
+    shell(EXTRACT "--input $D/files --output $D/files.nag && " SAME("files.nag", "one.nag"));
+    shell(EXTRACT "--input $D/files/ --output $D/files-units/ && $G nag merge-shards $D/files-units --output $D/files2.nag && " SAME("files2.nag", "one.nag"));
     assert_int_equal(count_units("files-units"), 2);
 }
 
@@ -157,14 +134,14 @@ static void a_folder_of_units_is_ranked_as_the_file_is(void **state)
 {
     (void)state;
     one_run();
-    must("head -5 $D/pool.jsonl >$D/target.jsonl && " EXTRACT "--input $D/target.jsonl --output $D/target.nag && " EXTRACT
+    shell("head -5 $D/pool.jsonl >$D/target.jsonl && " EXTRACT "--input $D/target.jsonl --output $D/target.nag && " EXTRACT
          "--input $D/pool.jsonl --output $D/ranked/ --unit-size 4k");
-    must("mkdir $D/rows && split -n l/3 --additional-suffix=.jsonl $D/pool.jsonl $D/rows/");
-    must("$G nag rank --quiet --target $D/target.nag --pool $D/one.nag --payload $D/pool.jsonl --output $D/of-file.jsonl");
-    must("$G nag rank --quiet --target $D/target.nag --pool $D/ranked --payload $D/rows --output $D/of-folder.jsonl && " SAME("of-folder.jsonl", "of-file.jsonl"));
+    shell("mkdir $D/rows && split -n l/3 --additional-suffix=.jsonl $D/pool.jsonl $D/rows/");
+    shell("$G nag rank --quiet --target $D/target.nag --pool $D/one.nag --payload $D/pool.jsonl --output $D/of-file.jsonl");
+    shell("$G nag rank --quiet --target $D/target.nag --pool $D/ranked --payload $D/rows --output $D/of-folder.jsonl && " SAME("of-folder.jsonl", "of-file.jsonl"));
     assert_string_equal(s.err, "");
-    must("$G nag select --quiet --model $M --dtype f32 --target $D/target.jsonl --pool $D/rows --output $D/of-select.jsonl && " SAME("of-select.jsonl", "of-file.jsonl"));
-    must("rm $D/ranked/00000002.nag; $G nag rank --quiet --target $D/target.nag --pool $D/ranked --output $D/of-part.jsonl"); /* a part may be ranked, and it is said */
+    shell("$G nag select --quiet --model $M --dtype f32 --target $D/target.jsonl --pool $D/rows --output $D/of-select.jsonl && " SAME("of-select.jsonl", "of-file.jsonl"));
+    shell("rm $D/ranked/00000002.nag; $G nag rank --quiet --target $D/target.nag --pool $D/ranked --output $D/of-part.jsonl"); /* a part may be ranked, and it is said */
     assert_non_null(strstr(s.err, "warning: 1 of the "));
     assert_non_null(strstr(s.err, "units of the input that"));
 }
@@ -232,7 +209,7 @@ static void killed_at_any_moment_no_finished_unit_is_made_again(void **state)
     (void)state;
     static unit then[MAX_UNITS], now[MAX_UNITS];
     one_run();
-    must(EXTRACT "--input $D/pool.jsonl --output $D/undisturbed/ --unit-size " UNIT_SIZE " --json");
+    shell(EXTRACT "--input $D/pool.jsonl --output $D/undisturbed/ --unit-size " UNIT_SIZE " --json");
     const int64_t n_units = fact("n_units");
     assert_in_range(n_units, 4, MAX_UNITS - 1);
     gg_random random = gg_random_of(1, 0);
@@ -262,17 +239,17 @@ static void killed_at_any_moment_no_finished_unit_is_made_again(void **state)
             there = n;
             memcpy(then, now, sizeof *now * (size_t)n);
         } else {
-            must("rm -r $D/killed");
+            shell("rm -r $D/killed");
             there = 0;
         }
     }
-    must(EXTRACT "--input $D/pool.jsonl --output $D/killed/ --unit-size " UNIT_SIZE " --json");
+    shell(EXTRACT "--input $D/pool.jsonl --output $D/killed/ --unit-size " UNIT_SIZE " --json");
     const int64_t before = fact("n_before"); /* what was there was kept; the last one begun may lack its name only */
     assert_true(there > 0 && (before == there || before == there + 1));
     assert_int_equal(fact("n_done"), fact("n_units"));
     none_was_made_again(then, there, now, list_units(now, "killed"));
-    must("$G nag merge-shards $D/killed --output $D/killed.nag && " SAME("killed.nag", "one.nag"));
-    must("test -z \"$(find $D/killed -name '.*.tmp' -o -name '*.lock' -o -name '*.parts')\""); /* the dead left nothing */
+    shell("$G nag merge-shards $D/killed --output $D/killed.nag && " SAME("killed.nag", "one.nag"));
+    shell("test -z \"$(find $D/killed -name '.*.tmp' -o -name '*.lock' -o -name '*.parts')\""); /* the dead left nothing */
 }
 
 static void two_at_one_folder_share_it_and_nothing_is_lost(void **state)
@@ -280,15 +257,15 @@ static void two_at_one_folder_share_it_and_nothing_is_lost(void **state)
     (void)state;
     one_run();
     run_line(&s, D, "for i in 1 2 3; do " EXTRACT "--input $D/pool.jsonl --output $D/both/ --unit-size 4k 2>$D/both.$i.err & done; wait");
-    must("for i in 1 2 3; do test ! -s $D/both.$i.err || grep -q 'are being made by others .*is writing it' $D/both.$i.err || exit 1; done");
-    must(EXTRACT "--input $D/pool.jsonl --output $D/both/ --unit-size 4k && $G nag merge-shards $D/both --output $D/both.nag && " SAME("both.nag", "one.nag"));
+    shell("for i in 1 2 3; do test ! -s $D/both.$i.err || grep -q 'are being made by others .*is writing it' $D/both.$i.err || exit 1; done");
+    shell(EXTRACT "--input $D/pool.jsonl --output $D/both/ --unit-size 4k && $G nag merge-shards $D/both --output $D/both.nag && " SAME("both.nag", "one.nag"));
 }
 
 static void the_second_at_one_file_is_refused_with_the_holders_id(void **state)
 {
     (void)state;
     one_run();
-    must("mkfifo $D/slow.jsonl && exec 8<>$D/slow.jsonl && head -3 $D/pool.jsonl >&8 && { " EXTRACT "--input $D/slow.jsonl --output $D/held.nag 8<&- & } && holder=$! && "
+    shell("mkfifo $D/slow.jsonl && exec 8<>$D/slow.jsonl && head -3 $D/pool.jsonl >&8 && { " EXTRACT "--input $D/slow.jsonl --output $D/held.nag 8<&- & } && holder=$! && "
          "for i in $(seq 300); do grep -qs process $D/held.nag.lock && break; sleep 0.05; done; "
          EXTRACT "--input $D/pool.jsonl --output $D/held.nag 2>$D/second.err; test $? = 1 && grep -q \"process $holder on $(uname -n) is writing it\" $D/second.err && "
          "kill -KILL $holder; wait $holder; exec 8<&-; " EXTRACT "--input $D/pool.jsonl --output $D/held.nag && " SAME("held.nag", "one.nag"));
@@ -407,10 +384,10 @@ static void an_idle_pipe_can_be_stopped(void **state)
 static void a_pipe_gives_the_lines_that_a_file_would_have(void **state)
 {
     (void)state;
-    must(EXTRACT "--input $D/pool.jsonl --output $D/file.jsonl");
-    must("cat $D/pool.jsonl | " EXTRACT "--input - --output - >$D/pipe.jsonl && " SAME("pipe.jsonl", "file.jsonl"));
-    must("while read -r l; do echo \"$l\"; done <$D/pool.jsonl | " EXTRACT "--input - --output - | cat >$D/pipe.jsonl && " SAME("pipe.jsonl", "file.jsonl"));
-    must("split -n l/4 $D/pool.jsonl $D/piece. && for p in $D/piece.*; do " EXTRACT "--input - --output - <$p >$p.out & done; wait; cat $D/piece.*.out >$D/pieces.jsonl; "
+    shell(EXTRACT "--input $D/pool.jsonl --output $D/file.jsonl");
+    shell("cat $D/pool.jsonl | " EXTRACT "--input - --output - >$D/pipe.jsonl && " SAME("pipe.jsonl", "file.jsonl"));
+    shell("while read -r l; do echo \"$l\"; done <$D/pool.jsonl | " EXTRACT "--input - --output - | cat >$D/pipe.jsonl && " SAME("pipe.jsonl", "file.jsonl"));
+    shell("split -n l/4 $D/pool.jsonl $D/piece. && for p in $D/piece.*; do " EXTRACT "--input - --output - <$p >$p.out & done; wait; cat $D/piece.*.out >$D/pieces.jsonl; "
          SAME("pieces.jsonl", "file.jsonl"));
 }
 
@@ -422,9 +399,9 @@ static void when_nobody_reads_any_more_it_ends_without_a_word(void **state)
         snprintf(line, sizeof line, "%s bash -c '(while cat \"$1/pool.jsonl\" | sed \"s/d[0-9]/x$RANDOM-$RANDOM-&/\"; do :; done) 2>/dev/null | "
                  "$2 nag extract --model $3 --dtype f32 --quiet --input - --output - 2>$1/gone.err | head -2 >/dev/null; echo ${PIPESTATUS[1]}' - $D $G $M",
                  ignored ? "trap '' PIPE;" : "");
-        must(line);
+        shell(line);
         assert_string_equal(s.out, "141\n");
-        must("test ! -s $D/gone.err");
+        shell("test ! -s $D/gone.err");
     }
 }
 

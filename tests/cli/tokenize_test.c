@@ -1,37 +1,8 @@
 /* golgi tokenize, run as a person would: the ids of real vocabularies, in all forms of output, from files, standard input and odd bytes. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <golgi/golgi.h>
 
 #define VOCABS "tests/golden/tokenizers/"
-
-static char *D;
-static struct said s;
-
-static int prepare(void **state)
-{
-    (void)state;
-    D = make_folder();
-    return 0;
-}
-
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
-    return 0;
-}
-
-static void must(const char *words)
-{
-    run(&s, D, words);
-    if (s.code)
-        fail_msg("golgi %s: exit %d: %s", words, s.code, s.err);
-}
 
 /* Each sixth text of the three vocabularies, as a file. */
 static void the_ids_are_those_of_the_models_own_tokenizers(void **state)
@@ -85,14 +56,13 @@ static void json_has_ids_and_pieces(void **state)
     (void)state;
     put_text(D, "hello.txt", "say \"caf\xC3\xA9\"\n");
     must("tokenize --json --model " VOCABS "gpt-2.gguf $D/hello.txt");
-    json_t *j = json_loads(s.out, 0, NULL);
-    assert_non_null(j);
+    json_t *j = json_said();
     assert_int_equal(json_integer_value(json_object_get(j, "n_tokens")), json_array_size(json_object_get(j, "ids")));
     assert_int_equal(json_integer_value(json_object_get(j, "n_repaired")), 0);
     assert_null(json_object_get(j, "pieces"));
     json_decref(j);
     must("tokenize --json --pieces --model " VOCABS "gpt-2.gguf $D/hello.txt");
-    assert_non_null(j = json_loads(s.out, 0, NULL));
+    j = json_said();
     const json_t *pieces = json_object_get(j, "pieces");
     assert_int_equal(json_array_size(pieces), json_array_size(json_object_get(j, "ids")));
     assert_string_equal(json_string_value(json_array_get(pieces, 0)), "say");
@@ -181,5 +151,5 @@ int main(void)
         cmocka_unit_test(a_tokenizer_json_needs_no_model),
         cmocka_unit_test(what_is_wrong_is_said),
     };
-    return cmocka_run_group_tests(tests, prepare, tidy);
+    return cmocka_run_group_tests(tests, prepare_folder, tidy);
 }

@@ -1,16 +1,8 @@
 /* golgi train, eval and predict as a person runs them: a table is learned end to end, seeds and grids side by side give the bits of runs alone, a killed run
  * goes on, and every mistake in a configuration or in the data is told with its place. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <jansson.h>
 #include <signal.h>
 #include <time.h>
-
-static char *D;
 
 enum { ROWS = 240 };
 /* A table: kind follows from a, b and colour; noise does not matter. From a fixed sequence, so that every machine has the same. */
@@ -54,40 +46,13 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static void says(const char *text, const char *what)
 {
-    (void)state;
-    remove_folder(D);
-    return 0;
-}
-
-static void says(const struct said *s, const char *text, const char *what)
-{
-    if (!strstr(s->err, text) && !strstr(s->out, text))
-        fail_msg("%s: \"%s\" is not said; exit %d, output \"%.600s\", error \"%.600s\"", what, text, s->code, s->out, s->err);
-}
-
-static json_t *json_of(const struct said *s)
-{
-    json_error_t e;
-    if (s->code != 0)
-        fail_msg("exit %d: %.600s", s->code, s->err);
-    json_t *j = json_loads(s->out, 0, &e);
-    if (!j)
-        fail_msg("no JSON: %s in \"%.300s\"", e.text, s->out);
-    return j;
+    if (!strstr(s.err, text) && !strstr(s.out, text))
+        fail_msg("%s: \"%s\" is not said; exit %d, output \"%.600s\", error \"%.600s\"", what, text, s.code, s.out, s.err);
 }
 
 static double number_at(const json_t *j, const char *a, const char *b) { return json_number_value(json_object_get(b ? json_object_get(j, a) : j, b ? b : a)); }
-
-static bool same_file(const char *a, const char *b)
-{
-    struct said s;
-    char line[512];
-    snprintf(line, sizeof line, "cmp $D/%s $D/%s", a, b);
-    run_line(&s, D, line);
-    return s.code == 0;
-}
 
 /* The text of a report. */
 #define PLAIN "sed \"s/<[^>]*>//g; s/&#39;/'/g\" $D/%s/report.html"
@@ -95,10 +60,8 @@ static bool same_file(const char *a, const char *b)
 static void a_table_is_learned_end_to_end(void **state)
 {
     (void)state;
-    struct said s;
     char line[512];
-    run(&s, D, "train $D/config.json --output $D/one --json");
-    json_t *j = json_of(&s);
+    json_t *j = must_json("train $D/config.json --output $D/one --json");
     assert_true(number_at(j, "test", "accuracy") >= 0.9 && number_at(j, "test", "auroc") > 0.97);
     assert_int_equal((int)number_at(j, "samples", "train"), 132);
     assert_int_equal((int)number_at(j, "samples", "validation"), 48);
@@ -114,38 +77,36 @@ static void a_table_is_learned_end_to_end(void **state)
         assert_true(present(D, name));
     }
     run_line(&s, D, "wc -l < $D/one/log.csv; wc -l < $D/one/log.jsonl; head -1 $D/one/log.csv");
-    says(&s, "61\n60\nepoch,step,train_loss,val_loss,val_accuracy", "logs");
+    says("61\n60\nepoch,step,train_loss,val_loss,val_accuracy", "logs");
     /* Once more: nothing is done, the same is said. */
     run_line(&s, D,
              "cp $D/one/metrics.json $D/before.json && touch -d 2001-01-01 $D/one/last.safetensors && $G train $D/config.json --output $D/one && find $D/one "
              "-name last.safetensors ! -newermt 2002-01-01");
-    says(&s, "one/last.safetensors", "a finished run");
-    says(&s, "best epoch", "a finished run");
+    says("one/last.safetensors", "a finished run");
+    says("best epoch", "a finished run");
     assert_true(same_file("one/metrics.json", "before.json"));
     /* Without its report: that is written; of other samples: they are refused, and the result stays. */
     snprintf(line, sizeof line, "rm $D/one/report.html && $G train $D/config.json --output $D/one && " PLAIN, "one");
     run_line(&s, D, line);
-    says(&s, "/config.json --output ", "the report's command");
+    says("/config.json --output ", "the report's command");
     assert_true(same_file("one/metrics.json", "before.json"));
     run_line(&s, D,
              "cp $D/table.csv $D/all.csv && head -121 $D/all.csv > $D/table.csv && $G train $D/config.json --output $D/one; code=$?; mv $D/all.csv "
              "$D/table.csv; exit $code");
     assert_int_equal(s.code, 1);
-    says(&s, "the samples are others", "a finished run of other samples");
+    says("the samples are others", "a finished run of other samples");
     assert_true(same_file("one/metrics.json", "before.json"));
     run(&s, D, "train $D/config.json --output $D/one --set optimizer.lr=0.5");
     assert_int_equal(s.code, 1);
-    says(&s, "/optimizer/lr: 0.02 there, 0.5 now", "a finished run of another configuration");
+    says("/optimizer/lr: 0.02 there, 0.5 now", "a finished run of another configuration");
     assert_true(same_file("one/metrics.json", "before.json"));
     /* Two threads: the same bits. */
-    run(&s, D, "train $D/config.json --output $D/two --threads 2 --quiet");
-    assert_int_equal(s.code, 0);
+    must("train $D/config.json --output $D/two --threads 2 --quiet");
     assert_true(same_file("one/best.safetensors", "two/best.safetensors"));
-    run(&s, D, "train $D/config.json --output $D/three --threads 1 --seed 9 --quiet --set 'optimizer.betas=[0.9, 0.99]'");
-    assert_int_equal(s.code, 0);
+    must("train $D/config.json --output $D/three --threads 1 --seed 9 --quiet --set 'optimizer.betas=[0.9, 0.99]'");
     snprintf(line, sizeof line, PLAIN, "three");
     run_line(&s, D, line);
-    says(&s, " --set 'optimizer.betas=[0.9, 0.99]' --seed 9 --output ", "the report's command");
+    says(" --set 'optimizer.betas=[0.9, 0.99]' --seed 9 --output ", "the report's command");
     assert_false(same_file("one/best.safetensors", "three/best.safetensors"));
 }
 
@@ -153,32 +114,29 @@ static void a_table_is_learned_end_to_end(void **state)
 static void a_finished_run_is_not_taken_for_another(void **state)
 {
     (void)state;
-    struct said s;
     run(&s, D, "train $D/config.json --describe --set data.validation=few.csv");
-    says(&s, "few.csv", "a file that is not there");
+    says("few.csv", "a file that is not there");
     run_line(&s, D, "head -61 $D/table.csv > $D/few.csv; $G train $D/config.json --output $D/few --quiet --set data.validation=few.csv schedule=constant "
                     "training.epochs=3; cp $D/few/metrics.json $D/few.json");
     assert_int_equal(s.code, 0);
     run(&s, D, "train $D/config.json --output $D/few --quiet --set data.validation=few.csv schedule=constant training.epochs=2");
     assert_int_equal(s.code, 1);
-    says(&s, "few/last.safetensors has made 36 steps, 24 are asked for now", "fewer epochs than it made");
+    says("few/last.safetensors has made 36 steps, 24 are asked for now", "fewer epochs than it made");
     run_line(&s, D, "sed -i '2s/^[^,]*/0.5/' $D/few.csv; $G train $D/config.json --output $D/few --quiet --set data.validation=few.csv schedule=constant "
                     "training.epochs=3");
     assert_int_equal(s.code, 1);
-    says(&s, "\n  the samples are others", "one number of the validation samples");
+    says("\n  the samples are others", "one number of the validation samples");
     assert_true(same_file("few/metrics.json", "few.json"));
 }
 
 static void its_layers_are_described(void **state)
 {
     (void)state;
-    struct said s;
     run(&s, D, "train $D/config.json --describe");
-    says(&s, "132 samples to train on, 48 for validation, 60 for the test; 3 classes", "--describe");
-    says(&s, "0   linear                    (16,)                             96", "--describe");
-    says(&s, "147 parameters", "--describe");
-    run(&s, D, "train $D/config.json --describe --json");
-    json_t *j = json_of(&s);
+    says("132 samples to train on, 48 for validation, 60 for the test; 3 classes", "--describe");
+    says("0   linear                    (16,)                             96", "--describe");
+    says("147 parameters", "--describe");
+    json_t *j = must_json("train $D/config.json --describe --json");
     assert_int_equal((int)number_at(j, "parameters", NULL), 147);
     assert_int_equal(json_array_size(json_object_get(j, "layers")), 4);
     json_decref(j);
@@ -187,16 +145,14 @@ static void its_layers_are_described(void **state)
 static void others_are_judged_and_told(void **state)
 {
     (void)state;
-    struct said s;
     run(&s, D, "train $D/config.json --output $D/judged --quiet");
-    run(&s, D, "eval --model $D/judged --data $D/table.csv --json");
-    json_t *j = json_of(&s);
+    json_t *j = must_json("eval --model $D/judged --data $D/table.csv --json");
     const double accuracy = number_at(j, "accuracy", NULL);
     assert_true(accuracy > 0.93 && number_at(j, "samples", NULL) == ROWS && json_object_get(j, "ece") && json_array_size(json_object_get(j, "by_class")) == 3);
     json_decref(j);
     run(&s, D, "eval --model $D/judged --data $D/table.csv");
-    says(&s, "predicted as", "eval");
-    says(&s, "precision", "eval");
+    says("predicted as", "eval");
+    says("precision", "eval");
     /* Predictions: those of eval; without the target, with columns elsewhere, in other formats. */
     write_table("bare.csv", false, "");
     run_line(&s, D, "awk -F, -v OFS=, '{ print $4, $1, $3, \"x\", $2 }' $D/bare.csv | sed '1s/x/unused/' > $D/turned.csv");
@@ -204,7 +160,7 @@ static void others_are_judged_and_told(void **state)
              "$G predict --model $D/judged --input $D/table.csv --output $D/p.csv && $G predict --model $D/judged --input $D/bare.csv --output $D/q.csv && cmp "
              "$D/p.csv $D/q.csv");
     assert_int_equal(s.code, 0);
-    says(&s, "240 samples -> ", "predict");
+    says("240 samples -> ", "predict");
     run_line(&s, D,
              "cut -d, -f5 $D/table.csv > $D/truth; cut -d, -f2 $D/p.csv | paste -d' ' - $D/truth | awk 'NR > 1 { n++; hit += $1 == $2 } END { printf \"%.6f "
              "%d\", hit / n, n }'");
@@ -214,26 +170,24 @@ static void others_are_judged_and_told(void **state)
     assert_int_equal(n, ROWS);
     assert_true(hits - accuracy < 1e-5 && accuracy - hits < 1e-5);
     run_line(&s, D, "$G predict --model $D/judged --input $D/table.csv | head -1");
-    says(&s, "{\"sample\":1,\"class\":\"", "predict");
-    says(&s, "\"p_cat\":", "predict");
+    says("{\"sample\":1,\"class\":\"", "predict");
+    says("\"p_cat\":", "predict");
     run_line(&s, D, "$G predict --model $D/judged --input $D/table.csv --output $D/p.npy --quiet && head -c 100 $D/p.npy | tr -cd '[:print:]'");
-    says(&s, "(240, 3)", "predict");
+    says("(240, 3)", "predict");
     run(&s, D, "eval --model $D/judged --data $D/table.csv --parameters $D/judged/last.safetensors --json");
-    json_decref(json_of(&s));
+    json_decref(json_said());
 }
 
 static void values_are_learned_and_told_in_their_units(void **state)
 {
     (void)state;
-    struct said s;
     run_line(&s, D, "awk -F, -v OFS=, 'NR == 1 { print \"a,b,noise,y\"; next } { print $1, $2, $4, 1000 + 300 * $1 - 100 * $2 }' $D/table.csv > $D/values.csv");
     put_text(
         D, "values.json",
         "{\"data\": {\"train\": \"values.csv\", \"target\": \"y\", \"scale_target\": true, \"test\": 0.2, \"validation\": 0.2},\n"
         "\"model\": [{\"layer\": \"linear\", \"n\": 8}, \"tanh\", {\"layer\": \"linear\", \"n\": 1}], \"loss\": \"mse\",\n"
         "\"optimizer\": {\"name\": \"adam\", \"lr\": 0.02}, \"training\": {\"epochs\": 80, \"early_stopping\": {\"metric\": \"val_r2\", \"mode\": \"max\"}}}");
-    run(&s, D, "train $D/values.json --output $D/values --json");
-    json_t *j = json_of(&s);
+    json_t *j = must_json("train $D/values.json --output $D/values --json");
     assert_true(number_at(j, "test", "r2") > 0.97 && number_at(j, "test", "mae") < 30);
     json_decref(j);
     run_line(&s, D, "$G predict --model $D/values --input $D/values.csv --output - | head -1");
@@ -247,7 +201,6 @@ static void values_are_learned_and_told_in_their_units(void **state)
 static void other_files_need_only_what_was_learned(void **state)
 {
     (void)state;
-    struct said s;
     run_line(&s, D,
              "awk -F, -v OFS=, '{ print NR == 1 ? \"who\" : \"p\" NR % 9, $4, $1, $2, $3, $5 }' $D/table.csv > $D/wide.csv; "
              "cut -d, -f3- $D/wide.csv > $D/thin.csv");
@@ -256,26 +209,22 @@ static void other_files_need_only_what_was_learned(void **state)
              "\"validation\": \"thin.csv\", \"test\": \"thin.csv\"},\n"
              "\"model\": " MODEL ", \"loss\": {\"name\": \"cross_entropy\", \"weight\": \"balanced\"},\n"
              "\"optimizer\": \"adam\", \"training\": {\"epochs\": 5}}");
-    run(&s, D, "train $D/wide.json --output $D/wide_run --json");
-    json_t *j = json_of(&s);
+    json_t *j = must_json("train $D/wide.json --output $D/wide_run --json");
     const double loss = number_at(j, "test", "loss");
     json_decref(j);
-    run(&s, D, "eval --model $D/wide_run --data $D/thin.csv --json");
-    j = json_of(&s);
+    j = must_json("eval --model $D/wide_run --data $D/thin.csv --json");
     assert_true(loss > 0 && number_at(j, "loss", NULL) == loss);
     json_decref(j);
-    run(&s, D, "predict --model $D/wide_run --input $D/thin.csv --output $D/thin.said.csv");
-    assert_int_equal(s.code, 0);
+    must("predict --model $D/wide_run --input $D/thin.csv --output $D/thin.said.csv");
     run_line(&s, D, "cut -d, -f1-3 $D/thin.csv > $D/bare.csv; $G eval --model $D/wide_run --data $D/bare.csv");
     assert_int_equal(s.code, 1);
-    says(&s, "the model learned column \"kind\"", "a file without the target");
+    says("the model learned column \"kind\"", "a file without the target");
 }
 
 /* Text through a tokenizer: each place learns the next token. */
 static void text_is_learned_token_by_token(void **state)
 {
     (void)state;
-    struct said s;
     run_line(&s, D,
              "for i in $(seq 150); do printf 'the cat sat on the mat. a dog ran to it. '; done > $D/text.txt; $G tokenizer train --input $D/text.txt --vocab "
              "257 --output $D/bytes.json --quiet");
@@ -285,31 +234,28 @@ static void text_is_learned_token_by_token(void **state)
              "\"model\": [{\"layer\": \"embedding\", \"n\": 16}, \"positional_embedding\", {\"layer\": \"block\", \"heads\": 2, \"causal\": true},"
              " {\"layer\": \"linear\", \"n\": 257}], \"loss\": \"cross_entropy\",\n"
              "\"optimizer\": {\"name\": \"adamw\", \"lr\": 0.01}, \"training\": {\"epochs\": 8, \"batch_size\": 16}}\n");
-    run(&s, D, "train $D/text.json --output $D/text --json --no-report");
-    json_t *j = json_of(&s);
+    json_t *j = must_json("train $D/text.json --output $D/text --json --no-report");
     assert_true(number_at(j, "test", "perplexity") < 2 && number_at(j, "test", "accuracy") > 0.8);
     json_decref(j);
     assert_false(present(D, "text/report.html"));
     run(&s, D, "eval --model $D/text --data $D/text.txt");
-    says(&s, "perplexity", "eval of text");
+    says("perplexity", "eval of text");
     run_line(&s, D,
              "g=$(realpath $G); cd $D && $g train text.json --output here --no-report --quiet --set training.epochs=1 && cd / && "
              "$g eval --model $D/here --data $D/text.txt");
-    says(&s, "perplexity", "eval from another folder than it was trained in");
+    says("perplexity", "eval from another folder than it was trained in");
     run(&s, D, "predict --model $D/text --input $D/text.txt");
     assert_int_equal(s.code, 1);
-    says(&s, "golgi eval judges it", "predict of text");
+    says("golgi eval judges it", "predict of text");
     run(&s, D, "train $D/text.json --describe --set model.3.n=250");
-    says(&s, "the last layer gives (16, 250) for each sample; (16, 257) is needed", "another vocabulary");
+    says("the last layer gives (16, 250) for each sample; (16, 257) is needed", "another vocabulary");
 }
 
 static void seeds_and_grids_run_side_by_side(void **state)
 {
     (void)state;
-    struct said s;
     char line[512];
-    run(&s, D, "train $D/config.json --output $D/many --seeds 3 --jobs 2 --grid training.epochs=3,5 model.0.n=4,8 --json");
-    json_t *j = json_of(&s);
+    json_t *j = must_json("train $D/config.json --output $D/many --seeds 3 --jobs 2 --grid training.epochs=3,5 model.0.n=4,8 --json");
     const json_t *points = json_object_get(j, "points");
     assert_int_equal(json_array_size(points), 4);
     assert_int_equal(json_array_size(json_object_get(j, "runs")), 12);
@@ -321,39 +267,37 @@ static void seeds_and_grids_run_side_by_side(void **state)
     assert_true(mean - json_number_value(json_object_get(score, "mean")) < 1e-12 && json_number_value(json_object_get(score, "sd")) >= 0);
     json_decref(j);
     run_line(&s, D, "wc -l < $D/many/summary.csv; grep -c 'training.epochs=5,model.0.n=4' $D/many/report.html");
-    says(&s, "13\n", "summary.csv");
+    says("13\n", "summary.csv");
     assert_false(strstr(s.out, "\n0\n"));
     /* A run alone has the bits of the one among others; what is finished is not done again, what is missing is. */
-    run(&s, D, "train $D/config.json --output $D/alone --set training.epochs=5 model.0.n=8 training.seed=5 --quiet");
-    assert_int_equal(s.code, 0);
+    must("train $D/config.json --output $D/alone --set training.epochs=5 model.0.n=8 training.seed=5 --quiet");
     assert_true(same_file("alone/best.safetensors", "many/training.epochs=5,model.0.n=8/seed-5/best.safetensors"));
     run_line(&s, D,
              "rm -r $D/many/training.epochs=3,model.0.n=4/seed-6; $G train $D/config.json --output $D/many --seeds 3 --jobs 1 --grid training.epochs=3,5 "
              "model.0.n=4,8");
-    says(&s, "12 runs, 11 done before", "the second time");
-    says(&s, "training.epochs=5,model.0.n=8  3 seeds", "the second time");
+    says("12 runs, 11 done before", "the second time");
+    says("training.epochs=5,model.0.n=8  3 seeds", "the second time");
     /* Commas in brackets are the value's; a seed's axis would be the same run under several names. */
-    run(&s, D, "train $D/config.json --output $D/betas --set training.epochs=2 --grid 'optimizer.betas=[0.9,0.99],[0.8,0.9]' --jobs 2 --json");
-    j = json_of(&s);
+    j = must_json("train $D/config.json --output $D/betas --set training.epochs=2 --grid 'optimizer.betas=[0.9,0.99],[0.8,0.9]' --jobs 2 --json");
     assert_int_equal(json_array_size(json_object_get(j, "points")), 2);
     assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(j, "points"), 1), "name")), "optimizer.betas=[0.8,0.9]");
     json_decref(j);
     snprintf(line, sizeof line, PLAIN, "betas");
     run_line(&s, D, line);
-    says(&s, " --grid 'optimizer.betas=[0.9,0.99],[0.8,0.9]' --jobs 2 --output ", "the report's command");
+    says(" --grid 'optimizer.betas=[0.9,0.99],[0.8,0.9]' --jobs 2 --output ", "the report's command");
     run(&s, D, "train $D/config.json --output $D/seeds --grid training.seed=5,6");
     assert_int_equal(s.code, 1);
-    says(&s, "--grid training.seed=5,6: seeds are given by --seeds N", "an axis of seeds");
+    says("--grid training.seed=5,6: seeds are given by --seeds N", "an axis of seeds");
     run(&s, D, "train $D/config.json --output $D/seeds --grid training.seed=");
     assert_int_equal(s.code, 1);
-    says(&s, "--grid training.seed=: NAME=VALUE,VALUE,... is needed", "an axis without a value");
+    says("--grid training.seed=: NAME=VALUE,VALUE,... is needed", "an axis without a value");
     run(&s, D, "train $D/config.json --output $D/seeds --grid 'optimizer.betas=[0.9,0.99],'");
     assert_int_equal(s.code, 1);
-    says(&s, "--grid optimizer.betas=[0.9,0.99],: value 2 is empty", "an empty value");
+    says("--grid optimizer.betas=[0.9,0.99],: value 2 is empty", "an empty value");
     assert_false(present(D, "seeds"));
     run(&s, D, "train $D/config.json --output $D/bad --seeds 2 --grid model.0.n=4,0");
     assert_int_equal(s.code, 1);
-    says(&s, "--set model.0.n=0: /model/0/n: 0 is outside its range", "a bad point");
+    says("--set model.0.n=0: /model/0/n: 0 is outside its range", "a bad point");
 }
 
 /* Begins the run, waits until it has written its state anew, and a little longer, and sends the signal. */
@@ -367,17 +311,15 @@ static void seeds_and_grids_run_side_by_side(void **state)
 static void killed_runs_go_on(void **state)
 {
     (void)state;
-    struct said s;
     char line[2048];
     size_t done = 0;
     snprintf(line, sizeof line, LONG_RUN " --quiet", "calm");
-    run_line(&s, D, line);
-    assert_int_equal(s.code, 0);
+    shell(line);
     run_line(&s, D, "mkdir -p $D/busy; " LONG_BUSY " & p=$!; while kill -0 $p 2> /dev/null && [ ! -e $D/busy/state.json ]; do sleep 0.01; done; "
                     "$G train $D/config.json --output $D/busy; kill -TERM $p; wait $p; echo code $?");
-    says(&s, "is writing it, since", "a folder that is in use");
-    says(&s, "code 143", "SIGTERM");
-    says(&s, "the same command goes on from there", "SIGTERM");
+    says("is writing it, since", "a folder that is in use");
+    says("code 143", "SIGTERM");
+    says("the same command goes on from there", "SIGTERM");
     static const char *const moments[][3] = {
         {"0", "KILL", "code 137\n"}, {"0.03", "KILL", "code 137\n"}, {"0.01", "TERM", "code 143\n"}, {"0.05", "KILL", "code 137\n"}};
     for (int sitting = 0; sitting < 20 && done < 4; sitting++) {
@@ -388,14 +330,13 @@ static void killed_runs_go_on(void **state)
             done = 0;
             continue;
         }
-        says(&s, moments[done][2], "a run that was hit");
+        says(moments[done][2], "a run that was hit");
         assert_true(present(D, "killed/last.safetensors"));
         done++;
     }
     assert_int_equal(done, 4);
     snprintf(line, sizeof line, LONG_RUN " --quiet", "killed");
-    run_line(&s, D, line);
-    assert_int_equal(s.code, 0);
+    shell(line);
     assert_true(same_file("calm/best.safetensors", "killed/best.safetensors"));
     run_line(&s, D, "ls -A $D/killed | grep -E 'tmp|lock'"); /* nothing half written is left */
     assert_int_equal(s.code, 1);
@@ -447,13 +388,12 @@ static void mistakes_in_configurations_are_told_with_their_place(void **state)
         {"training.early_stopping={\"metric\":\"val_loss\"}' 'data.validation=0", "/training/early_stopping: there is no validation part"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct said s;
         char line[1024];
         snprintf(line, sizeof line, "set -f; $G train $D/config.json --describe --set '%s'", cases[i].set);
         run_line(&s, D, line);
         if (s.code != 1)
             fail_msg("%s: exit %d, %s", cases[i].set, s.code, s.err);
-        says(&s, cases[i].said, cases[i].set);
+        says(cases[i].said, cases[i].set);
     }
     /* In the file itself: its line. */
     static const struct {
@@ -468,7 +408,6 @@ static void mistakes_in_configurations_are_told_with_their_place(void **state)
         {"\"seed\": 4", "\"seed\": 4,", "bad.json:7:"},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        struct said s;
         char text[2048], *at = strstr(strcpy(text, config), files[i].from);
         assert_non_null(at);
         char rest[2048];
@@ -478,14 +417,13 @@ static void mistakes_in_configurations_are_told_with_their_place(void **state)
         put_text(D, "bad.json", text);
         run(&s, D, "train $D/bad.json --describe");
         assert_int_equal(s.code, 1);
-        says(&s, files[i].said, files[i].to);
+        says(files[i].said, files[i].to);
     }
 }
 
 static void mistakes_in_data_and_models_are_told(void **state)
 {
     (void)state;
-    struct said s;
     static const struct {
         const char *line, *said;
     } cases[] = {
@@ -508,10 +446,8 @@ static void mistakes_in_data_and_models_are_told(void **state)
          "training.epochs=2 data.train=table2.csv",
          "/data/train: \\\"table.csv\\\" there"},
     };
-    run(&s, D, "train $D/config.json --output $D/base --set training.epochs=2 --quiet");
-    assert_int_equal(s.code, 0);
-    run(&s, D, "train $D/config.json --output $D/wide --set training.epochs=2 model.0.n=24 --quiet");
-    assert_int_equal(s.code, 0);
+    must("train $D/config.json --output $D/base --set training.epochs=2 --quiet");
+    must("train $D/config.json --output $D/wide --set training.epochs=2 model.0.n=24 --quiet");
     run_line(&s, D, "sed 's/table.csv/more.csv/' $D/config.json > $D/more.json; cp $D/base/model.json $D/model.before");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char line[1024];
@@ -525,7 +461,7 @@ static void mistakes_in_data_and_models_are_told(void **state)
             if (*c != '\\')
                 *to++ = *c;
         *to = 0;
-        says(&s, said, cases[i].line);
+        says(said, cases[i].line);
     }
     assert_true(same_file("base/model.json", "model.before")); /* what was refused has changed nothing */
 }
@@ -533,22 +469,19 @@ static void mistakes_in_data_and_models_are_told(void **state)
 static void progress_and_events_are_told(void **state)
 {
     (void)state;
-    struct said s;
-    run(&s, D, "train $D/config.json --output $D/events --log-json --set training.epochs=4");
-    assert_int_equal(s.code, 0);
-    says(&s, "\"event\":\"progress\"", "--log-json");
-    says(&s, "\"event\":\"said\"", "--log-json");
+    must("train $D/config.json --output $D/events --log-json --set training.epochs=4");
+    says("\"event\":\"progress\"", "--log-json");
+    says("\"event\":\"said\"", "--log-json");
     /* Of a run that goes on, the steps before count as done. */
     run(&s, D, "train $D/config.json --output $D/more --quiet --set schedule=constant training.epochs=4");
-    run(&s, D, "train $D/config.json --output $D/more --log-json --set schedule=constant training.epochs=6");
-    assert_int_equal(s.code, 0);
-    says(&s, "\"done\":54,\"total\":54", "the progress of a run that goes on");
+    must("train $D/config.json --output $D/more --log-json --set schedule=constant training.epochs=6");
+    says("\"done\":54,\"total\":54", "the progress of a run that goes on");
     run(&s, D, "train $D/config.json --output $D/verbose --verbose --set training.epochs=4");
-    says(&s, "epoch 4  loss ", "--verbose");
+    says("epoch 4  loss ", "--verbose");
     run(&s, D, "train");
     assert_int_equal(s.code, 2);
     run(&s, D, "help train");
-    says(&s, "--grid NAME=V,V,...", "help");
+    says("--grid NAME=V,V,...", "help");
 }
 
 int main(void)
@@ -567,5 +500,5 @@ int main(void)
         cmocka_unit_test(mistakes_in_data_and_models_are_told),
         cmocka_unit_test(progress_and_events_are_told),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, tidy);
 }

@@ -1,16 +1,9 @@
 /* The verbs, run as a person would: what comes out, under which names, with which exit code; and the same bytes whatever the
  * threads and the order of the pool. */
 #include "cli/program.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <golgi/golgi.h>
 #include <math.h>
 
-static char *D;
-static struct said s;
 #define N_DOCS 40
 
 /* Documents of 1 to N_DOCS sentences, in order and reversed. */
@@ -37,37 +30,15 @@ static int prepare(void **state)
     return 0;
 }
 
-static int tidy(void **state)
-{
-    (void)state;
-    remove_folder(D);
-    return 0;
-}
-
-static void must(const char *words)
-{
-    run(&s, D, words);
-    if (s.code)
-        print_error("golgi %s: %s\n", words, s.err);
-    assert_int_equal(s.code, 0);
-}
-
-static int shell(const char *line)
-{
-    char all[8192];
-    snprintf(all, sizeof all, "D=%s; %s", D, line);
-    return system(all);
-}
-
 static void the_same_bytes_with_one_thread_or_two(void **state)
 {
     (void)state;
     must("nag extract --model $M --input $D/pool.jsonl --sites up,down,q,k,v,o --threads 1 --output $D/one.nag");
     must("nag extract --model $M --input $D/pool.jsonl --sites up,down,q,k,v,o --threads 2 --output $D/two.nag");
-    assert_int_equal(shell("cmp $D/one.nag $D/two.nag"), 0);
+    shell("cmp $D/one.nag $D/two.nag");
     must("score --model $M --input $D/pool.jsonl --threads 1 --output $D/one.jsonl");
     must("score --model $M --input $D/pool.jsonl --threads 2 --output $D/two.jsonl");
-    assert_int_equal(shell("cmp $D/one.jsonl $D/two.jsonl"), 0);
+    shell("cmp $D/one.jsonl $D/two.jsonl");
 }
 
 static void the_same_features_in_any_order_of_the_pool(void **state)
@@ -75,11 +46,11 @@ static void the_same_features_in_any_order_of_the_pool(void **state)
     (void)state;
     must("nag extract --model $M --input $D/pool.jsonl --output $D/forth.jsonl");
     must("nag extract --model $M --input $D/back.jsonl --output $D/back.out.jsonl");
-    assert_int_equal(shell("sort $D/forth.jsonl >$D/a; sort $D/back.out.jsonl >$D/b; cmp $D/a $D/b"), 0);
+    shell("sort $D/forth.jsonl >$D/a; sort $D/back.out.jsonl >$D/b; cmp $D/a $D/b");
     must("nag extract --model $M --input $D/pool.jsonl --output $D/p.nag");
     must("nag rank --target $D/p.nag --pool $D/forth.jsonl --output $D/r1.jsonl --all --payload $D/pool.jsonl");
     must("nag rank --target $D/p.nag --pool $D/back.out.jsonl --output $D/r2.jsonl --all --payload $D/back.jsonl");
-    assert_int_equal(shell("cmp $D/r1.jsonl $D/r2.jsonl"), 0);
+    shell("cmp $D/r1.jsonl $D/r2.jsonl");
 }
 
 static void activations_are_named_by_document_layer_and_site(void **state)
@@ -279,31 +250,31 @@ static void json_is_json(void **state)
 {
     (void)state;
     must("model show --json $M");
-    json_t *j = json_loads(s.out, 0, NULL);
+    json_t *j = json_said();
     assert_int_equal(json_integer_value(json_object_get(j, "n_layers")), 2);
     assert_string_equal(json_string_value(json_object_get(j, "family")), "llama");
     json_decref(j);
     must("model sites --json $M");
-    assert_non_null(j = json_loads(s.out, 0, NULL));
+    j = json_said();
     json_decref(j);
     must("nag extract --model $M --input $D/pool.jsonl --output $D/j.nag");
     must("nag rank --target $D/j.nag --pool $D/j.nag --payload $D/pool.jsonl --output $D/j.jsonl --json");
-    assert_non_null(j = json_loads(s.out, 0, NULL));
+    j = json_said();
     json_decref(j);
     must("score --model $M --input $D/pool.jsonl --output $D/j.score.jsonl --json");
-    assert_non_null(j = json_loads(s.out, 0, NULL));
+    j = json_said();
     assert_int_equal(json_integer_value(json_object_get(j, "n_tokens")), json_integer_value(json_object_get(j, "n_predicted")) +
                                                                              json_integer_value(json_object_get(j, "n_documents")));
     assert_true(json_real_value(json_object_get(j, "mean_nll")) > 0);
     json_decref(j);
     must("score --model $M --input $D/pool.jsonl --output $D/j.score.jsonl --max-tokens 1 --json"); /* nothing is predicted from nothing */
-    assert_non_null(j = json_loads(s.out, 0, NULL));
+    j = json_said();
     assert_true(json_is_null(json_object_get(j, "mean_nll")));
     json_decref(j);
     must("score --model $M --input $D/pool.jsonl --output $D/j.score.jsonl --max-tokens 1");
     assert_null(strstr(s.err, "nan"));
     must("activations --model $M --input $D/pool.jsonl --output $D/j.safetensors --json");
-    assert_non_null(j = json_loads(s.out, 0, NULL));
+    j = json_said();
     assert_string_equal(json_string_value(json_object_get(j, "output")) + strlen(D), "/j.safetensors");
     json_decref(j);
 }
