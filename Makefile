@@ -165,7 +165,8 @@ check-long:
 tests-long: $(LONG_BIN)
 
 # The programs that run threads, each with its threads. What the suppressions leave out, and why, is written in them.
-THREAD_TESTS := base/work base/team base/beside base/progress grad/engine grad/scan math/tsne math/cluster math/linear model/run systems/nag systems/nag_rank systems/nag_model cli/verbs
+THREAD_TESTS := base/work base/team base/beside base/progress io/parts grad/engine grad/scan math/tsne math/cluster math/linear \
+                nn/trainer model/run systems/nag systems/nag_shards systems/nag_rank systems/nag_model cli/verbs
 check-thread:
 	@+$(MAKE) SAN=thread all $(THREAD_TESTS:%=build/tsan/tests/%_test)
 	@tools/check-thread $(THREAD_TESTS)

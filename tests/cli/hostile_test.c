@@ -4,6 +4,7 @@
 #include <golgi/golgi.h>
 #include <math.h>
 #include <sys/resource.h>
+#include "systems/nag/nag.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { SLOW = 8 };
@@ -108,20 +109,20 @@ static void tiny_documents_come_out_all_and_in_order(void **state)
     assert_int_equal(fclose(f), 0);
     shell(EXTRACT "$D/tiny.jsonl --top-k 3 --quiet --output $D/tiny.nag");
     gg_context *ctx = NULL;
-    gg_documents *d = NULL;
-    char path[4200];
+    gg_nag_set *set = NULL;
+    char path[4200], docid[16];
     const char *paths = path;
-    snprintf(path, sizeof path, "%s/tiny.jsonl", D);
+    snprintf(path, sizeof path, "%s/tiny.nag", D);
     assert_int_equal(gg_context_create(&ctx, NULL), GG_OK);
-    assert_int_equal(gg_documents_open(&d, ctx, &paths, 1, NULL), GG_OK);
-    gg_document doc;
-    int seen = 0;
-    while (gg_documents_next(d, &doc) == GG_OK) {
-        assert_int_equal(atoi(doc.docid), seen++);
-        json_decref(doc.row);
+    assert_int_equal(gg_nag_set_read(&set, ctx, &paths, 1, 0), GG_OK);
+    assert_int_equal(set->f.n, n);
+    for (int i = 0; i < n; i++) {
+        snprintf(docid, sizeof docid, "%d", i);
+        assert_string_equal(set->f.docid[i], docid);
+        assert_int_equal(set->f.token_num[i], 1);
+        assert_int_equal(set->f.n_scored[i], 1);
     }
-    assert_int_equal(seen, n);
-    gg_documents_close(d);
+    gg_nag_set_free(set);
     gg_context_free(ctx);
     shell("$G nag rank --target $D/tiny.nag --pool $D/tiny.nag --fraction 0.01 --output $D/tiny.csv");
     char line[128];
