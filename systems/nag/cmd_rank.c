@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "systems/nag/cmd.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/work.h"
 
 /* --- rank: targets by name, outputs by name -------------------------------------------------------------------------------------- */
@@ -21,6 +22,7 @@ typedef struct ranking_words {
     int n;                                       /* targets */
     gg_nag_target one[GG_NAG_MAX_TARGETS];
     const char *path[GG_NAG_MAX_TARGETS];        /* rows of each */
+    gg_lock *lock[GG_NAG_MAX_TARGETS];           /* of each */
     const char *summary[GG_NAG_MAX_TARGETS][2];  /* JSON and text of each; NULL: no files */
     gg__nag_story story[GG_NAG_MAX_TARGETS];
 } ranking_words;
@@ -140,6 +142,18 @@ static gg_status name_outputs(ranking_words *w)
         if (!w->path[i] || (!place && (!w->summary[i][0] || !w->summary[i][1])))
             return GG_ENOMEM;
     }
+    return GG_OK;
+}
+
+/* Locks what has its name by now: the one output before the work, several after it. */
+static gg_status hold_outputs(ranking_words *w)
+{
+    const bool one = w->to_part || (!w->from_parts && !w->targets.n && !strstr(w->output, "{}"));
+    if (one && !w->lock[0])
+        GG_TRY(gg_lock_take(&w->lock[0], w->ctx, w->output));
+    for (int i = 0; i < w->n && w->path[i]; i++)
+        if (!w->lock[i])
+            GG_TRY(gg_lock_take(&w->lock[i], w->ctx, w->path[i]));
     return GG_OK;
 }
 
@@ -295,6 +309,7 @@ static gg_status rank(ranking_words *w, int argc, char **argv)
     GG_TRY(gg__nag_is_partial(&w->from_parts, w->ctx, w->pool.at[0]));
     GG_TRY(w->from_parts ? check_parts(w) : name_targets(w));
     GG_TRY(check_words(w));
+    GG_TRY(hold_outputs(w));
     if (w->to_part)
         return make_part(w);
     if (w->report) /* a place that cannot be written is told before the work */
@@ -302,6 +317,8 @@ static gg_status rank(ranking_words *w, int argc, char **argv)
     gg_status st = take(w, r);
     if (st == GG_OK)
         st = name_outputs(w);
+    if (st == GG_OK)
+        st = hold_outputs(w);
     if (st == GG_OK)
         st = gg__nag_rows_open(&rows, w->ctx, o, r, w->n, (w->all ? GG__NAG_ROWS_ALL : GG__NAG_ROWS_CHOSEN) | GG__NAG_ROWS_ENDS, w->path[0]);
     if (st == GG_OK)
@@ -382,6 +399,8 @@ int gg__nag_cmd_rank(int argc, char **argv)
     }
     if (s == GG_OK)
         s = rank(&w, argc, argv);
+    for (int i = 0; i < GG_NAG_MAX_TARGETS; i++)
+        gg_lock_free(w.lock[i]);
     gg_progress_free(w.o.progress);
     gg_arena_free(&w.arena);
     return gg_command_close(&c, w.ctx, s);
@@ -407,8 +426,10 @@ int gg__nag_cmd_merge(int argc, char **argv)
     if (s != GG_OK)
         return s == GG_END ? 0 : 2;
     gg_context *ctx = NULL;
+    gg_lock *lock = NULL;
     gg_nag_merge_result r;
-    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_nag_merge(&r, ctx, output, input.at, input.n, deduplicate)) == GG_OK) {
+    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, ctx, output)) == GG_OK &&
+        (s = gg_nag_merge(&r, ctx, output, input.at, input.n, deduplicate)) == GG_OK) {
         if (c.json && strcmp(output, "-") != 0)
             s = gg__nag_print_json(
                 ctx, json_pack("{s:s, s:I, s:I}", "output", output, "n_rows", (json_int_t)r.n_rows, "n_duplicates", (json_int_t)r.n_duplicates));
@@ -418,6 +439,7 @@ int gg__nag_cmd_merge(int argc, char **argv)
             gg_command_say_end(&c, to);
         }
     }
+    gg_lock_free(lock);
     return gg_command_close(&c, ctx, s);
 }
 
@@ -440,7 +462,9 @@ int gg__nag_cmd_slice(int argc, char **argv)
     if (s != GG_OK)
         return s == GG_END ? 0 : 2;
     gg_context *ctx = NULL;
-    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_nag_slice(&n, ctx, output, input, layers, (int)n_layers)) == GG_OK && !c.quiet) {
+    gg_lock *lock = NULL;
+    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, ctx, output)) == GG_OK &&
+        (s = gg_nag_slice(&n, ctx, output, input, layers, (int)n_layers)) == GG_OK && !c.quiet) {
         if (c.json && strcmp(output, "-") != 0)
             s = gg__nag_print_json(ctx, json_pack("{s:s, s:I, s:s}", "output", output, "n_documents", (json_int_t)n, "layers", layers));
         else {
@@ -449,5 +473,6 @@ int gg__nag_cmd_slice(int argc, char **argv)
             gg_command_say_end(&c, to);
         }
     }
+    gg_lock_free(lock);
     return gg_command_close(&c, ctx, s);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "systems/nag/cmd.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/ranks.h"
 #include "base/work.h"
 #include "math/roof.h"
@@ -254,8 +255,10 @@ int gg__nag_cmd_merge_shards(int argc, char **argv)
     if (s != GG_OK)
         return s == GG_END ? 0 : 2;
     gg_context *ctx = NULL;
+    gg_lock *lock = NULL;
     gg_nag_merge_shards_result r;
-    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_nag_merge_shards(&r, ctx, output, input.at, input.n, partial)) == GG_OK) {
+    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, ctx, output)) == GG_OK &&
+        (s = gg_nag_merge_shards(&r, ctx, output, input.at, input.n, partial)) == GG_OK) {
         char a[32], b[32];
         if (c.json && strcmp(output, "-") != 0) {
             json_t *j = json_pack("{s:s, s:I, s:I, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_units", (json_int_t)r.n_units, "n_missing",
@@ -269,5 +272,6 @@ int gg__nag_cmd_merge_shards(int argc, char **argv)
             gg_command_say_end(&c, to);
         }
     }
+    gg_lock_free(lock);
     return gg_command_close(&c, ctx, s);
 }

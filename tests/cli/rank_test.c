@@ -192,6 +192,10 @@ static void a_killed_run_leaves_the_old_output_or_the_new(void **state)
     }
     print_message("killed %d of %d times within %.3f s and more, the old output was there %d times\n", killed, MOMENTS, whole, kept);
     assert_true(kept > 0);
+    must("nag rank --target $D/t/law --pool $D/pool.nag --fraction 0.5 --output $D/out.jsonl");
+    assert_true(same_file("out.jsonl", "new.jsonl"));
+    run_line(&s, D, "ls -A $D | grep -E 'tmp$|lock$'"); /* what the dead left is gone */
+    assert_string_equal(s.out, "");
 }
 
 int main(void)

@@ -283,7 +283,15 @@ static void the_second_of_each_verb_is_refused_with_the_holders_id(void **state)
         {EXTRACT "--input $D/pool.jsonl --output $D/taken.jsonl.zst", "taken.jsonl.zst"},
         {"head -5 $D/pool.jsonl >$D/few.jsonl; $G nag select --quiet --model $M --dtype f32 --target $D/few.jsonl --pool $D/few.jsonl --output $D/taken.csv",
          "taken.csv"},
+        {"$G nag rank --quiet --target $D/one.nag --pool $D/one.nag --output $D/ranked.jsonl", "ranked.jsonl"},
+        {"$G nag rank --quiet --targets a=$D/one.nag b=$D/one.nag --pool $D/one.nag --output $D/each", "each/b.jsonl"},
+        {"$G nag rank --quiet --target $D/one.nag --pool $D/one.nag --output $D/taken.rank", "taken.rank"},
+        {"$G nag merge $D/ranked.jsonl $D/ranked.jsonl --quiet --output $D/merged.jsonl", "merged.jsonl"},
+        {"$G nag slice --layers last $D/one.nag --quiet --output $D/sliced.nag", "sliced.nag"},
+        {EXTRACT "--input $D/pool.jsonl --output $D/taken/ && $G nag merge-shards $D/taken --quiet --output $D/joined.nag", "joined.nag"},
     };
+    one_run();
+    shell("mkdir $D/each");
     gg_context *ctx = NULL;
     assert_int_equal(gg_context_create(&ctx, NULL), GG_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -296,7 +304,9 @@ static void the_second_of_each_verb_is_refused_with_the_holders_id(void **state)
         refuses(cases[i].words, 1, says);
         assert_false(present(D, cases[i].output));
         gg_lock_free(held);
+        shell("test -z \"$(find $D -name '*.lock')\"");
         shell(cases[i].words);
+        shell("test -z \"$(find $D -name '*.lock')\"");
         assert_true(present(D, cases[i].output));
     }
     gg_context_free(ctx);
