@@ -1,27 +1,9 @@
 /* Work beside the caller's: its end is waited for, its message comes with it, and what nobody wants stops. */
+#include "context.h"
 #include "base/beside.h"
 #include "base/context.h"
 #include "base/memory.h"
-#include <setjmp.h>
-#include <cmocka.h>
 #include <errno.h>
-#include <unistd.h>
-
-static gg_context *ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    return gg_context_create(&ctx, NULL) != GG_OK;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    const size_t left = gg_context_bytes(ctx, NULL);
-    gg_context_free(ctx);
-    return left != 0;
-}
 
 typedef struct meeting {
     atomic_bool caller_went_on, ended;
@@ -129,5 +111,5 @@ int main(void)
         cmocka_unit_test(without_a_thread_it_is_done_at_the_end),
         cmocka_unit_test(without_memory_nothing_is_started),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, context_open, context_close);
 }

@@ -1,54 +1,33 @@
 /* Files appear whole or not at all, and say what is wrong. */
+#include "context.h"
 #include "ration.h"
 #include "base/file.h"
 #include "base/input.h"
 #include "base/io.h"
 #include "base/memory.h"
-#include <setjmp.h>
-#include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-static gg_context *ctx;
-static char dir[] = "/tmp/golgi-file-XXXXXX";
-static char path[256];
+static const char *path; /* the last that was asked for */
+static const char *in(const char *name) { return path = at("%s", name); }
 
-static const char *in(const char *name)
-{
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    return path;
-}
-
-static int setup(void **state)
+static int begin(void **state)
 {
     (void)state;
-    return gg_context_create(&ctx, NULL) != GG_OK || !mkdtemp(dir);
+    return begin_folder("file", 0);
 }
 
 static int entries(void)
 {
-    DIR *d = opendir(dir);
+    DIR *d = opendir(test_folder);
     int n = 0;
     for (struct dirent *e; (e = readdir(d));)
         n += e->d_name[0] != '.' || e->d_name[1] > '.';
     closedir(d);
     return n;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    const int r = system(command) != 0 || gg_context_bytes(ctx, NULL) != 0;
-    gg_context_free(ctx);
-    return r;
 }
 
 static void what_is_written_is_read_back(void **state)
@@ -163,8 +142,8 @@ static void a_trap_in_the_place_of_the_temporary_is_stepped_round(void **state)
 {
     (void)state;
     char trap[300], victim[300];
-    snprintf(trap, sizeof trap, "%s/.t.tmp", dir);
-    snprintf(victim, sizeof victim, "%s/victim", dir);
+    snprintf(trap, sizeof trap, "%s/.t.tmp", test_folder);
+    snprintf(victim, sizeof victim, "%s/victim", test_folder);
     assert_int_equal(gg_file_write(ctx, victim, "untouched", 9), GG_OK);
     for (int kind = 0; kind < 3; kind++) {
         assert_int_equal(kind == 0 ? symlink(victim, trap) : kind == 1 ? link(victim, trap) : mkdir(trap, 0700), 0);
@@ -231,7 +210,7 @@ static void any_call_may_fail_or_be_interrupted(void **state)
     static const int errors[] = {ENOSPC, EIO, EINTR, 0};
     static char back[300002];
     char name[256];
-    snprintf(name, sizeof name, "%s/deep/er/file", dir);
+    snprintf(name, sizeof name, "%s/deep/er/file", test_folder);
     for (size_t e = 0; e < 4; e++)
         for (int at = 0;; at++) {
             plan p = {.at = at, .error = errors[e], .call = GG_IO_CALLS};
@@ -241,7 +220,7 @@ static void any_call_may_fail_or_be_interrupted(void **state)
             gg__io_set(ctx, (gg_io_hook){NULL, NULL});
             const bool there = gg_file_exists(name);
             char command[400];
-            snprintf(command, sizeof command, "test -z \"$(ls -A %s/deep/er 2>/dev/null | grep -v '^file$')\"", dir);
+            snprintf(command, sizeof command, "test -z \"$(ls -A %s/deep/er 2>/dev/null | grep -v '^file$')\"", test_folder);
             assert_int_equal(system(command), 0); /* no temporary is left */
             unlink(name);
             const bool again = p.call == GG_IO_OPEN || p.call == GG_IO_READ || p.call == GG_IO_WRITE || p.call == GG_IO_SYNC || p.call == GG_IO_CLOSE;
@@ -287,7 +266,7 @@ static void a_link_stays_and_its_file_is_replaced(void **state)
 {
     (void)state;
     char link[256];
-    snprintf(link, sizeof link, "%s/link", dir);
+    snprintf(link, sizeof link, "%s/link", test_folder);
     assert_int_equal(gg_file_write(ctx, in("real"), "1", 1), GG_OK);
     assert_int_equal(symlink("real", link), 0);
     assert_int_equal(gg_file_write(ctx, link, "22", 2), GG_OK);
@@ -311,9 +290,9 @@ static void failures_name_the_file_and_the_way_out(void **state)
     assert_non_null(strstr(gg_message(ctx), "check the name"));
     assert_int_equal(gg_file_read(&text, NULL, ctx, in("no/such")), GG_ENOENT);
     assert_non_null(strstr(gg_message(ctx), "there is no folder"));
-    assert_int_equal(gg_map_open(&m, ctx, dir), GG_EIO);
+    assert_int_equal(gg_map_open(&m, ctx, test_folder), GG_EIO);
     assert_non_null(strstr(gg_message(ctx), "not a folder"));
-    assert_int_equal(gg_out_open(&o, ctx, dir), GG_EIO);
+    assert_int_equal(gg_out_open(&o, ctx, test_folder), GG_EIO);
     assert_int_equal(gg_out_open(&o, ctx, in("no/such")), GG_ENOENT);
     assert_int_equal(gg_out_open(&o, ctx, ""), GG_EINVAL);
     assert_int_equal(gg_file_write(ctx, "/dev/full", "x", 1), GG_EIO);
@@ -422,7 +401,7 @@ static void any_allocation_may_fail_and_nothing_is_left(void **state)
         assert_int_equal(gg_context_bytes(c, NULL), 0);
         gg_context_free(c);
         char command[300];
-        snprintf(command, sizeof command, "ls -A %s/deep/er 2>/dev/null | grep -v '^file$'", dir);
+        snprintf(command, sizeof command, "ls -A %s/deep/er 2>/dev/null | grep -v '^file$'", test_folder);
         assert_int_not_equal(system(command), 0); /* no temporary is left */
         unlink(in("deep/er/file"));
     }
@@ -441,5 +420,5 @@ int main(void)
         cmocka_unit_test(folders_are_made_with_their_parents), cmocka_unit_test(sha256_gives_the_published_digests),
         cmocka_unit_test(any_allocation_may_fail_and_nothing_is_left),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, begin, end_folder);
 }

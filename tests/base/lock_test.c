@@ -1,30 +1,14 @@
 /* One writer at a time, and the dead hold nothing. */
+#include "context.h"
 #include "base/lock.h"
 #include "base/memory.h"
-#include <setjmp.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-static gg_context *ctx;
-static char dir[] = "/tmp/golgi-lock-XXXXXX";
-
-static const char *in(const char *name)
-{
-    static char path[4][256];
-    static int turn;
-    char *p = path[turn = (turn + 1) % 4];
-    snprintf(p, sizeof path[0], "%s/%s", dir, name);
-    return p;
-}
 
 /* In the library's place of the C library's: a file system that knows no flock. */
 static bool no_flock;
@@ -36,40 +20,16 @@ int flock(int fd, int operation)
     return -1;
 }
 
-static int setup(void **state)
+static int begin(void **state)
 {
     (void)state;
-    return gg_context_create(&ctx, NULL) != GG_OK || !mkdtemp(dir);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    const int r = system(command) != 0 || gg_context_bytes(ctx, NULL) != 0;
-    gg_context_free(ctx);
-    return r;
-}
-
-static void put(const char *name, const char *text)
-{
-    FILE *f = fopen(in(name), "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
+    return begin_folder("lock", 0);
 }
 
 static bool there(const char *name)
 {
-    return access(in(name), F_OK) == 0;
+    return access(at(name), F_OK) == 0;
 }
-
-#define assert_says(part)                                                                \
-    do {                                                                                 \
-        if (!strstr(gg_message(ctx), (part)))                                            \
-            fail_msg("\"%s\" does not say \"%s\"", gg_message(ctx), (part));             \
-    } while (0)
 
 /* A process that takes the lock, says so on the pipe and waits to be killed. */
 static pid_t start_holder(const char *path)
@@ -98,18 +58,18 @@ static void the_second_is_refused_with_the_holders_id(void **state)
     gg_lock *l = NULL;
     char name[32], host[128] = "";
     gethostname(host, sizeof host - 1);
-    const pid_t pid = start_holder(in("a.nag"));
-    assert_int_equal(gg_lock_take(&l, ctx, in("a.nag")), GG_EBUSY);
+    const pid_t pid = start_holder(at("a.nag"));
+    assert_int_equal(gg_lock_take(&l, ctx, at("a.nag")), GG_EBUSY);
     assert_null(l);
     snprintf(name, sizeof name, "process %ld on ", (long)pid);
-    assert_says(name);
-    assert_says(host);
-    assert_says("a.nag: ");
+    expect_message(name);
+    expect_message(host);
+    expect_message("a.nag: ");
     assert_true(there("a.nag.lock"));
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     assert_true(there("a.nag.lock")); /* nobody tidied up, */
-    assert_int_equal(gg_lock_take(&l, ctx, in("a.nag")), GG_OK); /* and nothing is in the way */
+    assert_int_equal(gg_lock_take(&l, ctx, at("a.nag")), GG_OK); /* and nothing is in the way */
     gg_lock_free(l);
     assert_false(there("a.nag.lock"));
 }
@@ -118,14 +78,14 @@ static void a_process_does_not_take_its_own_lock_twice(void **state)
 {
     (void)state;
     gg_lock *a = NULL, *b = NULL, *other = NULL;
-    assert_int_equal(gg_lock_take(&a, ctx, in("b.nag")), GG_OK);
-    assert_int_equal(gg_lock_take(&b, ctx, in("b.nag")), GG_EBUSY);
-    assert_int_equal(gg_lock_take(&other, ctx, in("c.nag")), GG_OK);
-    put("b.nag", "x");
-    assert_int_equal(symlink("b.nag", in("link.nag")), 0);
-    assert_int_equal(gg_lock_take(&b, ctx, in("link.nag")), GG_EBUSY); /* two names of one file */
+    assert_int_equal(gg_lock_take(&a, ctx, at("b.nag")), GG_OK);
+    assert_int_equal(gg_lock_take(&b, ctx, at("b.nag")), GG_EBUSY);
+    assert_int_equal(gg_lock_take(&other, ctx, at("c.nag")), GG_OK);
+    write_text_file("b.nag", "x");
+    assert_int_equal(symlink("b.nag", at("link.nag")), 0);
+    assert_int_equal(gg_lock_take(&b, ctx, at("link.nag")), GG_EBUSY); /* two names of one file */
     gg_lock_free(a);
-    assert_int_equal(gg_lock_take(&b, ctx, in("link.nag")), GG_OK);
+    assert_int_equal(gg_lock_take(&b, ctx, at("link.nag")), GG_OK);
     gg_lock_free(b);
     gg_lock_free(other);
 }
@@ -136,11 +96,11 @@ static void what_the_file_says_does_not_hold_without_the_lock(void **state)
     gg_lock *l = NULL;
     char text[64];
     snprintf(text, sizeof text, "process %ld\nhost elsewhere\nsince 2001-01-01T00:00:00Z\n", (long)getpid());
-    put("d.nag.lock", text);
-    assert_int_equal(gg_lock_take(&l, ctx, in("d.nag")), GG_OK);
+    write_text_file("d.nag.lock", text);
+    assert_int_equal(gg_lock_take(&l, ctx, at("d.nag")), GG_OK);
     gg_lock_free(l);
-    put("d.nag.lock", "not ours at all");
-    assert_int_equal(gg_lock_take(&l, ctx, in("d.nag")), GG_OK);
+    write_text_file("d.nag.lock", "not ours at all");
+    assert_int_equal(gg_lock_take(&l, ctx, at("d.nag")), GG_OK);
     gg_lock_free(l);
 }
 
@@ -152,8 +112,8 @@ static void pipes_need_no_lock_and_missing_folders_are_told(void **state)
     assert_null(l);
     assert_int_equal(gg_lock_take(&l, ctx, "/dev/null"), GG_OK);
     assert_null(l);
-    assert_int_equal(gg_lock_take(&l, ctx, in("nowhere/x.nag")), GG_ENOENT);
-    assert_says("nowhere/x.nag: cannot lock the output");
+    assert_int_equal(gg_lock_take(&l, ctx, at("nowhere/x.nag")), GG_ENOENT);
+    expect_message("nowhere/x.nag: cannot lock the output");
     gg_lock_free(NULL);
 }
 
@@ -162,21 +122,21 @@ static void of_many_one_at_a_time(void **state)
 {
     (void)state;
     enum { PROCESSES = 6, ROUNDS = 60 };
-    put("sum", "0");
+    write_text_file("sum", "0");
     for (int p = 0; p < PROCESSES; p++)
         if (fork() == 0) {
             for (int i = 0; i < ROUNDS; i++) {
                 gg_lock *l = NULL;
                 gg_status s;
-                while ((s = gg_lock_take(&l, ctx, in("sum"))) == GG_EBUSY)
+                while ((s = gg_lock_take(&l, ctx, at("sum"))) == GG_EBUSY)
                     usleep(200);
                 long n = -1;
-                FILE *f = fopen(in("sum"), "r");
+                FILE *f = fopen(at("sum"), "r");
                 if (s != GG_OK || !f || fscanf(f, "%ld", &n) != 1)
                     _exit(1);
                 fclose(f);
                 usleep(20);
-                f = fopen(in("sum"), "w");
+                f = fopen(at("sum"), "w");
                 fprintf(f, "%ld", n + 1);
                 fclose(f);
                 gg_lock_free(l);
@@ -188,7 +148,7 @@ static void of_many_one_at_a_time(void **state)
         assert_int_equal(code, 0);
     }
     long n = 0;
-    FILE *f = fopen(in("sum"), "r");
+    FILE *f = fopen(at("sum"), "r");
     assert_int_equal(fscanf(f, "%ld", &n), 1);
     fclose(f);
     assert_int_equal(n, PROCESSES * ROUNDS);
@@ -209,19 +169,19 @@ static void what_the_dead_left_is_removed_and_nothing_else(void **state)
     snprintf(longer, sizeof longer, ".ee.nag.%ld-12.tmp", (long)gone);
     const char *const names[] = {left, lives, other, longer, ".e.nag.1-x.tmp", "e.nag.1-0.tmp", ".e.nag.3.tmp", ".ee.nag.tmp"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        put(names[i], "x");
-    put(".e.nag.tmp", "x");
-    put(".e.nag.2.tmp", "x");
-    const int held = open(in(".e.nag.3.tmp"), O_RDWR);
+        write_text_file(names[i], "x");
+    write_text_file(".e.nag.tmp", "x");
+    write_text_file(".e.nag.2.tmp", "x");
+    const int held = open(at(".e.nag.3.tmp"), O_RDWR);
     assert_int_equal(flock(held, LOCK_EX), 0);
-    gg_lock_sweep(ctx, in("e.nag"));
+    gg_lock_sweep(ctx, at("e.nag"));
     assert_false(there(left));
     assert_false(there(".e.nag.tmp"));
     assert_false(there(".e.nag.2.tmp"));
     for (size_t i = 1; i < sizeof names / sizeof *names; i++)
         assert_true(there(names[i]));
-    put(left, "x");
-    gg_lock_sweep_folder(ctx, dir);
+    write_text_file(left, "x");
+    gg_lock_sweep_folder(ctx, test_folder);
     assert_false(there(left));
     assert_false(there(other));
     assert_false(there(longer));
@@ -229,9 +189,9 @@ static void what_the_dead_left_is_removed_and_nothing_else(void **state)
     assert_false(there(".ee.nag.tmp"));
     assert_true(there(".e.nag.3.tmp"));
     close(held);
-    gg_lock_sweep_folder(ctx, dir);
+    gg_lock_sweep_folder(ctx, test_folder);
     assert_false(there(".e.nag.3.tmp"));
-    gg_lock_sweep(ctx, in("nowhere/at/all")); /* no folder: nothing to do */
+    gg_lock_sweep(ctx, at("nowhere/at/all")); /* no folder: nothing to do */
 }
 
 static void without_flock_the_file_is_the_lock(void **state)
@@ -241,22 +201,22 @@ static void without_flock_the_file_is_the_lock(void **state)
     char text[256], host[128] = "";
     gethostname(host, sizeof host - 1);
     no_flock = true;
-    assert_int_equal(gg_lock_take(&l, ctx, in("f.nag")), GG_OK);
-    assert_int_equal(gg_lock_take(&second, ctx, in("f.nag")), GG_EBUSY);
-    assert_says("If that process is gone, remove ");
-    assert_says("f.nag.lock.");
+    assert_int_equal(gg_lock_take(&l, ctx, at("f.nag")), GG_OK);
+    assert_int_equal(gg_lock_take(&second, ctx, at("f.nag")), GG_EBUSY);
+    expect_message("If that process is gone, remove ");
+    expect_message("f.nag.lock.");
     gg_lock_free(l);
     assert_false(there("f.nag.lock"));
-    const pid_t pid = start_holder(in("f.nag"));
-    assert_int_equal(gg_lock_take(&l, ctx, in("f.nag")), GG_EBUSY);
+    const pid_t pid = start_holder(at("f.nag"));
+    assert_int_equal(gg_lock_take(&l, ctx, at("f.nag")), GG_EBUSY);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    assert_int_equal(gg_lock_take(&l, ctx, in("f.nag")), GG_OK); /* it was on this machine and is gone */
+    assert_int_equal(gg_lock_take(&l, ctx, at("f.nag")), GG_OK); /* it was on this machine and is gone */
     gg_lock_free(l);
     snprintf(text, sizeof text, "process %ld\nhost not-%s\nsince 2001-01-01T00:00:00Z\n", (long)pid, host);
-    put("f.nag.lock", text); /* of a machine that we cannot ask */
-    assert_int_equal(gg_lock_take(&l, ctx, in("f.nag")), GG_EBUSY);
-    assert_says(" on not-");
+    write_text_file("f.nag.lock", text); /* of a machine that we cannot ask */
+    assert_int_equal(gg_lock_take(&l, ctx, at("f.nag")), GG_EBUSY);
+    expect_message(" on not-");
     no_flock = false;
 }
 
@@ -271,5 +231,5 @@ int main(void)
         cmocka_unit_test(without_flock_the_file_is_the_lock),
         cmocka_unit_test(what_the_dead_left_is_removed_and_nothing_else),
     };
-    return cmocka_run_group_tests_name("lock", tests, setup, teardown);
+    return cmocka_run_group_tests_name("lock", tests, begin, end_folder);
 }

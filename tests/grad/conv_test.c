@@ -1,7 +1,6 @@
 /* The three products of convolution against six loops in double, over borders, dilations, groups, tails and several blocks of lines; on every number of
  * threads the same bits. */
 #include "grad/support.h"
-#include <stdlib.h>
 
 typedef struct conv_case {
     int64_t N, C, H, W, O, kh, kw;

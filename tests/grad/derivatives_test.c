@@ -1,7 +1,6 @@
 /* Hessian-vector products, rows of Jacobians and gradients of each sample, against what they are made of; graphs by shape. */
 #include "grad/support.h"
 #include <golgi/nn.h>
-#include <stdio.h>
 
 static gg_graph *graph(gg_dtype t)
 {

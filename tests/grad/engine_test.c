@@ -1,8 +1,6 @@
 /* The engine: mistakes told with both shapes, memory shared and never allocated in a run, threads that change no bit, loops of every instruction
  * set against libm. */
 #include "grad/support.h"
-#include <stdio.h>
-#include <stdlib.h>
 #include "grad/graph.h"
 #include "math/kernels_isa.h"
 

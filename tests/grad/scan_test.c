@@ -1,7 +1,6 @@
 /* Loops over time against the same thing unrolled: values, gradients through time, truncation, carries that change places, loops in loops. */
 #include "grad/support.h"
 #include <golgi/nn.h>
-#include <stdlib.h>
 #include "grad/graph.h"
 
 enum { T = 5, B = 3, IN = 4, H = 6, MOST_D = 8 };

@@ -2,8 +2,6 @@
  * not see. */
 #include "grad/support.h"
 #include <golgi/nn.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 enum { LAYERS = 12, WIDTH = 64, BATCH = 128 };
 

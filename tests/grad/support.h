@@ -1,39 +1,11 @@
 /* What the tests of the graph share. */
 #ifndef GG_TESTS_GRAD_SUPPORT_H
 #define GG_TESTS_GRAD_SUPPORT_H
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <math.h>
-#include <string.h>
 #include <golgi/grad.h>
 #include "base/work.h"
+#include "context.h"
 #include "ration.h"
-
-static gg_context *ctx;
-
-#define assert_ok(call)                                                                      \
-    do {                                                                                     \
-        const gg_status st_ = (call);                                                        \
-        if (st_ != GG_OK)                                                                    \
-            fail_msg("%s: %s: %s", #call, gg_status_name(st_), gg_message(ctx));             \
-    } while (0)
-
-static inline int context_open(void **state)
-{
-    (void)state;
-    return gg_context_create(&ctx, &(gg_context_options){.n_threads = 2}) != GG_OK;
-}
-
-static inline int context_close(void **state)
-{
-    (void)state;
-    const size_t left = gg_context_bytes(ctx, NULL);
-    gg_context_free(ctx);
-    return left != 0;
-}
 
 static inline void randomise(gg_var *v, uint64_t stream)
 {

@@ -445,7 +445,7 @@ static void files_that_are_not_there(void **state)
 {
     (void)state;
     gg_tensors *t = NULL;
-    assert_int_equal(gg_tensors_open(&t, ctx, in_folder("absent.gguf")), GG_ENOENT);
+    assert_int_equal(gg_tensors_open(&t, ctx, at("absent.gguf")), GG_ENOENT);
     expect_message("absent.gguf: cannot open it");
     assert_int_equal(gg_tensors_open(&t, ctx, write_text_file("empty.gguf", "")), GG_EFORMAT);
     expect_message("empty.gguf: the file is empty; expected GGUF");
@@ -466,5 +466,5 @@ int main(void)
         cmocka_unit_test(a_file_with_any_byte_changed_is_read_or_refused),
         cmocka_unit_test(files_that_are_not_there),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

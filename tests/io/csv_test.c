@@ -73,7 +73,7 @@ static void writing_agrees_with_python(void **state)
         json_t *rows = json_object_get(c, "rows");
         if (json_array_size(rows) < 2) /* without a row nobody knows the names */
             continue;
-        const char *path = in_folder(json_string_value(json_object_get(c, "separator"))[0] == '\t' ? "w.tsv" : "w.csv");
+        const char *path = at(json_string_value(json_object_get(c, "separator"))[0] == '\t' ? "w.tsv" : "w.csv");
         gg_rows_writer *w;
         assert_int_equal(gg_rows_writer_open(&w, ctx, path), GG_OK);
         json_t *names = json_array_get(rows, 0);
@@ -167,13 +167,13 @@ static void values_that_are_no_texts_are_written_as_json(void **state)
     (void)state;
     gg_rows_writer *w;
     json_t *row = json_pack("{s:i,s:f,s:b,s:n,s:[i,s],s:s}", "i", 7, "x", 0.1, "t", 1, "n", "l", 1, "b", "s", "q\"t"), *other = json_pack("{s:i}", "new", 1), *few_columns = json_pack("{s:s}", "s", "");
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("v.csv")), GG_OK);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("v.csv")), GG_OK);
     assert_int_equal(gg_rows_writer_add(w, row), GG_OK);
     assert_int_equal(gg_rows_writer_add(w, few_columns), GG_OK);
     assert_int_equal(gg_rows_writer_add(w, other), GG_EMISMATCH);
     expect_message("row 3 has the column \"new\", which the first row lacks");
     assert_int_equal(gg_rows_writer_commit(w), GG_OK);
-    expect_rows(in_folder("v.csv"), "{\"i\":\"7\",\"x\":\"0.1\",\"t\":\"true\",\"n\":\"\",\"l\":\"[1,\\\"b\\\"]\",\"s\":\"q\\\"t\"}\n"
+    expect_rows(at("v.csv"), "{\"i\":\"7\",\"x\":\"0.1\",\"t\":\"true\",\"n\":\"\",\"l\":\"[1,\\\"b\\\"]\",\"s\":\"q\\\"t\"}\n"
                                     "{\"i\":\"\",\"x\":\"\",\"t\":\"\",\"n\":\"\",\"l\":\"\",\"s\":\"\"}\n");
     json_decref(row);
     json_decref(other);
@@ -185,9 +185,9 @@ static gg_status read_and_write(gg_context *c)
     gg_rows *r = NULL;
     gg_rows_writer *w = NULL;
     json_t *row;
-    gg_status s = gg_rows_open(&r, c, in_folder("oom.csv"));
+    gg_status s = gg_rows_open(&r, c, at("oom.csv"));
     if (s == GG_OK)
-        s = gg_rows_writer_open(&w, c, in_folder("oom-out.tsv.zst"));
+        s = gg_rows_writer_open(&w, c, at("oom-out.tsv.zst"));
     while (s == GG_OK && (s = gg_rows_next(r, &row)) == GG_OK) {
         s = gg_rows_writer_add(w, row);
         json_decref(row);
@@ -218,5 +218,5 @@ int main(void)
         cmocka_unit_test(values_that_are_no_texts_are_written_as_json),
         cmocka_unit_test(memory_may_run_out_at_any_point),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

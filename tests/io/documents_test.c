@@ -205,10 +205,10 @@ static void values_of_the_wrong_kind_are_told(void **state)
 static void several_files_of_several_layouts_are_one_source(void **state)
 {
     (void)state;
-    mkdir(in_folder("folder"), 0755);
+    mkdir(at("folder"), 0755);
     write_text_file("folder/z.txt", "zz");
     write_text_file("folder/y.txt", "");
-    const char *paths[4] = {write_text_file("1.jsonl", "{\"text\":\"a\",\"id\":1}\n"), write_text_file("2.tsv", "docid\tdoc\ttoken_num\nb\tbb\t5\n"), in_folder("folder"),
+    const char *paths[4] = {write_text_file("1.jsonl", "{\"text\":\"a\",\"id\":1}\n"), write_text_file("2.tsv", "docid\tdoc\ttoken_num\nb\tbb\t5\n"), at("folder"),
                             write_text_file("4.jsonl", "{\"text\":\"d\",\"docid\":\"dd\"}\n")};
     gg_status end;
     gg_documents *d;
@@ -220,7 +220,7 @@ static void several_files_of_several_layouts_are_one_source(void **state)
     assert_non_null(strstr(gg_documents_path(d), "4.jsonl"));
     free(got);
     gg_documents_close(d);
-    paths[3] = in_folder("missing.jsonl"); /* told before anything is read */
+    paths[3] = at("missing.jsonl"); /* told before anything is read */
     assert_int_equal(gg_documents_open(&d, ctx, paths, 4, NULL), GG_ENOENT);
     expect_message("missing.jsonl");
     assert_int_equal(gg_documents_open(&d, ctx, paths, 0, NULL), GG_EINVAL);
@@ -228,7 +228,7 @@ static void several_files_of_several_layouts_are_one_source(void **state)
 
 static gg_status read_documents(gg_context *c)
 {
-    const char *paths[2] = {in_folder("1.jsonl"), in_folder("2.tsv")};
+    const char *paths[2] = {at("1.jsonl"), at("2.tsv")};
     gg_documents *d = NULL;
     gg_document doc;
     gg_status s = gg_documents_open(&d, c, paths, 2, &(gg_documents_options){.id_column = NULL, .text_column = NULL});
@@ -259,5 +259,5 @@ int main(void)
         cmocka_unit_test(several_files_of_several_layouts_are_one_source),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

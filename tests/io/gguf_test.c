@@ -210,7 +210,7 @@ static void a_folder_with_one_gguf_is_that_file(void **state)
 {
     (void)state;
     char folder[600];
-    snprintf(folder, sizeof folder, "%s", in_folder("one"));
+    snprintf(folder, sizeof folder, "%s", at("one"));
     assert_int_equal(gg_file_mkdirs(ctx, folder), GG_OK);
     gg_tensors *t = NULL;
     assert_int_equal(gg_tensors_open(&t, ctx, folder), GG_ENOENT);
@@ -224,7 +224,7 @@ static void a_folder_with_one_gguf_is_that_file(void **state)
     copied(GOLDEN "all.gguf", "one/n.gguf");
     assert_int_equal(gg_tensors_open(&t, ctx, folder), GG_ENOENT);
     expect_message("2 GGUF files in the folder (the first is m.gguf): name one of them");
-    snprintf(folder, sizeof folder, "%s", in_folder("parts"));
+    snprintf(folder, sizeof folder, "%s", at("parts"));
     assert_int_equal(gg_file_mkdirs(ctx, folder), GG_OK);
     copied(GOLDEN "split-00001-of-00003.gguf", "parts/x-00001-of-00003.gguf");
     copied(GOLDEN "split-00002-of-00003.gguf", "parts/x-00002-of-00003.gguf");
@@ -327,5 +327,5 @@ int main(void)
         cmocka_unit_test(a_missing_tensor_is_told_with_the_nearest_name),
         cmocka_unit_test(any_allocation_may_fail),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

@@ -14,7 +14,7 @@ static gg_gguf_writer *writer(const char *path)
 static void what_is_written_is_what_is_read(void **state)
 {
     (void)state;
-    const char *path = in_folder("all.gguf"), *text = NULL;
+    const char *path = at("all.gguf"), *text = NULL;
     static const char *const texts[] = {"one", "", "zwölf", "a\0b"};
     static const size_t lengths[] = {3, 0, 6, 3};
     static const int32_t numbers[] = {1, -2, INT32_MAX};
@@ -82,7 +82,7 @@ static void numbers_are_quantised_as_by_the_gguf_package(void **state)
         gg_dtype t;
     } formats[] = {{"f16", GG_F16}, {"bf16", GG_BF16}, {"q8_0", GG_Q8_0}};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        const char *path = in_folder("q.gguf");
+        const char *path = at("q.gguf");
         gg_gguf_writer *w = writer(path);
         assert_written(gg_gguf_writer_tensor(w, "x", formats[i].t, 2, x->shape));
         assert_written(gg_gguf_writer_data(w, x->data));
@@ -115,7 +115,7 @@ static void says(gg_status found, gg_status status, const char *part)
 static void mistakes_are_told_and_leave_no_file(void **state)
 {
     (void)state;
-    const char *path = in_folder("wrong.gguf");
+    const char *path = at("wrong.gguf");
     const int64_t shape[5] = {2, 48, 1, 1, 1}, none[1] = {0};
     float x[96] = {0};
     char name[65];
@@ -153,5 +153,5 @@ int main(void)
         cmocka_unit_test(numbers_are_quantised_as_by_the_gguf_package),
         cmocka_unit_test(mistakes_are_told_and_leave_no_file),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

@@ -62,5 +62,5 @@ int main(void)
         cmocka_unit_test(a_jpeg_too_large_is_refused_before_it_is_started),
         cmocka_unit_test(a_jpeg_of_four_inks_is_not_called_damaged),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

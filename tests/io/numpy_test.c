@@ -114,14 +114,14 @@ static void written_files_are_those_of_numpy(void **state)
     float x[6];
     for (int i = 0; i < 6; i++)
         x[i] = (float)(i - 5) / 4;
-    assert_int_equal(gg_npy_write(ctx, in_folder("c.npy"), GG_F32, 2, (const int64_t[]){2, 3}, x), GG_OK);
-    assert_int_equal(gg_npy_write(ctx, in_folder("scalar.npy"), GG_F64, 0, NULL, &(double){2.5}), GG_OK);
+    assert_int_equal(gg_npy_write(ctx, at("c.npy"), GG_F32, 2, (const int64_t[]){2, 3}, x), GG_OK);
+    assert_int_equal(gg_npy_write(ctx, at("scalar.npy"), GG_F64, 0, NULL, &(double){2.5}), GG_OK);
     static const char *const names[] = {"c.npy", "scalar.npy"};
     for (int i = 0; i < 2; i++) {
         size_t n, m;
         char path[100];
         snprintf(path, sizeof path, GOLDEN "%s", names[i]);
-        uint8_t *want = read_whole(&n, path), *got = read_whole(&m, in_folder(names[i]));
+        uint8_t *want = read_whole(&n, path), *got = read_whole(&m, at(names[i]));
         assert_int_equal(n, m);
         assert_memory_equal(want, got, n);
         free(want);
@@ -137,11 +137,11 @@ static void every_number_format_and_shape_is_written_and_read_back(void **state)
     for (gg_dtype f = 0; f < GG_DTYPE_COUNT; f++)
         for (int n_dims = 0; n_dims <= GG_MAX_DIMS; n_dims++) {
             const bool known = gg_dtype_block(f) == 1 && f != GG_BF16;
-            const gg_status s = gg_npy_write(ctx, in_folder("any.npy"), f, n_dims, shape, zeros);
+            const gg_status s = gg_npy_write(ctx, at("any.npy"), f, n_dims, shape, zeros);
             assert_int_equal(s, known ? GG_OK : GG_EINVAL);
             if (!known)
                 continue;
-            gg_tensors *t = opened(in_folder("any.npy"));
+            gg_tensors *t = opened(at("any.npy"));
             const gg_tensor *w = gg_tensors_find(t, "any");
             assert_int_equal(w->dtype, f);
             assert_int_equal(w->n_dims, n_dims);
@@ -151,10 +151,10 @@ static void every_number_format_and_shape_is_written_and_read_back(void **state)
             assert_int_equal(t->n_copies, 0);
             gg_tensors_free(t);
         }
-    assert_int_equal(gg_npy_write(ctx, in_folder("any.npy"), GG_F32, 7, shape, zeros), GG_EINVAL);
-    assert_int_equal(gg_npy_write(ctx, in_folder("any.npy"), GG_F32, 1, (const int64_t[]){-1}, zeros), GG_EINVAL);
+    assert_int_equal(gg_npy_write(ctx, at("any.npy"), GG_F32, 7, shape, zeros), GG_EINVAL);
+    assert_int_equal(gg_npy_write(ctx, at("any.npy"), GG_F32, 1, (const int64_t[]){-1}, zeros), GG_EINVAL);
     const int64_t largest[GG_MAX_DIMS] = {1, 1, 1, 1, INT64_MAX / 8, 0}; /* the longest header */
-    assert_int_equal(gg_npy_write(ctx, in_folder("any.npy"), GG_F64, 6, largest, zeros), GG_OK);
+    assert_int_equal(gg_npy_write(ctx, at("any.npy"), GG_F64, 6, largest, zeros), GG_OK);
 }
 
 static gg_status read_and_write(gg_context *c)
@@ -165,7 +165,7 @@ static gg_status read_and_write(gg_context *c)
         GG_TRY(gg_tensors_open(&t, c, names[i]));
         gg_tensors_free(t);
     }
-    return gg_npy_write(c, in_folder("few.npy"), GG_F32, 0, NULL, &(float){1});
+    return gg_npy_write(c, at("few.npy"), GG_F32, 0, NULL, &(float){1});
 }
 
 static void any_allocation_may_fail(void **state)
@@ -187,5 +187,5 @@ int main(void)
         cmocka_unit_test(every_number_format_and_shape_is_written_and_read_back),
         cmocka_unit_test(any_allocation_may_fail),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

@@ -20,7 +20,7 @@ static void without_arrow_it_is_said_what_to_do(void **state)
     gg_rows_writer *w;
     assert_int_equal(gg_rows_open(&r, ctx, "tests/golden/parquet/nag.parquet"), GG_EUNSUPPORTED);
     expect_message("tools/setup");
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("x.parquet")), GG_EUNSUPPORTED);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("x.parquet")), GG_EUNSUPPORTED);
     expect_message("tools/setup");
 }
 
@@ -102,10 +102,10 @@ static void copy_rows(const char *to, const char *from, const char *without)
 static void what_is_written_reads_back_the_same(void **state)
 {
     NEEDS_ARROW();
-    copy_rows(in_folder("nag.parquet"), "tests/golden/parquet/nag.jsonl", NULL);
-    expect_same(in_folder("nag.parquet"), "tests/golden/parquet/nag.jsonl", NULL);
-    copy_rows(in_folder("types.parquet"), "tests/golden/parquet/types.parquet", "u64"); /* integers and doubles: all would become doubles */
-    expect_same(in_folder("types.parquet"), "tests/golden/parquet/types.jsonl", "u64");
+    copy_rows(at("nag.parquet"), "tests/golden/parquet/nag.jsonl", NULL);
+    expect_same(at("nag.parquet"), "tests/golden/parquet/nag.jsonl", NULL);
+    copy_rows(at("types.parquet"), "tests/golden/parquet/types.parquet", "u64"); /* integers and doubles: all would become doubles */
+    expect_same(at("types.parquet"), "tests/golden/parquet/types.jsonl", "u64");
 }
 
 static void many_rows_pass_through_batches_and_row_groups(void **state)
@@ -113,7 +113,7 @@ static void many_rows_pass_through_batches_and_row_groups(void **state)
     NEEDS_ARROW();
     const int n = 70000; /* more than a row group's 65,536, many batches of 1,024 */
     gg_rows_writer *w;
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("many.parquet")), GG_OK);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("many.parquet")), GG_OK);
     for (int i = 0; i < n; i++) {
         json_t *row = i % 3 ? json_pack("{s:i,s:s,s:[i,i]}", "i", i, "t", "text\xC3\xA9", "l", i, -i) : json_pack("{s:i,s:n}", "i", i, "t");
         assert_int_equal(gg_rows_writer_add(w, row), GG_OK);
@@ -122,7 +122,7 @@ static void many_rows_pass_through_batches_and_row_groups(void **state)
     assert_int_equal(gg_rows_writer_commit(w), GG_OK);
     gg_rows *r;
     json_t *row;
-    assert_int_equal(gg_rows_open(&r, ctx, in_folder("many.parquet")), GG_OK);
+    assert_int_equal(gg_rows_open(&r, ctx, at("many.parquet")), GG_OK);
     for (int i = 0; i < n; i++) {
         assert_int_equal(gg_rows_next(r, &row), GG_OK);
         assert_int_equal(json_integer_value(json_object_get(row, "i")), i);
@@ -132,9 +132,9 @@ static void many_rows_pass_through_batches_and_row_groups(void **state)
     }
     assert_int_equal(gg_rows_next(r, &row), GG_END);
     gg_rows_close(r);
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("none.parquet")), GG_OK); /* no rows at all */
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("none.parquet")), GG_OK); /* no rows at all */
     assert_int_equal(gg_rows_writer_commit(w), GG_OK);
-    assert_int_equal(gg_rows_open(&r, ctx, in_folder("none.parquet")), GG_OK);
+    assert_int_equal(gg_rows_open(&r, ctx, at("none.parquet")), GG_OK);
     assert_int_equal(gg_rows_next(r, &row), GG_END);
     gg_rows_close(r);
 }
@@ -153,7 +153,7 @@ static void columns_have_one_type(void **state)
 {
     NEEDS_ARROW();
     gg_rows_writer *w;
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("t.parquet")), GG_OK);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("t.parquet")), GG_OK);
     assert_int_equal(add(w, "{\"a\":null,\"b\":1,\"c\":[],\"d\":null}"), GG_OK);
     assert_int_equal(add(w, "{\"a\":\"x\",\"b\":2.5,\"e\":{\"k\":[1]}}"), GG_OK);
     assert_int_equal(add(w, "{\"a\":1}"), GG_EMISMATCH);
@@ -161,26 +161,26 @@ static void columns_have_one_type(void **state)
     assert_int_equal(add(w, "{\"e\":{\"k\":[\"s\"]}}"), GG_EMISMATCH);
     expect_message("column e.k");
     gg_rows_writer_discard(w);
-    assert_int_not_equal(access(in_folder("t.parquet"), F_OK), 0);
+    assert_int_not_equal(access(at("t.parquet"), F_OK), 0);
 
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("t.parquet")), GG_OK);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("t.parquet")), GG_OK);
     for (int i = 0; i < 1024; i++)
         assert_int_equal(add(w, "{\"a\":\"x\",\"b\":1,\"m\":{\"k\":1.5}}"), GG_OK);
     assert_int_equal(add(w, "{\"a\":\"x\",\"new\":1}"), GG_EMISMATCH); /* the schema stands now */
     expect_message("row 1025, column new: not there in the first rows");
     gg_rows_writer_discard(w);
 
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("t.parquet")), GG_OK);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("t.parquet")), GG_OK);
     assert_int_equal(add(w, "{\"a\":2.5}"), GG_OK);
     assert_int_equal(add(w, "{\"a\":9007199254740993}"), GG_OK);
     assert_int_equal(gg_rows_writer_commit(w), GG_EMISMATCH); /* digits are not lost in silence */
     expect_message("row 2, column a: an integer that a double does not hold exactly");
 
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("t.parquet")), GG_OK);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("t.parquet")), GG_OK);
     assert_int_equal(add(w, "{\"a\":{}}"), GG_OK);
     assert_int_equal(gg_rows_writer_commit(w), GG_EUNSUPPORTED);
     expect_message("column a: objects without members");
-    assert_int_not_equal(access(in_folder("t.parquet"), F_OK), 0);
+    assert_int_not_equal(access(at("t.parquet"), F_OK), 0);
 }
 
 static void damaged_files_are_refused_or_read_but_never_worse(void **state)
@@ -212,7 +212,7 @@ static void damaged_files_are_refused_or_read_but_never_worse(void **state)
         }
     }
     assert_true(refused > 50);
-    free(all_rows(&end, in_folder("nothing.parquet")));
+    free(all_rows(&end, at("nothing.parquet")));
     assert_int_equal(end, GG_ENOENT);
     free(all_rows(&end, write_text_file("text.parquet", "docid,doc\n1,this is no Parquet file at all\n")));
     assert_int_equal(end, GG_EFORMAT);
@@ -230,5 +230,5 @@ int main(void)
         cmocka_unit_test(columns_have_one_type),
         cmocka_unit_test(damaged_files_are_refused_or_read_but_never_worse),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

@@ -84,7 +84,7 @@ static void what_cannot_be_entered_in_its_middle_is_one_part(void **state)
     const char *const standard[] = {"-"};
     assert_int_equal(gg_parts_cut(&p, ctx, standard, 1, 10), GG_EUNSUPPORTED);
     expect_message("standard input cannot be cut");
-    const char *const missing[] = {gz, in_folder("nothing.jsonl")};
+    const char *const missing[] = {gz, at("nothing.jsonl")};
     assert_int_equal(gg_parts_cut(&p, ctx, missing, 2, 10), GG_ENOENT);
     expect_message("nothing.jsonl: no such file or folder");
     assert_int_equal(gg_parts_cut(&p, ctx, paths, 1, 0), GG_EINVAL);
@@ -121,7 +121,7 @@ static void parquet_is_cut_between_row_groups(void **state)
     if (!gg_rows_parquet())
         return;
     gg_rows_writer *w = NULL;
-    const char *path = in_folder("groups.parquet");
+    const char *path = at("groups.parquet");
     assert_int_equal(gg_rows_writer_open(&w, ctx, path), GG_OK);
     for (int i = 0; i < 140000; i++) { /* groups of 65536 rows */
         json_t *row = json_pack("{s:i}", "n", i);
@@ -175,22 +175,22 @@ static void expect_list(const char *folder, const char *want)
 static void a_folder_is_its_files_of_rows_in_the_order_of_their_paths(void **state)
 {
     (void)state;
-    mkdir(in_folder("data"), 0777);
-    mkdir(in_folder("data/2024"), 0777);
-    mkdir(in_folder("data/_temporary"), 0777);
+    mkdir(at("data"), 0777);
+    mkdir(at("data/2024"), 0777);
+    mkdir(at("data/_temporary"), 0777);
     const char *const names[] = {"data/b.jsonl", "data/a.csv.gz", "data/_SUCCESS", "data/.hidden.jsonl", "data/2024/z.parquet", "data/_temporary/x.jsonl",
                                  "data/dataset_info.json", "data/README.md", "data/c.json.gz"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         write_text_file(names[i], "x");
-    expect_list(in_folder("data"), "data/2024/z.parquet data/a.csv.gz data/b.jsonl data/c.json.gz");
-    expect_list(in_folder("data/"), "data/2024/z.parquet data/a.csv.gz data/b.jsonl data/c.json.gz");
-    mkdir(in_folder("json"), 0777);
+    expect_list(at("data"), "data/2024/z.parquet data/a.csv.gz data/b.jsonl data/c.json.gz");
+    expect_list(at("data/"), "data/2024/z.parquet data/a.csv.gz data/b.jsonl data/c.json.gz");
+    mkdir(at("json"), 0777);
     write_text_file("json/part-1.json", "{}");
     write_text_file("json/part-0.json", "{}");
-    expect_list(in_folder("json"), "json/part-0.json json/part-1.json"); /* as Spark writes them */
-    mkdir(in_folder("texts"), 0777);
+    expect_list(at("json"), "json/part-0.json json/part-1.json"); /* as Spark writes them */
+    mkdir(at("texts"), 0777);
     write_text_file("texts/a.txt", "x");
-    expect_list(in_folder("texts"), "texts");
+    expect_list(at("texts"), "texts");
     gg_parts p;
     assert_int_equal(gg_parts_list(&p, ctx, NULL, 0), GG_EINVAL);
 }
@@ -243,13 +243,13 @@ static void a_parts_hash_sees_its_own_bytes_only(void **state)
     assert_string_equal(a, b);
     assert_int_equal(gg_part_hash(b, ctx, path, last), GG_OK);
     assert_string_not_equal(c, b);
-    mkdir(in_folder("hashed"), 0777);
+    mkdir(at("hashed"), 0777);
     write_text_file("hashed/1.txt", "one");
-    assert_int_equal(gg_part_hash(a, ctx, in_folder("hashed"), (gg_rows_part){0}), GG_OK);
+    assert_int_equal(gg_part_hash(a, ctx, at("hashed"), (gg_rows_part){0}), GG_OK);
     write_text_file("hashed/2.txt", "");
-    assert_int_equal(gg_part_hash(b, ctx, in_folder("hashed"), (gg_rows_part){0}), GG_OK);
+    assert_int_equal(gg_part_hash(b, ctx, at("hashed"), (gg_rows_part){0}), GG_OK);
     assert_string_not_equal(a, b);
-    assert_int_equal(gg_part_hash(a, ctx, in_folder("no.jsonl"), (gg_rows_part){0}), GG_ENOENT);
+    assert_int_equal(gg_part_hash(a, ctx, at("no.jsonl"), (gg_rows_part){0}), GG_ENOENT);
     assert_string_equal(a, "");
     assert_int_equal(gg_part_hash(a, ctx, path, (gg_rows_part){16, 99}), GG_EFORMAT);
 }
@@ -269,7 +269,7 @@ static void expect_document(gg_documents *d, const char *docid)
 static void a_pipe_is_ready_when_a_whole_line_is_there(void **state)
 {
     (void)state;
-    const char *path = in_folder("pipe.jsonl");
+    const char *path = at("pipe.jsonl");
     assert_int_equal(mkfifo(path, 0600), 0);
     const int fd = open(path, O_RDWR); /* both ends, so that nobody waits for the other to open */
     assert_true(fd >= 0);
@@ -320,7 +320,7 @@ static void the_end_of_a_pipe_is_ready(void **state)
 
 static gg_status cut_and_read(gg_context *c)
 {
-    const char *const paths[] = {in_folder("lines.jsonl"), in_folder("data")};
+    const char *const paths[] = {at("lines.jsonl"), at("data")};
     gg_parts p;
     int32_t shard[64];
     gg_rows_part exact;
@@ -360,5 +360,5 @@ int main(void)
         cmocka_unit_test(allocations_may_fail),
         cmocka_unit_test(a_pipe_is_ready_when_a_whole_line_is_there), /* last: it stops the context */
     };
-    return cmocka_run_group_tests_name("parts", tests, io_setup, io_teardown);
+    return cmocka_run_group_tests_name("parts", tests, io_setup, end_folder);
 }

@@ -188,7 +188,7 @@ static void damaged_lines_are_told_with_file_line_and_column(void **state)
     free(all_rows(&end, write_bytes("bad.jsonl", deep, 1 << 20)));
     assert_int_equal(end, GG_EFORMAT);
     free(deep);
-    free(all_rows(&end, in_folder("nothing.jsonl")));
+    free(all_rows(&end, at("nothing.jsonl")));
     assert_int_equal(end, GG_ENOENT);
     expect_message("nothing.jsonl");
     free(all_rows(&end, write_text_file("rows.xml", "<a/>")));
@@ -330,18 +330,18 @@ static void what_is_written_reads_back_the_same(void **state)
     static const char *const lines[] = {"{\"z\":1,\"a\":\"tab\\tquote\\\" back\\\\ \\u0001\\u0000 \xC3\xA9\",\"n\":null}", "{\"l\":[[],{},[1,[2]],true,false]}", "{}"};
     for (size_t f = 0; f < 3; f++) {
         gg_rows_writer *w;
-        assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder(names[f])), GG_OK);
+        assert_int_equal(gg_rows_writer_open(&w, ctx, at(names[f])), GG_OK);
         for (int i = 0; i < 9000; i++) {
             json_t *row = json_loads(lines[i % 3], JSON_ALLOW_NUL, NULL);
             assert_int_equal(gg_rows_writer_add(w, row), GG_OK);
             json_decref(row);
         }
-        assert_int_not_equal(access(in_folder(names[f]), F_OK), 0); /* not there before it is whole */
+        assert_int_not_equal(access(at(names[f]), F_OK), 0); /* not there before it is whole */
         assert_int_equal(gg_rows_writer_commit(w), GG_OK);
         gg_rows *r;
         json_t *row;
         int i = 0;
-        assert_int_equal(gg_rows_open(&r, ctx, in_folder(names[f])), GG_OK);
+        assert_int_equal(gg_rows_open(&r, ctx, at(names[f])), GG_OK);
         for (; gg_rows_next(r, &row) == GG_OK; i++) {
             json_t *want = json_loads(lines[i % 3], JSON_ALLOW_NUL, NULL);
             assert_true(json_equal(row, want));
@@ -366,17 +366,17 @@ static void doubles_come_back_bit_for_bit_and_short(void **state)
     json_t *row;
     char bytes[100] = "";
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("x.jsonl")), GG_OK);
+        assert_int_equal(gg_rows_writer_open(&w, ctx, at("x.jsonl")), GG_OK);
         row = json_pack("{s:f}", "x", known[i].x);
         assert_int_equal(gg_rows_writer_add(w, row), GG_OK);
         json_decref(row);
         assert_int_equal(gg_rows_writer_commit(w), GG_OK);
-        FILE *f = fopen(in_folder("x.jsonl"), "r");
+        FILE *f = fopen(at("x.jsonl"), "r");
         assert_non_null(fgets(bytes, sizeof bytes, f));
         fclose(f);
         assert_string_equal(bytes, known[i].text);
     }
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("x.jsonl")), GG_OK);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("x.jsonl")), GG_OK);
     uint64_t bits = 88172645463325252u;
     double xs[2000];
     for (int i = 0; i < 2000; i++) {
@@ -389,7 +389,7 @@ static void doubles_come_back_bit_for_bit_and_short(void **state)
         json_decref(row);
     }
     assert_int_equal(gg_rows_writer_commit(w), GG_OK);
-    assert_int_equal(gg_rows_open(&r, ctx, in_folder("x.jsonl")), GG_OK);
+    assert_int_equal(gg_rows_open(&r, ctx, at("x.jsonl")), GG_OK);
     for (int i = 0; i < 2000; i++) {
         assert_int_equal(gg_rows_next(r, &row), GG_OK);
         double back = json_real_value(json_object_get(row, "x"));
@@ -404,13 +404,13 @@ static void a_writer_discarded_leaves_nothing(void **state)
     (void)state;
     gg_rows_writer *w;
     json_t *row = json_pack("{s:i}", "a", 1), *list = json_array();
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("gone.jsonl.zst")), GG_OK);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("gone.jsonl.zst")), GG_OK);
     assert_int_equal(gg_rows_writer_add(w, row), GG_OK);
     assert_int_equal(gg_rows_writer_add(w, list), GG_EINVAL);
     gg_rows_writer_discard(w);
-    assert_int_not_equal(access(in_folder("gone.jsonl.zst"), F_OK), 0);
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("x.docx")), GG_EUNSUPPORTED);
-    assert_int_equal(gg_rows_writer_open(&w, ctx, in_folder("no/such/folder/x.jsonl")), GG_ENOENT);
+    assert_int_not_equal(access(at("gone.jsonl.zst"), F_OK), 0);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("x.docx")), GG_EUNSUPPORTED);
+    assert_int_equal(gg_rows_writer_open(&w, ctx, at("no/such/folder/x.jsonl")), GG_ENOENT);
     json_decref(row);
     json_decref(list);
 }
@@ -418,22 +418,22 @@ static void a_writer_discarded_leaves_nothing(void **state)
 static void a_folder_gives_its_texts_in_order(void **state)
 {
     (void)state;
-    mkdir(in_folder("texts"), 0755);
-    mkdir(in_folder("texts/b"), 0755);
-    mkdir(in_folder("texts/b/.hidden"), 0755);
+    mkdir(at("texts"), 0755);
+    mkdir(at("texts/b"), 0755);
+    mkdir(at("texts/b/.hidden"), 0755);
     write_text_file("texts/b/two.txt", "\xEF\xBB\xBFsecond\r\nline\xFF");
     write_text_file("texts/c.txt", "");
     write_text_file("texts/a.txt", "first");
     write_text_file("texts/b/.hidden/x.txt", "no");
     write_text_file("texts/notes.md", "no");
-    assert_int_equal(symlink("..", in_folder("texts/b/ring")), 0);
-    expect_rows(in_folder("texts"), "{\"docid\":\"a\",\"doc\":\"first\"}\n{\"docid\":\"b/two\",\"doc\":\"second\\r\\nline\xEF\xBF\xBD\"}\n{\"docid\":\"c\",\"doc\":\"\"}\n");
-    expect_rows(in_folder("texts/b/two.txt"), "{\"docid\":\"two\",\"doc\":\"second\\r\\nline\xEF\xBF\xBD\"}\n");
+    assert_int_equal(symlink("..", at("texts/b/ring")), 0);
+    expect_rows(at("texts"), "{\"docid\":\"a\",\"doc\":\"first\"}\n{\"docid\":\"b/two\",\"doc\":\"second\\r\\nline\xEF\xBF\xBD\"}\n{\"docid\":\"c\",\"doc\":\"\"}\n");
+    expect_rows(at("texts/b/two.txt"), "{\"docid\":\"two\",\"doc\":\"second\\r\\nline\xEF\xBF\xBD\"}\n");
     char packed[200];
     expect_rows(write_bytes("one.v2.txt.gz", packed, pack_gz(packed, sizeof packed, "packed", 6)), "{\"docid\":\"one.v2\",\"doc\":\"packed\"}\n");
-    mkdir(in_folder("bare"), 0755);
+    mkdir(at("bare"), 0755);
     gg_status end;
-    free(all_rows(&end, in_folder("bare")));
+    free(all_rows(&end, at("bare")));
     assert_int_equal(end, GG_ENOENT);
     expect_message("no .txt file");
 }
@@ -455,7 +455,7 @@ static void a_dash_is_standard_input_and_output(void **state)
     gg_rows *r = NULL;
     gg_rows_writer *w = NULL;
     json_t *row;
-    FILE *out = fopen(in_folder("stdout"), "w+b");
+    FILE *out = fopen(at("stdout"), "w+b");
     fflush(stdout);
     dup2(fileno(out), STDOUT_FILENO);
     gg_status opened = gg_rows_open(&r, ctx, "-"), s = opened == GG_OK ? gg_rows_writer_open(&w, ctx, "-") : opened;
@@ -483,9 +483,9 @@ static gg_status read_and_write(gg_context *c)
     gg_rows *r = NULL;
     gg_rows_writer *w = NULL;
     json_t *row;
-    gg_status s = gg_rows_open(&r, c, in_folder("oom.jsonl.gz"));
+    gg_status s = gg_rows_open(&r, c, at("oom.jsonl.gz"));
     if (s == GG_OK)
-        s = gg_rows_writer_open(&w, c, in_folder("oom-out.jsonl.gz"));
+        s = gg_rows_writer_open(&w, c, at("oom-out.jsonl.gz"));
     while (s == GG_OK && (s = gg_rows_next(r, &row)) == GG_OK) {
         s = gg_rows_writer_add(w, row);
         json_decref(row);
@@ -527,5 +527,5 @@ int main(void)
         cmocka_unit_test(a_dash_is_standard_input_and_output),
         cmocka_unit_test(every_allocation_of_reading_and_writing_may_fail),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

@@ -109,7 +109,7 @@ static void the_small_decoders_open_as_folders(void **state)
 static const char *folder_with(const char *name, const char *file, const char *text)
 {
     static char folder[600];
-    snprintf(folder, sizeof folder, "%s", in_folder(name));
+    snprintf(folder, sizeof folder, "%s", at(name));
     assert_int_equal(gg_file_mkdirs(ctx, folder), GG_OK);
     char path[100];
     assert_in_range(snprintf(path, sizeof path, "%s/%s", name, file), 1, sizeof path - 1);
@@ -147,15 +147,15 @@ static void folders_that_cannot_be_opened_say_what_to_do(void **state)
     folder_with("lies", "model.safetensors.index.json", "{\"weight_map\": {\"a\": \"a.safetensors\", \"ghost\": \"a.safetensors\"}}");
     const bytes b = safe_file("{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2);
     write_bytes("lies/a.safetensors", b.at, b.n);
-    assert_int_equal(gg_tensors_open(&t, ctx, in_folder("lies")), GG_EFORMAT);
+    assert_int_equal(gg_tensors_open(&t, ctx, at("lies")), GG_EFORMAT);
     expect_message("tensor \"ghost\" should be in \"a.safetensors\", but is not there");
     folder_with("broken-config", "config.json", "{\"hidden_size\": 3");
     write_bytes("broken-config/model.safetensors", b.at, b.n);
-    assert_int_equal(gg_tensors_open(&t, ctx, in_folder("broken-config")), GG_EFORMAT);
+    assert_int_equal(gg_tensors_open(&t, ctx, at("broken-config")), GG_EFORMAT);
     expect_message("broken-config/config.json:1:");
     folder_with("list-config", "config.json", "[1]");
     write_bytes("list-config/model.safetensors", b.at, b.n);
-    assert_int_equal(gg_tensors_open(&t, ctx, in_folder("list-config")), GG_EFORMAT);
+    assert_int_equal(gg_tensors_open(&t, ctx, at("list-config")), GG_EFORMAT);
     expect_message("the file is JSON, but not an object");
 }
 
@@ -165,7 +165,7 @@ static void integers_beyond_64_bits_spoil_nothing_else(void **state)
     const bytes b = safe_file("{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2);
     folder_with("big", "config.json", "{\"hidden_size\": 576, \"model_max_length\": 1000000000000000019884624838656, \"eps\": 1e-5, \"pad\": -1, \"list\": [3, 0.5]}");
     write_bytes("big/model.safetensors", b.at, b.n);
-    gg_tensors *t = opened(in_folder("big"));
+    gg_tensors *t = opened(at("big"));
     int64_t v = 0;
     double d = 0;
     assert_true(gg_tensors_int(t, "hidden_size", &v) && v == 576);
@@ -181,9 +181,9 @@ static void a_folder_without_configuration_has_tensors_alone(void **state)
 {
     (void)state;
     const bytes b = safe_file("{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2);
-    assert_int_equal(gg_file_mkdirs(ctx, in_folder("plain")), GG_OK);
+    assert_int_equal(gg_file_mkdirs(ctx, at("plain")), GG_OK);
     write_bytes("plain/weights.safetensors", b.at, b.n);
-    gg_tensors *t = opened(in_folder("plain"));
+    gg_tensors *t = opened(at("plain"));
     assert_int_equal(gg_tensors_count(t), 1);
     assert_null(gg_tensors_key(t, 0));
     gg_tensors_free(t);
@@ -205,7 +205,7 @@ static int files_in_test_folder(void)
 static void what_is_written_is_read_back_and_aligned(void **state)
 {
     (void)state;
-    const char *path = in_folder("written.safetensors");
+    const char *path = at("written.safetensors");
     gg_tensors_writer *w = NULL;
     assert_int_equal(gg_tensors_writer_open(&w, ctx, path), GG_OK);
     const uint8_t small[5] = {1, 2, 3, 4, 5};
@@ -242,9 +242,9 @@ static void an_empty_file_of_tensors_is_a_file(void **state)
 {
     (void)state;
     gg_tensors_writer *w = NULL;
-    assert_int_equal(gg_tensors_writer_open(&w, ctx, in_folder("empty.safetensors")), GG_OK);
+    assert_int_equal(gg_tensors_writer_open(&w, ctx, at("empty.safetensors")), GG_OK);
     assert_int_equal(gg_tensors_writer_commit(w), GG_OK);
-    gg_tensors *t = opened(in_folder("empty.safetensors"));
+    gg_tensors *t = opened(at("empty.safetensors"));
     assert_int_equal(gg_tensors_count(t), 0);
     gg_tensors_free(t);
 }
@@ -254,7 +254,7 @@ static void mistakes_of_the_caller_are_refused_and_leave_nothing(void **state)
     (void)state;
     const int before = files_in_test_folder();
     gg_tensors_writer *w = NULL;
-    assert_int_equal(gg_tensors_writer_open(&w, ctx, in_folder("never.safetensors")), GG_OK);
+    assert_int_equal(gg_tensors_writer_open(&w, ctx, at("never.safetensors")), GG_OK);
     const float x[2] = {1, 2};
     const int64_t two = 2, negative = -2;
     assert_int_equal(gg_tensors_writer_add(w, "a", GG_F32, 1, &two, x), GG_OK);
@@ -275,7 +275,7 @@ static void mistakes_of_the_caller_are_refused_and_leave_nothing(void **state)
     w = NULL;
     assert_int_equal(gg_tensors_writer_open(&w, ctx, "-"), GG_EUNSUPPORTED);
     expect_message("standard output: safetensors has its index at its head and needs a file with a name");
-    assert_int_equal(gg_tensors_writer_open(&w, ctx, in_folder("no/such/folder.safetensors")), GG_ENOENT);
+    assert_int_equal(gg_tensors_writer_open(&w, ctx, at("no/such/folder.safetensors")), GG_ENOENT);
     assert_null(w);
     assert_int_equal(files_in_test_folder(), before);
 }
@@ -288,7 +288,7 @@ static gg_status open_and_write(gg_context *c)
     GG_TRY(gg_tensors_open(&t, c, GOLDEN "odd.safetensors"));
     gg_tensors_free(t);
     gg_tensors_writer *w = NULL;
-    GG_TRY(gg_tensors_writer_open(&w, c, in_folder("few.safetensors")));
+    GG_TRY(gg_tensors_writer_open(&w, c, at("few.safetensors")));
     gg_status s = GG_OK;
     for (int i = 0; s == GG_OK && i < 40; i++) {
         char name[20];
@@ -327,5 +327,5 @@ int main(void)
         cmocka_unit_test(mistakes_of_the_caller_are_refused_and_leave_nothing),
         cmocka_unit_test(any_allocation_may_fail),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

@@ -1,41 +1,11 @@
 /* What the tests of rows share: a folder that goes away, files of given bytes, an allocator that fails when told, rows as one text. */
 #ifndef TESTS_IO_SUPPORT_H
 #define TESTS_IO_SUPPORT_H
+#include "context.h"
 #include <golgi/rows.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
-#include <cmocka.h>
-
-static gg_context *ctx;
-static char test_folder[] = "/tmp/golgi-io-XXXXXX";
-
-/* The path of a file in the test's folder; eight of them may be in use at a time. */
-static inline const char *in_folder(const char *name)
-{
-    static char paths[8][512];
-    static int at;
-    char *p = paths[at++ % 8];
-    snprintf(p, sizeof paths[0], "%s/%s", test_folder, name);
-    return p;
-}
-
-static inline const char *write_bytes(const char *name, const void *data, size_t n)
-{
-    const char *path = in_folder(name);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, n, f), n);
-    fclose(f);
-    return path;
-}
-static inline const char *write_text_file(const char *name, const char *text) { return write_bytes(name, text, strlen(text)); }
 
 /* One gzip member or zstd frame; out has room for n + 1000 bytes and more. */
 static inline size_t pack_gz(void *out, size_t cap, const void *data, size_t n)
@@ -94,12 +64,6 @@ static inline void expect_rows(const char *path, const char *want)
     free(got);
 }
 
-static inline void expect_message(const char *part)
-{
-    if (!strstr(gg_message(ctx), part))
-        fail_msg("the message \"%s\" lacks \"%s\"", gg_message(ctx), part);
-}
-
 /* An allocator that gives out only `left` more blocks (-1: no limit). */
 typedef struct few {
     long left;
@@ -149,16 +113,6 @@ static inline void every_allocation_may_fail(gg_status (*job)(gg_context *c))
 static inline int io_setup(void **state)
 {
     (void)state;
-    return gg_context_create(&ctx, NULL) != GG_OK || !mkdtemp(test_folder);
-}
-
-static inline int io_teardown(void **state)
-{
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf %s", test_folder);
-    int failed = system(command) != 0 || gg_context_bytes(ctx, NULL) != 0;
-    gg_context_free(ctx);
-    return failed;
+    return begin_folder("io", 0);
 }
 #endif

@@ -60,7 +60,7 @@ static void check_greedy(gg_context *ctx, const char *model, const char *golden,
         gg_run_result r;
         for (int i = 0; i < TEXTS; i++)
             memcpy(rows + i * (FIRST + t), ids[i], sizeof *rows * (FIRST + (size_t)t));
-        assert_ok(ctx, gg_score_ids(&r, m, rows, TEXTS, FIRST + t, NULL, 1, keep_next, &w));
+        assert_ok_in(ctx, gg_score_ids(&r, m, rows, TEXTS, FIRST + t, NULL, 1, keep_next, &w));
         assert_int_equal(w.n, TEXTS);
         for (int i = 0; i < TEXTS; i++)
             ids[i][FIRST + t] = w.next[i];
@@ -90,7 +90,7 @@ static char *text_of(gg_context *ctx, const char *docid)
     gg_rows *in = NULL;
     json_t *row;
     char *text = NULL;
-    assert_ok(ctx, gg_rows_open(&in, ctx, "tests/golden/nag/docs.jsonl.zst"));
+    assert_ok_in(ctx, gg_rows_open(&in, ctx, "tests/golden/nag/docs.jsonl.zst"));
     while (!text && gg_rows_next(in, &row) == GG_OK) {
         if (strcmp(json_string_value(json_object_get(row, "docid")), docid) == 0)
             text = strdup(json_string_value(json_object_get(row, "doc")));
@@ -114,7 +114,7 @@ static void gemma3_reads_texts_as_the_reference_does(void **state)
     assert_non_null(f);
     while (fscanf(f, "%63s %d %lf", name, &n, &nll) == 3) {
         char *text = text_of(*state, name);
-        assert_ok(*state, gg_tokenizer_encode(gg_model_tokenizer(m), &list, text, strlen(text), n, GG_TOKENIZE_SPECIAL));
+        assert_ok_in(*state, gg_tokenizer_encode(gg_model_tokenizer(m), &list, text, strlen(text), n, GG_TOKENIZE_SPECIAL));
         assert_int_equal(list.n, n);
         for (int k = 0; k < 5; k++)
             assert_int_equal(fscanf(f, "%d", &id), 1);
@@ -172,7 +172,7 @@ static void gemma3_has_the_neurons_of_the_reference(void **state)
     }
     gg_model *m = open_model(*state, GEMMA3, &(gg_model_options){.no_head = true});
     assert_non_null(x.want = fopen("tests/golden/forward/gemma3.up.txt", "r"));
-    assert_ok(*state, gg_nag_extract_tokens(&r, *state, m, tokens, start, TEXTS, &(gg_nag_extract_options){0}, compare_neurons, &x));
+    assert_ok_in(*state, gg_nag_extract_tokens(&r, *state, m, tokens, start, TEXTS, &(gg_nag_extract_options){0}, compare_neurons, &x));
     fclose(x.want);
     gg_model_free(m);
     print_message("%lld of %lld (document, layer)\n", (long long)x.n_same, (long long)x.n_cells);

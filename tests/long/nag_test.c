@@ -1,6 +1,6 @@
 /* NAG on every published document whose text is here: `golgi reproduce nag` must hold what it says of exactness and bfloat16, and the features must be the same
  * bytes whatever threads, groups and the order of the pool. Skipped where the model is not (tools/setup). */
-#include "systems/support.h"
+#include "context.h"
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 
@@ -15,8 +15,7 @@ static int prepare(void **state)
 
 static int tidy(void **state)
 {
-    (void)state;
-    return end_folder();
+    return end_folder(state);
 }
 
 /* --- what reproduce holds ----------------------------------------------------------------------------------------------------------------- */

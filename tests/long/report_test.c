@@ -18,8 +18,8 @@ enum { N_DOMAINS = 8, N = 240 };
 static void add_figure(gg_report *r, gg_context *ctx, const char *name, const char *caption)
 {
     char path[300];
-    snprintf(path, sizeof path, "%s.svg", in(name));
-    assert_ok(ctx, gg_report_figure(r, path, caption));
+    snprintf(path, sizeof path, "%s.svg", at(name));
+    assert_ok_in(ctx, gg_report_figure(r, path, caption));
 }
 
 static void draw_figures(gg_context *ctx, gg_report *r)
@@ -38,13 +38,13 @@ static void draw_figures(gg_context *ctx, gg_report *r)
         pool[i] = 1.0 / N_DOMAINS;
         chosen[i] = (N_DOMAINS - i) / 36.0;
     }
-    assert_ok(ctx, gg_plot_shares(ctx, in("shares"), "Domains in the pool and among the chosen tokens", DOMAINS, N_DOMAINS, pool, "pool", chosen, "chosen", "share of tokens"));
+    assert_ok_in(ctx, gg_plot_shares(ctx, at("shares"), "Domains in the pool and among the chosen tokens", DOMAINS, N_DOMAINS, pool, "pool", chosen, "chosen", "share of tokens"));
     add_figure(r, ctx, "shares", "The fifth of the pool's tokens whose neurons are nearest to those of the target.");
-    assert_ok(ctx, gg_plot_histogram(ctx, in("histogram"), "Distances by domain", x, label, N, DOMAINS, N_DOMAINS, 40, "distance (no unit)", "documents"));
+    assert_ok_in(ctx, gg_plot_histogram(ctx, at("histogram"), "Distances by domain", x, label, N, DOMAINS, N_DOMAINS, 40, "distance (no unit)", "documents"));
     add_figure(r, ctx, "histogram", "Documents of one domain lie at like distances.");
-    assert_ok(ctx, gg_plot_heat(ctx, in("heat"), "The target's profile", z, 30, 576, "neuron of up", "layer (input side at the bottom)", "share of documents"));
+    assert_ok_in(ctx, gg_plot_heat(ctx, at("heat"), "The target's profile", z, 30, 576, "neuron of up", "layer (input side at the bottom)", "share of documents"));
     add_figure(r, ctx, "heat", "How often each neuron is among the ten strongest of its layer.");
-    assert_ok(ctx, gg_plot_map(ctx, in("map"), "Documents by their neurons", xy, label, N, DOMAINS, N_DOMAINS, "t-SNE 1 (no unit)", "t-SNE 2 (no unit)"));
+    assert_ok_in(ctx, gg_plot_map(ctx, at("map"), "Documents by their neurons", xy, label, N, DOMAINS, N_DOMAINS, "t-SNE 1 (no unit)", "t-SNE 2 (no unit)"));
     add_figure(r, ctx, "map", "Documents that excite the same neurons lie together.");
 }
 
@@ -60,7 +60,7 @@ enum { N_ROWS = sizeof ROWS / sizeof *ROWS };
 static void make_page(gg_context *ctx)
 {
     gg_report *r = NULL;
-    assert_ok(ctx, gg_report_create(&r, ctx, "golgi nag select", "Chosen: 81 of 400 documents; 58 % of their tokens are scripture, which makes 12 % of the pool."));
+    assert_ok_in(ctx, gg_report_create(&r, ctx, "golgi nag select", "Chosen: 81 of 400 documents; 58 % of their tokens are scripture, which makes 12 % of the pool."));
     gg_report_section(r, "What was chosen", "The fifth of the pool's tokens whose neurons look most like those of five documents of scripture.\n\nBelow: which domains they are of.");
     draw_figures(ctx, r);
     gg_report_section(r, "Both ends", NULL);
@@ -70,23 +70,23 @@ static void make_page(gg_context *ctx)
     gg_report_table_end(r);
     gg_report_fact(r, "command", "golgi nag select --model models/SmolLM2-135M-Instruct.Q4_1.gguf --target target.jsonl --pool pool.jsonl.zst --fraction 0.2 --output selected.jsonl");
     gg_report_fact(r, "SHA-256 of the model", "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53");
-    snprintf(page, sizeof page, "%s", in("report.html"));
-    assert_ok(ctx, gg_report_commit(r, page));
+    snprintf(page, sizeof page, "%s", at("report.html"));
+    assert_ok_in(ctx, gg_report_commit(r, page));
 
     static const char evil[] = "</title></style></script><script>window.was_run = 1</script><img src=x onerror='window.was_run = 2'>\" onmouseover=\"window.was_run = 3";
     put("evil.svg",
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 9 9\" onload=\"window.was_run = 4\"><script>window.was_run = 5</script>"
         "<image href=\"https://example.org/a.png\"/><foreignObject><iframe src=\"https://example.org\"/></foreignObject><path d=\"M0,0 L9,9\" onclick=\"window.was_run = 6\"/></svg>",
         0644);
-    assert_ok(ctx, gg_report_create(&r, ctx, evil, evil));
+    assert_ok_in(ctx, gg_report_create(&r, ctx, evil, evil));
     gg_report_section(r, evil, evil);
     add_figure(r, ctx, "evil", evil);
     gg_report_table_begin(r, evil, (const char *[]){evil, "n"}, (const bool[]){false, true}, 2);
     for (int i = 0; i < 3; i++)
         gg_report_table_row(r, (const char *[]){evil, evil});
     gg_report_fact(r, evil, evil);
-    snprintf(evil_page, sizeof evil_page, "%s", in("evil.html"));
-    assert_ok(ctx, gg_report_commit(r, evil_page));
+    snprintf(evil_page, sizeof evil_page, "%s", at("evil.html"));
+    assert_ok_in(ctx, gg_report_commit(r, evil_page));
 }
 
 /* golgi's own report: a selection for two targets with a model of two layers. */
@@ -109,9 +109,9 @@ static void make_nag_page(void)
     char line[1024];
     snprintf(line, sizeof line, "D=%s; %s nag select --quiet --model tests/golden/tinygguf/tiny.gguf --target $D/target.jsonl --pool $D/pool.jsonl --fraction 0.3 "
                                 "--output $D/out.jsonl --report $D/nag > $D/said 2>&1 || { cat $D/said >&2; false; }",
-             folder, golgi ? golgi : "build/golgi");
+             test_folder, golgi ? golgi : "build/golgi");
     assert_int_equal(system(line), 0);
-    snprintf(nag_page, sizeof nag_page, "%s", in("nag/report.html"));
+    snprintf(nag_page, sizeof nag_page, "%s", at("nag/report.html"));
 }
 
 static int prepare(void **state)
@@ -127,7 +127,7 @@ static int prepare(void **state)
     make_page(ctx);
     make_nag_page();
     gg_context_free(ctx);
-    return browser_start(&b, in("profile")) ? 0 : -1;
+    return browser_start(&b, at("profile")) ? 0 : -1;
 }
 
 static int tidy(void **state)
@@ -166,7 +166,7 @@ static void every_picture_is_drawn(void **state)
     for (int i = 1; i <= 4; i++) {
         char selector[64];
         snprintf(selector, sizeof selector, "'figure:nth-of-type(%d) .box'", i);
-        picture_of(&b, selector, in("figure.png"));
+        picture_of(&b, selector, at("figure.png"));
         png p = png_read("figure.png");
         assert_true(p.width > 800 && p.height > 300);
         static const int colours[][3] = {{0x0072b2, 0x9a9a9a, -1}, {0x0072b2, 0xd55e00, 0x009e73}, {0x440154, 0xfde725, -1}, {0x0072b2, 0xd55e00, 0x009e73}};
@@ -339,7 +339,7 @@ static void text_stands_out_in_the_light_and_in_the_dark(void **state)
         picture_of(&b, "'body'", path);
     }
     /* the plots have no white ground in the dark: the corner of a figure is as the card is */
-    picture_of(&b, "'figure .box'", in("dark.png"));
+    picture_of(&b, "'figure .box'", at("dark.png"));
     png p = png_read("dark.png");
     assert_int_equal(png_count(&p, 0xffffff, 4, NULL), 0);
     png_free(&p);

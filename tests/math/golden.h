@@ -1,7 +1,7 @@
 /* Reading frozen vectors (JSON) in tests. */
 #ifndef GG_TESTS_MATH_GOLDEN_H
 #define GG_TESTS_MATH_GOLDEN_H
-#include "neuron/support.h"
+#include "support.h"
 #include <jansson.h>
 
 static inline json_t *golden_load(const char *path)

@@ -61,9 +61,9 @@ static inline const char *edited(gg_context *ctx, const char *folder, const edit
     bool done = !e->name;
     edit_config(folder, e);
     snprintf(path, sizeof path, TINY "%s", folder);
-    assert_ok(ctx, gg_tensors_open(&t, ctx, path));
+    assert_ok_in(ctx, gg_tensors_open(&t, ctx, path));
     snprintf(path, sizeof path, "%s/model.safetensors", edit_folder);
-    assert_ok(ctx, gg_tensors_writer_open(&w, ctx, path));
+    assert_ok_in(ctx, gg_tensors_writer_open(&w, ctx, path));
     for (int64_t i = 0; i < gg_tensors_count(t); i++) {
         const gg_tensor *x = gg_tensors_at(t, i);
         int64_t shape[2] = {x->shape[0], x->n_dims > 1 ? x->shape[1] : 1};
@@ -78,10 +78,10 @@ static inline const char *edited(gg_context *ctx, const char *folder, const edit
             shape[1] = x->shape[0];
         }
         if (!it || !e->leave_out)
-            assert_ok(ctx, gg_tensors_writer_add(w, x->name, x->dtype, x->n_dims, shape, copy));
+            assert_ok_in(ctx, gg_tensors_writer_add(w, x->name, x->dtype, x->n_dims, shape, copy));
         free(copy);
     }
-    assert_ok(ctx, gg_tensors_writer_commit(w));
+    assert_ok_in(ctx, gg_tensors_writer_commit(w));
     gg_tensors_free(t);
     if (!done)
         fail_msg("%s has no tensor %s", folder, e->name);

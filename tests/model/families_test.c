@@ -68,7 +68,7 @@ static void compare_tap(const recording *r, const gg_tensor *want, const char *m
     else {
         gg_context *ctx = NULL;
         gg_context_create(&ctx, NULL);
-        assert_ok(ctx, gg_neuron_parse(&n, ctx, module)); /* the aliases are tried on real module names */
+        assert_ok_in(ctx, gg_neuron_parse(&n, ctx, module)); /* the aliases are tried on real module names */
         gg_context_free(ctx);
         compare_site(r, n.layer, n.site, want, model);
     }
@@ -81,7 +81,7 @@ static void check_model(gg_context *ctx, const char *path, const char *tiny)
     snprintf(folder, sizeof folder, "%s%s", tiny, strstr(path, ".gguf") ? " (GGUF)" : "");
     gg_tensors *expected = NULL;
     snprintf(expected_path, sizeof expected_path, TINY "%s/expected.safetensors", tiny);
-    assert_ok(ctx, gg_tensors_open(&expected, ctx, expected_path));
+    assert_ok_in(ctx, gg_tensors_open(&expected, ctx, expected_path));
     const gg_tensor *ids = gg_tensors_find(expected, "input_ids");
     assert_non_null(ids);
     gg_model *m = open_model(ctx, path, NULL);

@@ -275,7 +275,7 @@ static inline void write_gguf(gg_context *ctx, const char *path, const char *fol
     gg_tensors *c = NULL;
     const char *type = NULL;
     gguf_file *g = calloc(1, sizeof *g);
-    assert_ok(ctx, gg_tensors_open(&c, ctx, folder));
+    assert_ok_in(ctx, gg_tensors_open(&c, ctx, folder));
     assert_true(gg_tensors_text(c, "model_type", &type));
     g->arch = strcmp(type, "gemma3_text") == 0 ? "gemma3" : strcmp(type, "gpt_neox") == 0 ? "gptneox" : type;
     g->keys = open_memstream(&g->key_bytes, &g->n_key_bytes);

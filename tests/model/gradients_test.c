@@ -13,8 +13,8 @@ static void read_ids(int32_t ids[ROWS * LENGTH], gg_context *ctx, const char *fo
     gg_tensors *t = NULL;
     const gg_tensor *x = NULL;
     snprintf(path, sizeof path, TINY "%s/expected.safetensors", folder);
-    assert_ok(ctx, gg_tensors_open(&t, ctx, path));
-    assert_ok(ctx, gg_tensors_need(&x, t, "input_ids"));
+    assert_ok_in(ctx, gg_tensors_open(&t, ctx, path));
+    assert_ok_in(ctx, gg_tensors_need(&x, t, "input_ids"));
     for (int r = 0; r < ROWS; r++)
         memcpy(ids + r * LENGTH, (const int32_t *)x->data + r * x->shape[1], LENGTH * sizeof *ids);
     gg_tensors_free(t);
@@ -34,7 +34,7 @@ static recording *gradients(gg_model *m, gg_context *ctx, const int32_t *ids, in
     gg_listener y = recorder(r, sites);
     gg_run_result result;
     y.layers = layers;
-    assert_ok(ctx, gg_run_ids(&result, m, ids, ROWS, n_columns, &(gg_run_options){.gradients = of, .group_tokens = group}, &y, 1));
+    assert_ok_in(ctx, gg_run_ids(&result, m, ids, ROWS, n_columns, &(gg_run_options){.gradients = of, .group_tokens = group}, &y, 1));
     return r;
 }
 
@@ -71,7 +71,7 @@ static void gradients_of_all_families_are_those_of_torch(void **state)
     gg_tensors *golden = NULL;
     int wrong = 0;
     int64_t seen = 0;
-    assert_ok(ctx, gg_tensors_open(&golden, ctx, "tests/golden/gradients/tiny.safetensors"));
+    assert_ok_in(ctx, gg_tensors_open(&golden, ctx, "tests/golden/gradients/tiny.safetensors"));
     for (int f = 0; f < N_FOLDERS; f++)
         for (int what = 0; what < 2; what++) {
             int32_t ids[ROWS * LENGTH];
@@ -85,7 +85,7 @@ static void gradients_of_all_families_are_those_of_torch(void **state)
                 gg_neuron n;
                 if (strncmp(t->name, prefix, strlen(prefix)) != 0)
                     continue;
-                assert_ok(ctx, gg_neuron_parse(&n, ctx, t->name + strlen(prefix)));
+                assert_ok_in(ctx, gg_neuron_parse(&n, ctx, t->name + strlen(prefix)));
                 wrong += differ(r, n.site == GG_SITE_FINAL ? gg_model_describe(m)->n_layers : n.layer, n.site, t);
                 seen++;
             }
@@ -147,18 +147,18 @@ static double total_loss(gg_model *m, gg_context *ctx, const int32_t *ids, const
     gg_run_result result;
     double sum = 0;
     static const gg_operation op[] = {GG_OP_SCALE, GG_OP_SET, GG_OP_ZERO, GG_OP_SCALE};
-    assert_ok(ctx, gg_actions_create(&a, ctx));
+    assert_ok_in(ctx, gg_actions_create(&a, ctx));
     for (int i = 0; i < n_also; i++) {
-        assert_ok(ctx, gg_neuron_parse(&n, ctx, also[i]));
-        assert_ok(ctx, gg_actions_add(a, n, op[i % 4], 0.5f));
+        assert_ok_in(ctx, gg_neuron_parse(&n, ctx, also[i]));
+        assert_ok_in(ctx, gg_actions_add(a, n, op[i % 4], 0.5f));
     }
     if (neuron) {
-        assert_ok(ctx, gg_neuron_parse(&n, ctx, neuron));
-        assert_ok(ctx, gg_actions_add(a, n, GG_OP_ADD, add));
+        assert_ok_in(ctx, gg_neuron_parse(&n, ctx, neuron));
+        assert_ok_in(ctx, gg_actions_add(a, n, GG_OP_ADD, add));
     }
-    assert_ok(ctx, gg_model_act(m, a));
-    assert_ok(ctx, gg_score_ids(&result, m, ids, ROWS, LENGTH, NULL, 0, keep_loss, &sum));
-    assert_ok(ctx, gg_model_act(m, NULL));
+    assert_ok_in(ctx, gg_model_act(m, a));
+    assert_ok_in(ctx, gg_score_ids(&result, m, ids, ROWS, LENGTH, NULL, 0, keep_loss, &sum));
+    assert_ok_in(ctx, gg_model_act(m, NULL));
     gg_actions_free(a);
     return sum;
 }
@@ -177,18 +177,18 @@ static void gradients_agree_with_differences_through_actions(void **state)
             double largest = 0, found[11], want[11];
             read_ids(ids, ctx, folders[f]);
             gg_model *m = open_folder(ctx, folders[f], GG_F32);
-            assert_ok(ctx, gg_actions_create(&a, ctx));
+            assert_ok_in(ctx, gg_actions_create(&a, ctx));
             for (int i = 0; i < n_also; i++) { /* the same as total_loss does */
                 static const gg_operation op[] = {GG_OP_SCALE, GG_OP_SET, GG_OP_ZERO, GG_OP_SCALE};
-                assert_ok(ctx, gg_neuron_parse(&n, ctx, also[i]));
-                assert_ok(ctx, gg_actions_add(a, n, op[i % 4], 0.5f));
+                assert_ok_in(ctx, gg_neuron_parse(&n, ctx, also[i]));
+                assert_ok_in(ctx, gg_actions_add(a, n, op[i % 4], 0.5f));
             }
-            assert_ok(ctx, gg_model_act(m, a));
+            assert_ok_in(ctx, gg_model_act(m, a));
             recording *r = gradients(m, ctx, ids, LENGTH, (gg_objective){.kind = GG_OBJECTIVE_NLL}, 0, all_sites(m), NULL);
-            assert_ok(ctx, gg_model_act(m, NULL));
+            assert_ok_in(ctx, gg_model_act(m, NULL));
             for (int i = 0; i < 11; i++) {
                 const float h = 0.008f;
-                assert_ok(ctx, gg_neuron_parse(&n, ctx, neurons[i]));
+                assert_ok_in(ctx, gg_neuron_parse(&n, ctx, neurons[i]));
                 found[i] = 0;
                 for (int64_t t = 0; t < ROWS * LENGTH; t++)
                     found[i] += (double)r->x[n.layer][n.site][t * r->width[n.layer][n.site] + n.index];

@@ -71,7 +71,7 @@ static void a_bad_embedding_is_found_when_it_is_used(void **state)
     static const int32_t good[2] = {0, 2}, bad[2] = {0, 1};
     gg_run_result r;
     gg_model *m = open_model(*state, edited(*state, "llama", &(edit){.name = "embed_tokens", .numbers = bad_number}), NULL);
-    assert_ok(*state, gg_run_ids(&r, m, good, 1, 2, NULL, NULL, 0));
+    assert_ok_in(*state, gg_run_ids(&r, m, good, 1, 2, NULL, NULL, 0));
     assert_int_equal(gg_run_ids(&r, m, bad, 1, 2, NULL, NULL, 0), GG_ENAN);
     assert_text_has(gg_message(*state), "embed_tokens.weight");
     assert_text_has(gg_message(*state), "token 1");
@@ -95,8 +95,8 @@ static void actions_are_checked_against_the_model(void **state)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         gg_actions *a = NULL;
         gg_model *m = NULL;
-        assert_ok(*state, gg_actions_create(&a, *state));
-        assert_ok(*state, gg_actions_add(a, table[i].n, GG_OP_ZERO, 0));
+        assert_ok_in(*state, gg_actions_create(&a, *state));
+        assert_ok_in(*state, gg_actions_add(a, table[i].n, GG_OP_ZERO, 0));
         assert_int_equal(gg_model_open(&m, *state, TINY "llama", &(gg_model_options){.actions = a}), GG_ENOENT);
         assert_text_has(gg_message(*state), table[i].says);
         gg_actions_free(a);
@@ -137,15 +137,15 @@ static void a_bare_trunk_opens_too(void **state)
     char path[256];
     static const int32_t ids[4] = {1, 2, 3, 4};
     edit_config("qwen3", &(edit){.name = NULL});
-    assert_ok(*state, gg_tensors_open(&t, *state, TINY "qwen3"));
+    assert_ok_in(*state, gg_tensors_open(&t, *state, TINY "qwen3"));
     snprintf(path, sizeof path, "%s/model.safetensors", edit_folder);
-    assert_ok(*state, gg_tensors_writer_open(&w, *state, path));
+    assert_ok_in(*state, gg_tensors_writer_open(&w, *state, path));
     for (int64_t i = 0; i < gg_tensors_count(t); i++) {
         const gg_tensor *x = gg_tensors_at(t, i);
         const char *name = strncmp(x->name, "model.", 6) == 0 ? x->name + 6 : x->name;
-        assert_ok(*state, gg_tensors_writer_add(w, name, x->dtype, x->n_dims, x->shape, x->data));
+        assert_ok_in(*state, gg_tensors_writer_add(w, name, x->dtype, x->n_dims, x->shape, x->data));
     }
-    assert_ok(*state, gg_tensors_writer_commit(w));
+    assert_ok_in(*state, gg_tensors_writer_commit(w));
     gg_tensors_free(t);
     gg_model *a = open_model(*state, edit_folder, NULL), *b = open_model(*state, TINY "qwen3", NULL);
     recording *x = record_ids(a, ids, 1, 4, 0, 1u << GG_SITE_FINAL), *y = record_ids(b, ids, 1, 4, 0, 1u << GG_SITE_FINAL);

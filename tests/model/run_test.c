@@ -133,7 +133,7 @@ static gg_status run_pool(gg_context *ctx, gg_run_result *r, keeper *k, const gg
     gg_documents *d = NULL;
     const char *path = pool_path();
     gg_model *m = open_model(ctx, MODEL, &(gg_model_options){.no_head = true});
-    assert_ok(ctx, gg_documents_open(&d, ctx, &path, 1, NULL));
+    assert_ok_in(ctx, gg_documents_open(&d, ctx, &path, 1, NULL));
     const gg_listener y = listener_of(k);
     const gg_status s = gg_run(r, m, d, o, &y, 1);
     gg_documents_close(d);
@@ -158,7 +158,7 @@ static keeper *whole_pool(gg_context *ctx)
     gg_run_result r;
     keeper *k = new_keeper();
     write_pool(N, -1);
-    assert_ok(ctx, run_pool(ctx, &r, k, &(gg_run_options){.max_tokens = 40}));
+    assert_ok_in(ctx, run_pool(ctx, &r, k, &(gg_run_options){.max_tokens = 40}));
     assert_int_equal(r.n_documents, N);
     return k;
 }
@@ -181,7 +181,7 @@ static void order_and_bytes_do_not_depend_on_threads_or_groups(void **state)
             keeper *k = new_keeper();
             k->dawdle = true;
             assert_int_equal(gg_context_create(&ctx, &(gg_context_options){.n_threads = threads}), GG_OK);
-            assert_ok(ctx, run_pool(ctx, &r, k, &(gg_run_options){.max_tokens = 40, .group_tokens = group}));
+            assert_ok_in(ctx, run_pool(ctx, &r, k, &(gg_run_options){.max_tokens = 40, .group_tokens = group}));
             assert_prefix(whole, k, N);
             int64_t n_tokens = 0;
             for (int i = 0; i < N; i++)
@@ -203,15 +203,15 @@ static void texts_are_their_token_ids_cut_at_the_limit(void **state)
     gg_document d;
     const char *path = pool_path();
     int n_cut = 0;
-    assert_ok(*state, gg_documents_open(&docs, *state, &path, 1, NULL));
+    assert_ok_in(*state, gg_documents_open(&docs, *state, &path, 1, NULL));
     for (int i = 0; i < N; i++) {
         keeper *k = new_keeper();
         const gg_listener y = listener_of(k);
-        assert_ok(*state, gg_documents_next(docs, &d));
-        assert_ok(*state, gg_tokenizer_encode(gg_model_tokenizer(m), &ids, d.text, d.n_text, 0, 0));
+        assert_ok_in(*state, gg_documents_next(docs, &d));
+        assert_ok_in(*state, gg_tokenizer_encode(gg_model_tokenizer(m), &ids, d.text, d.n_text, 0, 0));
         n_cut += ids.n > 40;
         assert_int_equal(whole->n_tokens[i], ids.n < 40 ? ids.n : 40);
-        assert_ok(*state, gg_run_ids(&r, m, ids.id, 1, ids.n, &(gg_run_options){.max_tokens = 40}, &y, 1));
+        assert_ok_in(*state, gg_run_ids(&r, m, ids.id, 1, ids.n, &(gg_run_options){.max_tokens = 40}, &y, 1));
         assert_int_equal(r.n_cut, ids.n > 40);
         assert_memory_equal(k->mean[0], whole->mean[i], sizeof k->mean[0]);
         json_decref(d.row);
@@ -220,7 +220,7 @@ static void texts_are_their_token_ids_cut_at_the_limit(void **state)
     gg_documents_close(docs);
     assert_true(n_cut > 5 && n_cut < N - 5);
     keeper *k = new_keeper();
-    assert_ok(*state, run_pool(*state, &r, k, &(gg_run_options){.max_tokens = 40}));
+    assert_ok_in(*state, run_pool(*state, &r, k, &(gg_run_options){.max_tokens = 40}));
     assert_int_equal(r.n_cut, n_cut);
     gg_token_list_free(&ids);
     gg_model_free(m);
@@ -331,8 +331,8 @@ static void groups_begin_small_and_end_together(void **state)
         gg_run_result r;
         const gg_listener y = {.sites = 1u << GG_SITE_UP, .open = note_shape, .tap = hear_nothing, .user = &s};
         const gg_listener z = {.sites = 1u << GG_SITE_UP, .open = note_shape, .tap = hear_nothing, .user = &again};
-        assert_ok(ctx, gg_run_ids(&r, m, ids, N_ROWS, T, &(gg_run_options){.group_tokens = GROUP}, &y, 1));
-        assert_ok(ctx, gg_run_ids(&r, m, ids, N_ROWS, T, &(gg_run_options){.group_tokens = GROUP}, &z, 1));
+        assert_ok_in(ctx, gg_run_ids(&r, m, ids, N_ROWS, T, &(gg_run_options){.group_tokens = GROUP}, &y, 1));
+        assert_ok_in(ctx, gg_run_ids(&r, m, ids, N_ROWS, T, &(gg_run_options){.group_tokens = GROUP}, &z, 1));
         assert_memory_equal(&s, &again, sizeof s);
         int64_t sum = 0;
         int n = 0;
@@ -364,14 +364,14 @@ static void two_listeners_hear_one_pass(void **state)
     const bool second[LAYERS] = {false, true};
     gg_listener y[2] = {recorder(a, 1u << GG_SITE_Q | 1u << GG_SITE_LOGITS), recorder(b, 1u << GG_SITE_Q | 1u << GG_SITE_HID)};
     y[1].layers = second;
-    assert_ok(*state, gg_run_ids(&r, m, ids, 3, 10, &(gg_run_options){.group_tokens = 10}, y, 2));
+    assert_ok_in(*state, gg_run_ids(&r, m, ids, 3, 10, &(gg_run_options){.group_tokens = 10}, y, 2));
     assert_int_equal(a->rows[0][GG_SITE_Q], 30);
     assert_int_equal(a->rows[LAYERS][GG_SITE_LOGITS], 30);
     assert_int_equal(a->rows[1][GG_SITE_HID], 0);
     assert_int_equal(b->rows[0][GG_SITE_Q], 0);
     assert_int_equal(b->rows[1][GG_SITE_HID], 30);
     assert_memory_equal(a->x[1][GG_SITE_Q], b->x[1][GG_SITE_Q], sizeof(float) * 30 * (size_t)a->width[1][GG_SITE_Q]);
-    assert_ok(*state, gg_run_ids(&r, m, ids, 0, 10, NULL, y, 2)); /* nothing to do is not a failure */
+    assert_ok_in(*state, gg_run_ids(&r, m, ids, 0, 10, NULL, y, 2)); /* nothing to do is not a failure */
     assert_int_equal(r.n_documents, 0);
     drop_recording(a);
     drop_recording(b);
@@ -390,7 +390,7 @@ static void rows_of_any_length_are_each_run_as_if_alone(void **state)
     for (int64_t group = 1; group <= 64; group *= 4) {
         recording *all = calloc(1, sizeof *all);
         const gg_listener y = recorder(all, 1u << GG_SITE_UP);
-        assert_ok(*state, gg_run_tokens(&r, m, ids, start, ROWS, &(gg_run_options){.group_tokens = group, .max_tokens = 40}, &y, 1));
+        assert_ok_in(*state, gg_run_tokens(&r, m, ids, start, ROWS, &(gg_run_options){.group_tokens = group, .max_tokens = 40}, &y, 1));
         assert_int_equal(r.n_documents, ROWS);
         assert_int_equal(r.n_cut, 1);
         assert_int_equal(r.n_tokens, 98);
@@ -443,7 +443,7 @@ static void losses_are_those_of_the_logits(void **state)
         ids[i] = (i * i + 3 * i) % VOCABULARY;
     gg_model *m = open_model(*state, MODEL, NULL);
     recording *r = record_ids(m, ids, ROWS, T, 0, 1u << GG_SITE_LOGITS);
-    assert_ok(*state, gg_score_ids(&result, m, ids, ROWS, T, &(gg_run_options){.group_tokens = 1000}, TOP, keep_score, &s));
+    assert_ok_in(*state, gg_score_ids(&result, m, ids, ROWS, T, &(gg_run_options){.group_tokens = 1000}, TOP, keep_score, &s));
     assert_int_equal(s.n, ROWS);
     for (int d = 0; d < ROWS; d++) {
         double nll = 0;
@@ -466,10 +466,10 @@ static void losses_are_those_of_the_logits(void **state)
         assert_true(fabs(s.nll[d] - nll / (T - 1)) < 1e-5);
     }
     scores rows = {0};
-    assert_ok(*state, gg_score_tokens(&result, m, ids, (const int64_t[]){0, T, 2 * T, 3 * T}, ROWS, NULL, TOP, keep_score, &rows));
+    assert_ok_in(*state, gg_score_tokens(&result, m, ids, (const int64_t[]){0, T, 2 * T, 3 * T}, ROWS, NULL, TOP, keep_score, &rows));
     assert_memory_equal(&rows, &s, sizeof s);
     s.n = 0;
-    assert_ok(*state, gg_score_ids(&result, m, ids, 2, 1, NULL, TOP, keep_score, &s));
+    assert_ok_in(*state, gg_score_ids(&result, m, ids, 2, 1, NULL, TOP, keep_score, &s));
     assert_true(isnan(s.nll[0]) && isnan(s.nll[1])); /* one token has nothing to predict */
     assert_int_equal(gg_score_ids(&result, m, ids, 1, T, NULL, VOCABULARY + 1, keep_score, &s), GG_EINVAL);
     drop_recording(r);
@@ -487,7 +487,7 @@ static void every_failing_allocation_of_a_run_is_reported(void **state)
     gg_context *ctx = NULL;
     gg_model *m = NULL;
     assert_int_equal(gg_context_create(&ctx, &(gg_context_options){.allocator = {rationed, &c}, .n_threads = 2}), GG_OK);
-    assert_ok(ctx, gg_model_open(&m, ctx, MODEL, &(gg_model_options){.no_head = true}));
+    assert_ok_in(ctx, gg_model_open(&m, ctx, MODEL, &(gg_model_options){.no_head = true}));
     bool through = false;
     for (int64_t k = 1; !through; k++) {
         gg_documents *d = NULL;
@@ -496,7 +496,7 @@ static void every_failing_allocation_of_a_run_is_reported(void **state)
         const gg_listener listener = listener_of(y);
         const size_t held = gg_context_bytes(ctx, NULL);
         c.fail_at = LLONG_MAX;
-        assert_ok(ctx, gg_documents_open(&d, ctx, &path, 1, NULL));
+        assert_ok_in(ctx, gg_documents_open(&d, ctx, &path, 1, NULL));
         c.n = 0;
         c.fail_at = k;
         const gg_status s = gg_run(&r, m, d, &(gg_run_options){.max_tokens = 40, .group_tokens = 50}, &listener, 1);

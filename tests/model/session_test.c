@@ -93,8 +93,8 @@ static void lengths_in_a_group_may_differ(void **state)
         gg_listener y = recorder(packed, all_sites(m));
         void *states[1] = {packed};
         const gg_group g = {.n_documents = 5, .n_tokens = 60, .token = ids, .start = start};
-        assert_ok(*state, gg_session_create(&s, m));
-        assert_ok(*state, gg_session_forward(s, &g, &y, states, 1));
+        assert_ok_in(*state, gg_session_create(&s, m));
+        assert_ok_in(*state, gg_session_forward(s, &g, &y, states, 1));
         for (int d = 0; d < 5; d++) {
             recording *alone = record_ids(m, ids + start[d], 1, start[d + 1] - start[d], 0, all_sites(m));
             assert_same(packed, alone, start[d], folders[i]);
@@ -124,7 +124,7 @@ static void what_is_not_asked_for_is_left_out(void **state)
                 gg_listener y = recorder(alone, 1u << s);
                 on[l] = true;
                 y.layers = on;
-                assert_ok(*state, gg_run_ids(&result, m, ids, 2, COLUMNS, NULL, &y, 1));
+                assert_ok_in(*state, gg_run_ids(&result, m, ids, 2, COLUMNS, NULL, &y, 1));
                 assert_same(all, alone, 0, folders[i]);
                 for (int k = 0; k < RECORD_LAYERS; k++)
                     for (int t = 0; t < GG_SITE_COUNT; t++)
@@ -149,12 +149,12 @@ static void a_warm_session_allocates_nothing(void **state)
         gg_listener y = recorder(r, all_sites(m));
         void *states[1] = {r};
         const gg_group g = {.n_documents = 2, .n_tokens = 2 * COLUMNS, .token = ids, .start = start};
-        assert_ok(*state, gg_session_create(&s, m));
-        assert_ok(*state, gg_session_forward(s, &g, &y, states, 1));
+        assert_ok_in(*state, gg_session_create(&s, m));
+        assert_ok_in(*state, gg_session_forward(s, &g, &y, states, 1));
         const int64_t before = gg_context_allocations(*state);
         for (int k = 0; k < 3; k++) {
             recording_free(r);
-            assert_ok(*state, gg_session_forward(s, &g, &y, states, 1));
+            assert_ok_in(*state, gg_session_forward(s, &g, &y, states, 1));
         }
         assert_int_equal(gg_context_allocations(*state), before);
         drop_recording(r);
@@ -265,12 +265,12 @@ static void an_action_does_what_a_change_of_weights_does(void **state)
         int32_t ids[2 * COLUMNS];
         char names[128], *save = NULL;
         gg_actions *a = NULL;
-        assert_ok(*state, gg_actions_create(&a, *state));
+        assert_ok_in(*state, gg_actions_create(&a, *state));
         snprintf(names, sizeof names, "%s", table[i].neurons);
         for (char *w = strtok_r(names, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
             gg_neuron n;
-            assert_ok(*state, gg_neuron_parse(&n, *state, w));
-            assert_ok(*state, gg_actions_add(a, n, table[i].op, table[i].value));
+            assert_ok_in(*state, gg_neuron_parse(&n, *state, w));
+            assert_ok_in(*state, gg_actions_add(a, n, table[i].op, table[i].value));
         }
         gg_model *plain = open_model(*state, tiny(table[i].folder), NULL);
         gg_model *acted = open_model(*state, tiny(table[i].folder), &(gg_model_options){.actions = a});
@@ -291,11 +291,11 @@ static void an_action_does_what_a_change_of_weights_does(void **state)
                 n_compared++;
             }
         assert_true(n_compared > 5);
-        assert_ok(*state, gg_model_act(plain, a)); /* an open model takes actions, and gives them back */
+        assert_ok_in(*state, gg_model_act(plain, a)); /* an open model takes actions, and gives them back */
         recording *now = record_ids(plain, ids, 2, COLUMNS, 0, all_sites(plain));
         assert_same(now, x, 0, "actions given later");
         drop_recording(now);
-        assert_ok(*state, gg_model_act(plain, NULL));
+        assert_ok_in(*state, gg_model_act(plain, NULL));
         now = record_ids(plain, ids, 2, COLUMNS, 0, all_sites(plain));
         assert_same(now, z, 0, "actions taken away");
         drop_recording(now);
@@ -318,8 +318,8 @@ static void an_action_at_the_door_of_a_block_is_one_at_the_exit_before(void **st
     recording *r[2];
     for (int i = 0; i < 2; i++) {
         gg_actions *a = NULL;
-        assert_ok(*state, gg_actions_create(&a, *state));
-        assert_ok(*state, gg_actions_add(a, at[i], GG_OP_SET, 3));
+        assert_ok_in(*state, gg_actions_create(&a, *state));
+        assert_ok_in(*state, gg_actions_add(a, at[i], GG_OP_SET, 3));
         gg_model *m = open_model(*state, tiny("llama"), &(gg_model_options){.actions = a});
         make_ids(ids, COLUMNS, gg_model_describe(m)->n_vocab);
         r[i] = record_ids(m, ids, 1, COLUMNS, 0, 1u << GG_SITE_RESID_IN | 1u << GG_SITE_LOGITS);
@@ -336,8 +336,8 @@ static void actions_on_logits_touch_every_piece(void **state)
 {
     int32_t ids[5 * COLUMNS];
     gg_actions *a = NULL;
-    assert_ok(*state, gg_actions_create(&a, *state));
-    assert_ok(*state, gg_actions_add(a, (gg_neuron){-1, GG_SITE_LOGITS, 9}, GG_OP_SET, -50));
+    assert_ok_in(*state, gg_actions_create(&a, *state));
+    assert_ok_in(*state, gg_actions_add(a, (gg_neuron){-1, GG_SITE_LOGITS, 9}, GG_OP_SET, -50));
     gg_model *m = open_model(*state, tiny("gemma2"), &(gg_model_options){.actions = a});
     const gg_model_description *d = gg_model_describe(m);
     make_ids(ids, 5 * COLUMNS, d->n_vocab);
@@ -371,7 +371,7 @@ static void impossible_requests_are_refused(void **state)
     const int64_t start[] = {0, d->n_ctx + 1};
     const gg_group g = {.n_documents = 1, .n_tokens = d->n_ctx + 1, .token = ids, .start = start};
     ids[2] = 0;
-    assert_ok(*state, gg_session_create(&s, m));
+    assert_ok_in(*state, gg_session_create(&s, m));
     assert_int_equal(gg_session_forward(s, &g, NULL, NULL, 0), GG_EINVAL);
     assert_text_has(gg_message(*state), "longer than the model's context");
     gg_session_free(s);

@@ -4,53 +4,16 @@
  */
 #ifndef GG_TESTS_MODEL_SUPPORT_H
 #define GG_TESTS_MODEL_SUPPORT_H
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "../support.h"
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
 #include <golgi/model.h>
 
 #define TINY "tests/golden/tiny/"
 
-static inline int make_context(void **state)
-{
-    return gg_context_create((gg_context **)state, &(gg_context_options){.n_threads = 2});
-}
-
-/* Every byte that was asked for must have been given back. */
-static inline int drop_context(void **state)
-{
-    const size_t held = gg_context_bytes(*state, NULL);
-    gg_context_free(*state);
-    if (held != 0)
-        fprintf(stderr, "%zu bytes were not given back\n", held);
-    return held != 0;
-}
-
-#define assert_text_has(text, part)                                             \
-    do {                                                                        \
-        const char *text_ = (text);                                             \
-        if (!strstr(text_, (part)))                                             \
-            fail_msg("\"%s\" does not say \"%s\"", text_, (part));              \
-    } while (0)
-
-#define assert_ok(ctx, call)                                                    \
-    do {                                                                        \
-        const gg_status s_ = (call);                                            \
-        if (s_ != GG_OK)                                                        \
-            fail_msg("%s: %s", gg_status_name(s_), gg_message(ctx));            \
-    } while (0)
-
 static inline gg_model *open_model(gg_context *ctx, const char *path, const gg_model_options *o)
 {
     gg_model *m = NULL;
-    assert_ok(ctx, gg_model_open(&m, ctx, path, o));
+    assert_ok_in(ctx, gg_model_open(&m, ctx, path, o));
     return m;
 }
 

@@ -3,31 +3,12 @@
 #include <golgi/action.h>
 #include <math.h>
 
-static char folder[] = "/tmp/golgi-action-XXXXXX";
-
-static const char *path_of(const char *name)
-{
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static const char *put(const char *text)
-{
-    const char *path = path_of("a.json");
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-    return path;
-}
-
 #define FILE_OF(list) "{\"golgi\": \"action\", \"version\": 1, \"actions\": [" list "]}"
 
 static gg_actions *read_list(gg_context *ctx, const char *text)
 {
     gg_actions *a = NULL;
-    const gg_status s = gg_actions_read(&a, ctx, put(text));
+    const gg_status s = gg_actions_read(&a, ctx, write_text_file("a.json", text));
     if (s != GG_OK)
         fail_msg("%s", gg_message(ctx));
     return a;
@@ -118,13 +99,13 @@ static void what_is_written_reads_back(void **state)
         assert_int_equal(gg_actions_add(a, (gg_neuron){i % 7, i % 2 ? GG_SITE_UP : GG_SITE_Q, (i * 37) % 101}, (gg_operation)(i % 4), 0.1f * (float)i), GG_OK);
     assert_int_equal(gg_actions_add(a, (gg_neuron){-1, GG_SITE_LOGITS, 3}, GG_OP_SET, 1e-30f), GG_OK);
     assert_int_equal(gg_actions_add(a, (gg_neuron){4, GG_SITE_Z, -1}, GG_OP_ZERO, 0), GG_OK);
-    assert_int_equal(gg_actions_write(a, path_of("b.json"), model), GG_OK);
-    assert_int_equal(gg_actions_read(&b, *state, path_of("b.json")), GG_OK);
+    assert_int_equal(gg_actions_write(a, at("b.json"), model), GG_OK);
+    assert_int_equal(gg_actions_read(&b, *state, at("b.json")), GG_OK);
     gg_actions_hash(a, ha);
     gg_actions_hash(b, hb);
     assert_string_equal(ha, hb);
     assert_int_equal(gg_actions_count(a), gg_actions_count(b));
-    assert_int_equal(gg_actions_write(b, path_of("b.json"), "abc"), GG_EINVAL);
+    assert_int_equal(gg_actions_write(b, at("b.json"), "abc"), GG_EINVAL);
     gg_actions_free(a);
     gg_actions_free(b);
 }
@@ -182,27 +163,16 @@ static void bad_files_are_told_what_is_wrong(void **state)
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         gg_actions *a = NULL;
-        assert_int_equal(gg_actions_read(&a, *state, put(table[i].text)), table[i].status);
+        assert_int_equal(gg_actions_read(&a, *state, write_text_file("a.json", table[i].text)), table[i].status);
         assert_text_has(gg_message(*state), table[i].says);
         assert_text_has(gg_message(*state), "a.json");
         assert_null(a);
     }
     gg_actions *a = NULL;
-    assert_int_equal(gg_actions_read(&a, *state, path_of("absent.json")), GG_ENOENT);
+    assert_int_equal(gg_actions_read(&a, *state, at("absent.json")), GG_ENOENT);
 }
 
-static int make_folder(void **state)
-{
-    return mkdtemp(folder) ? make_context(state) : 1;
-}
-
-static int drop_folder(void **state)
-{
-    unlink(path_of("a.json"));
-    unlink(path_of("b.json"));
-    rmdir(folder);
-    return drop_context(state);
-}
+static int begin(void **state) { return folder_make("action") || make_context(state); }
 
 int main(void)
 {
@@ -211,5 +181,5 @@ int main(void)
         cmocka_unit_test(the_same_list_has_one_hash_however_it_is_spelled), cmocka_unit_test(what_is_written_reads_back),
         cmocka_unit_test(actions_that_do_not_fit_the_model_are_refused), cmocka_unit_test(bad_files_are_told_what_is_wrong),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, begin, drop_context_and_folder);
 }

@@ -1,6 +1,6 @@
 /* Streaming statistics against their definition, in two passes, over the same rows. */
 #include "base/work.h"
-#include "neuron/support.h"
+#include "support.h"
 #include <golgi/stats.h>
 #include <math.h>
 

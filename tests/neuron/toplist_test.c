@@ -1,6 +1,6 @@
 /* Top lists against sorting everything. */
 #include "base/work.h"
-#include "neuron/support.h"
+#include "support.h"
 #include <golgi/toplist.h>
 #include <math.h>
 

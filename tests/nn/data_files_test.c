@@ -6,13 +6,6 @@
 #include <locale.h>
 #include <math.h>
 
-#define assert_ok(call)                                                          \
-    do {                                                                         \
-        const gg_status st_ = (call);                                            \
-        if (st_ != GG_OK)                                                        \
-            fail_msg("%s: %s: %s", #call, gg_status_name(st_), gg_message(ctx)); \
-    } while (0)
-
 static gg_data *open_data(const char *path, gg_data_options o)
 {
     gg_data *d = NULL;
@@ -179,7 +172,7 @@ static void a_table_is_the_same_in_every_format(void **state)
     static const char *const names[] = {"t.csv", "t.jsonl.gz", "t.parquet"};
     float want[4];
     for (int k = 0; k < (gg_rows_parquet() ? 3 : 2); k++) {
-        const char *path = in_folder(names[k]);
+        const char *path = at(names[k]);
         gg_rows_writer *w = NULL;
         json_t *schema = NULL;
         assert_ok(gg_rows_writer_open(&w, ctx, path));
@@ -217,11 +210,11 @@ static void a_table_is_the_same_in_every_format(void **state)
     gg_scaler_free(s);
     gg_data_free(d);
     const gg_data_options none = {0};
-    refused(in_folder("j.jsonl"), none, GG_EFORMAT, "j.jsonl:2: column \"b\" has no value");
+    refused(at("j.jsonl"), none, GG_EFORMAT, "j.jsonl:2: column \"b\" has no value");
     refused(write_text_file("k.jsonl", "{\"a\":1,\"y\":7}\n{\"a\":1,\"c\":2,\"y\":3}\n"), none, GG_EFORMAT, "k.jsonl:2: column \"c\" is not in the first row");
     refused(write_text_file("l.jsonl", "{\"a\":[1],\"y\":7}\n"), none, GG_EFORMAT, "l.jsonl:1: column \"a\" is a list");
     refused(write_text_file("m.jsonl", ""), none, GG_EFORMAT, "no rows");
-    refused(in_folder("l.jsonl"), (gg_data_options){.no_header = true}, GG_EINVAL, "only CSV and TSV");
+    refused(at("l.jsonl"), (gg_data_options){.no_header = true}, GG_EINVAL, "only CSV and TSV");
 }
 
 static void what_is_no_table_is_refused_with_its_line(void **state)
@@ -241,7 +234,7 @@ static void what_is_no_table_is_refused_with_its_line(void **state)
     refused_text("y\n1\n", none, GG_EINVAL, "no column is left for features");
     refused_text("a,y\n1,\"2\n", none, GG_EFORMAT, "never closed");
     refused(write_bytes("nul.csv", "a,y\n1,u\0v\n", 10), none, GG_EFORMAT, "there is a NUL in it");
-    refused(in_folder("absent.csv"), none, GG_ENOENT, "absent.csv");
+    refused(at("absent.csv"), none, GG_ENOENT, "absent.csv");
     refused_text("a,y\n1,2\n", (gg_data_options){.target = GG_TARGET_TOKEN}, GG_EINVAL, "a class or a value");
     gg_data *d = open_data(write_text_file("words.csv", "a,y\ninf,1\nnot,2\n"), none); /* a word among words */
     assert_string_equal(gg_data_describe(d)->feature_name[0], "a=inf");
@@ -307,7 +300,7 @@ static void a_schema_fixes_columns_categories_and_classes(void **state)
     assert_true(json_equal(schema, again));
     json_decref(again);
     gg_data_free(d);
-    d = open_data(in_folder("test.csv"), (gg_data_options){.schema = schema, .target_column = "-1"}); /* the number was that of a column elsewhere */
+    d = open_data(at("test.csv"), (gg_data_options){.schema = schema, .target_column = "-1"}); /* the number was that of a column elsewhere */
     assert_true(gg_data_describe(d)->target == GG_TARGET_CLASS && label_of(d, 0) == 1);
     gg_data_free(d);
     d = open_data(write_text_file("new.csv", "colour,size\nblue,7\n"), o); /* nothing known of the target */
@@ -379,7 +372,7 @@ static void idx_images_come_with_their_labels(void **state)
         write_bytes("t-labels-idx1-ubyte.gz", packed, pack_gz(packed, sizeof packed, file, idx(file, 8, 1, (const int[]){6}, six_labels, 6)));
         path = write_bytes("t-images-idx3-ubyte.gz", packed, pack_gz(packed, sizeof packed, file, idx(file, 8, 3, (const int[]){6, 3, 4}, pixel, 72)));
     }
-    gg_data *d = open_data(path, (gg_data_options){.labels = in_folder("t-labels-idx1-ubyte"), .n_classes = 5});
+    gg_data *d = open_data(path, (gg_data_options){.labels = at("t-labels-idx1-ubyte"), .n_classes = 5});
     assert_int_equal(gg_data_describe(d)->n_classes, 5);
     assert_int_equal(gg_data_need_classes(d, "it"), GG_EINVAL);
     expect_message("it (6 samples) has no sample of class \"3\", and of others");
@@ -482,7 +475,7 @@ static void labels_that_do_not_fit_their_images_are_refused(void **state)
     refused(path, (gg_data_options){.labels = path}, GG_EMISMATCH, "labels are whole numbers of one dimension");
     const uint8_t minus[] = {0, 1, 0xff, 0, 1, 2};
     refused(path, (gg_data_options){.labels = write_bytes("minus", file, idx(file, 9, 1, (const int[]){6}, minus, 6))}, GG_EINVAL, "label 2 is -1");
-    refused(path, (gg_data_options){.labels = in_folder("nowhere")}, GG_ENOENT, "nowhere");
+    refused(path, (gg_data_options){.labels = at("nowhere")}, GG_ENOENT, "nowhere");
     refused(write_bytes("plain", file, idx(file, 8, 2, (const int[]){2, 1}, pixel, 2)), (gg_data_options){0}, GG_EINVAL, "where are its labels?");
     refused(path, (gg_data_options){.target = GG_TARGET_VALUE}, GG_EINVAL, "IDX files have classes");
 }
@@ -528,7 +521,7 @@ static void arrays_of_numpy_are_samples(void **state)
     refused(path, (gg_data_options){.n_classes = 2}, GG_EINVAL, "label 0 is 2, the classes are 0..1");
 
     const float x[6] = {1, 2, 3, 4, 5, 6};
-    const char *npy = in_folder("x.npy"), *labels = in_folder("y.npy");
+    const char *npy = at("x.npy"), *labels = at("y.npy");
     assert_ok(gg_npy_write(ctx, npy, GG_F32, 2, (const int64_t[]){3, 2}, x));
     assert_ok(gg_npy_write(ctx, labels, GG_I64, 1, (const int64_t[]){3}, (const int64_t[]){4, 0, 1}));
     d = open_data(npy, (gg_data_options){.y = labels});
@@ -549,7 +542,7 @@ static void arrays_of_numpy_are_samples(void **state)
 static const char *image(const char *folder, const char *name, const void *data, size_t n)
 {
     char path[400];
-    mkdir(in_folder(folder), 0777);
+    mkdir(at(folder), 0777);
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return write_bytes(path, data, n);
 }
@@ -558,13 +551,13 @@ static const char *image_text(const char *folder, const char *name, const char *
 static void a_folder_is_a_class(void **state)
 {
     (void)state;
-    mkdir(in_folder("set"), 0777);
+    mkdir(at("set"), 0777);
     image_text("set/b", "2.pgm", "P2\n# a comment\n3 2 255\n1 2 3 4 5 6\n");
     image("set/b", "1.pgm", "P5 3 2 255\n\0\1\2\3\4\5", 17);
     image_text("set/b", "notes.txt", "no image");
     image_text("set/a-c", "x.pgm", "P2 3 2 3  0 1 2 3 0 1");
     image_text("set/a", "y.PGM", "P2 3 2 255 9 9 9 9 9 9");
-    gg_data *d = open_data(in_folder("set"), (gg_data_options){0});
+    gg_data *d = open_data(at("set"), (gg_data_options){0});
     const gg_data_description *a = gg_data_describe(d);
     assert_true(a->n == 4 && a->n_classes == 3 && a->sample.n == 3 && a->sample.d[0] == 1 && a->sample.d[1] == 2 && a->sample.d[2] == 3);
     assert_string_equal(a->class_name[0], "a");
@@ -578,34 +571,34 @@ static void a_folder_is_a_class(void **state)
     assert_ok(gg_data_schema(&schema, d));
     gg_data_free(d);
 
-    mkdir(in_folder("later"), 0777); /* only class b: it stays the third */
+    mkdir(at("later"), 0777); /* only class b: it stays the third */
     image_text("later/b", "1.pgm", "P2 3 2 255 1 1 1 1 1 1");
-    d = open_data(in_folder("later"), (gg_data_options){.schema = schema});
+    d = open_data(at("later"), (gg_data_options){.schema = schema});
     assert_true(gg_data_describe(d)->n_classes == 3 && label_of(d, 0) == 2);
     gg_data_free(d);
     image_text("later/q", "1.pgm", "P2 3 2 255 1 1 1 1 1 1");
-    refused(in_folder("later"), (gg_data_options){.schema = schema}, GG_EMISMATCH, "the folder \"q\" is no class of the schema");
+    refused(at("later"), (gg_data_options){.schema = schema}, GG_EMISMATCH, "the folder \"q\" is no class of the schema");
     json_decref(schema);
 
     image_text("set/a", "z.pgm", "P2 2 3 255 1 2 3 4 5 6");
-    refused(in_folder("set"), (gg_data_options){0}, GG_EMISMATCH, "set/a/z.pgm is 2 x 3 with 1 channels, ");
-    unlink(in_folder("set/a/z.pgm"));
+    refused(at("set"), (gg_data_options){0}, GG_EMISMATCH, "set/a/z.pgm is 2 x 3 with 1 channels, ");
+    unlink(at("set/a/z.pgm"));
     image("set/a", "z.ppm", "P6 3 2 255\n012345678901234567", 29);
-    refused(in_folder("set"), (gg_data_options){0}, GG_EMISMATCH, "z.ppm is 3 x 2 with 3 channels");
-    unlink(in_folder("set/a/z.ppm"));
-    mkdir(in_folder("set/void"), 0777);
-    refused(in_folder("set"), (gg_data_options){0}, GG_EINVAL, "the class \"void\" has no image");
-    mkdir(in_folder("bare"), 0777);
-    refused(in_folder("bare"), (gg_data_options){0}, GG_EINVAL, "one folder a class");
+    refused(at("set"), (gg_data_options){0}, GG_EMISMATCH, "z.ppm is 3 x 2 with 3 channels");
+    unlink(at("set/a/z.ppm"));
+    mkdir(at("set/void"), 0777);
+    refused(at("set"), (gg_data_options){0}, GG_EINVAL, "the class \"void\" has no image");
+    mkdir(at("bare"), 0777);
+    refused(at("bare"), (gg_data_options){0}, GG_EINVAL, "one folder a class");
 }
 
 static void colours_are_planes(void **state)
 {
     (void)state;
-    mkdir(in_folder("rgb"), 0777);
+    mkdir(at("rgb"), 0777);
     image_text("rgb/a", "1.ppm", "P3 2 1 255  1 2 3  4 5 6");
     image("rgb/a", "2.ppm", "P6\n2 1\n255\n\7\10\11\12\13\14", 17);
-    gg_data *d = open_data(in_folder("rgb"), (gg_data_options){0});
+    gg_data *d = open_data(at("rgb"), (gg_data_options){0});
     assert_int_equal(gg_data_describe(d)->sample.d[0], 3);
     assert_row(d, 0, (const float[]){1, 4, 2, 5, 3, 6}, 6, NULL);
     assert_row(d, 1, (const float[]){7, 10, 8, 11, 9, 12}, 6, NULL);
@@ -623,10 +616,10 @@ static void damaged_images_are_refused_by_name(void **state)
                {"P5 3 2 65535\n123456", "8 bits", GG_EUNSUPPORTED},
                {"P5 0 2 255\n", "expected width, height", GG_EFORMAT}, {"P5", "expected width", GG_EFORMAT},
                {"P5 999999 999999 255\n1", "cut off", GG_EFORMAT}, {"P4 3 2 1", "no image that golgi knows", GG_EFORMAT}, {"", "no image", GG_EFORMAT}};
-    mkdir(in_folder("broken"), 0777);
+    mkdir(at("broken"), 0777);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         image_text("broken/a", "bad.pgm", bad[i].text);
-        refused(in_folder("broken"), (gg_data_options){0}, bad[i].status, bad[i].says);
+        refused(at("broken"), (gg_data_options){0}, bad[i].status, bad[i].says);
     }
 }
 
@@ -650,12 +643,12 @@ static void png_and_jpeg_are_what_pillow_wrote(void **state)
         size_t n;
         char *data = golden_file(&n, names[k]), folder[32];
         snprintf(folder, sizeof folder, "golden%d", k);
-        mkdir(in_folder(folder), 0777);
+        mkdir(at(folder), 0777);
         snprintf(folder, sizeof folder, "golden%d/a", k);
         image(folder, names[k], data, n);
         snprintf(folder, sizeof folder, "golden%d", k);
         gg_data *d = NULL;
-        const gg_status s = gg_data_open(&d, ctx, in_folder(folder), NULL);
+        const gg_status s = gg_data_open(&d, ctx, at(folder), NULL);
         if (s == GG_EUNSUPPORTED && strstr(gg_message(ctx), "built without PNG and JPEG")) {
             free(data);
             skip();
@@ -676,7 +669,7 @@ static void png_and_jpeg_are_what_pillow_wrote(void **state)
             snprintf(folder, sizeof folder, "golden%d/a", k);
             image(folder, names[k], data, cut);
             snprintf(folder, sizeof folder, "golden%d", k);
-            if (gg_data_open(&d, ctx, in_folder(folder), NULL) != GG_EFORMAT)
+            if (gg_data_open(&d, ctx, at(folder), NULL) != GG_EFORMAT)
                 fail_msg("%s cut at byte %zu is taken for an image", names[k], cut);
         }
         free(data);
@@ -702,7 +695,7 @@ static void a_text_becomes_windows_of_its_tokens(void **state)
     assert_memory_equal(in, ids.id + 4 * last, sizeof in);
     assert_memory_equal(next, ids.id + 4 * last + 1, sizeof next);
     gg_data_free(d);
-    refused(in_folder("a.txt"), (gg_data_options){0}, GG_EINVAL, "through a tokenizer");
+    refused(at("a.txt"), (gg_data_options){0}, GG_EINVAL, "through a tokenizer");
     refused(write_text_file("b.txt", "In"), (gg_data_options){.tokenizer = t}, GG_EINVAL, "b.txt: ");
     gg_token_list_free(&ids);
     gg_tokenizer_free(t);
@@ -714,7 +707,7 @@ static gg_status table_job(gg_context *c)
     gg_data *d = NULL, *part[2] = {NULL, NULL}, *train = NULL, *test = NULL;
     gg_scaler *s = NULL;
     gg_batches *b = NULL;
-    gg_status status = gg_data_open(&d, c, in_folder("memory.csv"), &(gg_data_options){.missing_mean = true, .group_column = "g"});
+    gg_status status = gg_data_open(&d, c, at("memory.csv"), &(gg_data_options){.missing_mean = true, .group_column = "g"});
     if (status == GG_OK)
         status = gg_data_split(part, d, (const double[]){0.5, 0.5}, 2, &(gg_split_options){.stratify = true});
     if (status == GG_OK)
@@ -736,15 +729,15 @@ static gg_status table_job(gg_context *c)
 static gg_status files_job(gg_context *c)
 {
     gg_data *d = NULL;
-    GG_TRY(gg_data_open(&d, c, in_folder("numbers.csv"), NULL));
+    GG_TRY(gg_data_open(&d, c, at("numbers.csv"), NULL));
     gg_data_free(d);
-    GG_TRY(gg_data_open(&d, c, in_folder("memory.jsonl"), NULL));
+    GG_TRY(gg_data_open(&d, c, at("memory.jsonl"), NULL));
     gg_data_free(d);
-    GG_TRY(gg_data_open(&d, c, in_folder("t-images-idx3-ubyte"), NULL));
+    GG_TRY(gg_data_open(&d, c, at("t-images-idx3-ubyte"), NULL));
     gg_data_free(d);
     GG_TRY(gg_data_open(&d, c, "tests/golden/data/xy.npz", NULL));
     gg_data_free(d);
-    GG_TRY(gg_data_open(&d, c, in_folder("rgb"), NULL));
+    GG_TRY(gg_data_open(&d, c, at("rgb"), NULL));
     gg_data_free(d);
     return GG_OK;
 }
@@ -787,5 +780,5 @@ int main(void)
         cmocka_unit_test(a_text_becomes_windows_of_its_tokens),
         cmocka_unit_test(memory_may_run_out_at_any_point),
     };
-    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+    return cmocka_run_group_tests(tests, io_setup, end_folder);
 }

@@ -1,13 +1,6 @@
 /* Data sets in memory: views, splits, folds, batches and scalers against their definitions; planted proportions; what is refused. Files: data_files_test.c. */
 #include "grad/support.h"
 #include <golgi/data.h>
-#include <stdlib.h>
-
-#define assert_says(part)                                                           \
-    do {                                                                            \
-        if (!strstr(gg_message(ctx), (part)))                                       \
-            fail_msg("the message \"%s\" lacks \"%s\"", gg_message(ctx), (part));   \
-    } while (0)
 
 enum { N = 103, WIDTH = 4 };
 static float x[N * WIDTH];
@@ -128,14 +121,14 @@ static void what_is_no_data_is_refused_by_name(void **state)
     gg_data_arrays a = arrays();
     a.n_classes = 2;
     assert_int_equal(gg_data_create(&d, ctx, &a), GG_EINVAL);
-    assert_says("label 9 is 2, the classes are 0..1");
+    expect_message("label 9 is 2, the classes are 0..1");
     y[7] = -1;
     a.n_classes = 0;
     assert_int_equal(gg_data_create(&d, ctx, &a), GG_EINVAL);
-    assert_says("label 7 is -1, classes are counted from 0");
+    expect_message("label 7 is -1, classes are counted from 0");
     y[7] = 100000; /* more classes than samples: asked back, unless their number is given */
     assert_int_equal(gg_data_create(&d, ctx, &a), GG_EINVAL);
-    assert_says("give their number if they are");
+    expect_message("give their number if they are");
     a.n_classes = 100001;
     assert_ok(gg_data_create(&d, ctx, &a));
     assert_int_equal(gg_data_describe(d)->n_classes, 100001);
@@ -148,7 +141,7 @@ static void what_is_no_data_is_refused_by_name(void **state)
     a = arrays();
     x[WIDTH * 5 + 1] = INFINITY;
     assert_int_equal(gg_data_create(&d, ctx, &a), GG_ENAN);
-    assert_says("sample 5, feature 1 is not a finite number");
+    expect_message("sample 5, feature 1 is not a finite number");
     x[WIDTH * 5 + 1] = NAN;
     assert_int_equal(gg_data_create(&d, ctx, &a), GG_ENAN);
     x[WIDTH * 5 + 1] = 0;
@@ -156,7 +149,7 @@ static void what_is_no_data_is_refused_by_name(void **state)
     a.value = (const float[N]){1, 2, NAN};
     a.n_values = 1;
     assert_int_equal(gg_data_create(&d, ctx, &a), GG_ENAN);
-    assert_says("sample 2");
+    expect_message("sample 2");
     a = arrays();
     a.x.shape[0] = 0;
     assert_int_equal(gg_data_create(&d, ctx, &a), GG_EINVAL);
@@ -168,7 +161,7 @@ static void what_is_no_data_is_refused_by_name(void **state)
     a.x.dtype = GG_I32;
     a.tokens = 5;
     assert_int_equal(gg_data_create(&d, ctx, &a), GG_EINVAL);
-    assert_says("the vocabulary is 0..4");
+    expect_message("the vocabulary is 0..4");
     assert_null(d);
     d = whole();
     gg_data *v = NULL;
@@ -178,7 +171,7 @@ static void what_is_no_data_is_refused_by_name(void **state)
     float out[WIDTH];
     assert_int_equal(gg_data_read(out, d, (const int64_t[]){-1}, 1, NULL), GG_EINVAL);
     assert_int_equal(gg_data_values(out, d, NULL, 1), GG_EMISMATCH);
-    assert_says("values are asked of data that have classes");
+    expect_message("values are asked of data that have classes");
     assert_int_equal(gg_data_read_tokens((int32_t[WIDTH]){0}, d, NULL, 1), GG_EMISMATCH);
     gg_data_free(d);
 }
@@ -210,7 +203,7 @@ static void tokens_are_followed_by_themselves_one_further_on(void **state)
     assert_int_equal(gg_data_describe(d)->n, 1);
     gg_data_free(d);
     assert_int_equal(gg_data_tokens(&d, ctx, token, 50, 10, 8, 0), GG_EINVAL);
-    assert_says("token 3 is 10, the vocabulary is 0..9");
+    expect_message("token 3 is 10, the vocabulary is 0..9");
 }
 
 /* --- splits ------------------------------------------------------------------------------------------------------------------------------------ */
@@ -356,16 +349,16 @@ static void a_class_that_a_part_lacks_is_named(void **state)
     (void)state;
     gg_data *d = whole(), *out[2] = {NULL, NULL}, *part = NULL;
     assert_int_equal(gg_data_split(out, d, (const double[]){0.97, 0.03}, 2, &(gg_split_options){.stratify = true}), GG_EINVAL);
-    assert_says("part 2 of the split (3 samples) has no sample of class \"2\"");
+    expect_message("part 2 of the split (3 samples) has no sample of class \"2\"");
     assert_null(out[0]);
     assert_ok(gg_data_split(out, d, (const double[]){0.95, 0.05}, 2, &(gg_split_options){.seed = 1})); /* drawn: only the first must have all */
     gg_data_free(out[0]);
     gg_data_free(out[1]);
     assert_int_equal(gg_data_split(out, d, (const double[]){9, 94}, 2, &(gg_split_options){.ordered = true}), GG_EINVAL);
-    assert_says("part 1 of the split (9 samples) has no sample of class \"2\"");
+    expect_message("part 1 of the split (9 samples) has no sample of class \"2\"");
     assert_ok(gg_data_subset(&part, d, (const int64_t[]){6, 7}, 2));
     assert_int_equal(gg_data_need_classes(part, "the training part"), GG_EINVAL);
-    assert_says("the training part (2 samples) has no sample of class \"0\", and of others");
+    expect_message("the training part (2 samples) has no sample of class \"0\", and of others");
     gg_data_free(part);
     gg_data_free(d);
 }
@@ -377,15 +370,15 @@ static void a_split_that_cannot_be_is_refused(void **state)
     assert_int_equal(gg_data_split(out, d, (const double[]){0.5, 0}, 2, NULL), GG_EINVAL);
     assert_int_equal(gg_data_split(out, d, (const double[]){0.5, NAN}, 2, NULL), GG_EINVAL);
     assert_int_equal(gg_data_split(out, d, (const double[]){60, 44}, 2, NULL), GG_EINVAL);
-    assert_says("sum to 104, of 103 samples");
+    expect_message("sum to 104, of 103 samples");
     assert_int_equal(gg_data_split(out, d, (const double[]){0.8, 0.4}, 2, NULL), GG_EINVAL);
-    assert_says("whole numbers of samples");
+    expect_message("whole numbers of samples");
     assert_int_equal(gg_data_split(out, d, (const double[]){0.999, 0.001}, 2, NULL), GG_EINVAL);
     assert_int_equal(gg_data_split(out, d, (const double[]){0.5, 0.5}, 2, &(gg_split_options){.grouped = true, .stratify = true}), GG_EINVAL);
     assert_int_equal(gg_data_fold(&a, &b, d, 1, 0, NULL), GG_EINVAL);
     assert_int_equal(gg_data_fold(&a, &b, d, 5, 5, NULL), GG_EINVAL);
     assert_int_equal(gg_data_fold(&a, &b, d, 20, 0, &(gg_split_options){.stratify = true}), GG_EINVAL);
-    assert_says("class \"2\" has 10 samples: not one for each of 20 stratified folds");
+    expect_message("class \"2\" has 10 samples: not one for each of 20 stratified folds");
     assert_ok(gg_data_create(&bare, ctx, &(gg_data_arrays){.x = gg_array_rows(x, GG_F32, N, WIDTH)}));
     assert_int_equal(gg_data_split(out, bare, (const double[]){0.5, 0.5}, 2, &(gg_split_options){.stratify = true}), GG_EMISMATCH);
     assert_int_equal(gg_data_split(out, bare, (const double[]){0.5, 0.5}, 2, &(gg_split_options){.grouped = true}), GG_EMISMATCH);
@@ -605,7 +598,7 @@ static void damaged_scalers_are_refused(void **state)
     float out[WIDTH];
     assert_ok(gg_scaler_load(&s, ctx, json));
     assert_int_equal(gg_data_read(out, d, NULL, 1, s), GG_EMISMATCH);
-    assert_says("a scaler of 1 numbers for samples of 4");
+    expect_message("a scaler of 1 numbers for samples of 4");
     json_decref(json);
     gg_scaler_free(s);
     assert_int_equal(gg_scaler_fit(&s, d, GG_SCALE_CHANNEL), GG_EMISMATCH);

@@ -5,9 +5,6 @@
 #include "grad/graph.h"
 #include <golgi/lm.h>
 #include <golgi/model.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) /* instrumented products are slow: one family is enough there */
 enum { LAST_KIND = GG_LM_LLAMA };
@@ -16,16 +13,6 @@ enum { LAST_KIND = GG_LM_GPT2 };
 #endif
 enum { VOCAB = 12, N = 6000, CONTEXT = 16 };
 static int32_t text[N], shuffled[N];
-static char folder[64];
-
-static const char *at(const char *name)
-{
-    static char path[4][160];
-    static int turn;
-    char *p = path[turn = (turn + 1) % 4];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
 
 /* Each token follows from the last but one (5 x + 1, or one more with probability a half, modulo 12), so attention is needed; log 2 nats are left. */
 static int set_up(void **state)
@@ -41,15 +28,7 @@ static int set_up(void **state)
     gg_random_shuffle(&r, order, N);
     for (int i = 0; i < N; i++)
         shuffled[i] = text[order[i]];
-    snprintf(folder, sizeof folder, "/tmp/golgi-lm-test-XXXXXX");
-    return mkdtemp(folder) == NULL;
-}
-
-static int tear_down(void **state)
-{
-    char line[128];
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    return system(line) != 0 || context_close(state);
+    return folder_make("lm");
 }
 
 static gg_lm *small(gg_lm_kind kind)
@@ -322,5 +301,5 @@ int main(void)
         cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(mistakes_are_told),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, end_folder);
 }

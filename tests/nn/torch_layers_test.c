@@ -2,7 +2,6 @@
 #include "grad/support.h"
 #include <golgi/nn.h>
 #include <golgi/tensors.h>
-#include <stdio.h>
 
 static gg_tensors *golden;
 

@@ -3,7 +3,6 @@
 #include "grad/support.h"
 #include <golgi/nn.h>
 #include <golgi/tensors.h>
-#include <stdio.h>
 
 static gg_tensors *golden;
 

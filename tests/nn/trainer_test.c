@@ -3,25 +3,12 @@
 #include "grad/support.h"
 #include <golgi/trainer.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum { N = 600, F = 6 };
 static float x[N * F], value[N];
 static int32_t label[N], shuffled[N];
-static char folder[64];
-
-static const char *at(const char *name)
-{
-    static char path[4][160];
-    static int turn;
-    char *p = path[turn = (turn + 1) % 4];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
 
 /* Three classes by the signs of two features - no plane parts them - and a value that is a product; four features of noise. */
 static int set_up(void **state)
@@ -40,15 +27,8 @@ static int set_up(void **state)
     gg_random_shuffle(&r, order, N);
     for (int i = 0; i < N; i++)
         shuffled[i] = label[order[i]];
-    snprintf(folder, sizeof folder, "%s/golgi-trainer-test-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"); /* checkpoints at every step */
-    return mkdtemp(folder) == NULL;
-}
-
-static int tear_down(void **state)
-{
-    char line[128];
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    return system(line) != 0 || context_close(state);
+    snprintf(test_folder, sizeof test_folder, "%s/golgi-trainer-test-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"); /* checkpoints at every step */
+    return mkdtemp(test_folder) == NULL;
 }
 
 typedef struct setting {
@@ -838,5 +818,5 @@ int main(void)
         cmocka_unit_test(targets_of_npy_files_are_their_own),
         cmocka_unit_test(runs_that_make_no_sense_are_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, end_folder);
 }

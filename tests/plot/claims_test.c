@@ -1,28 +1,9 @@
 /* Claims: verdicts follow from values alone, numbers do not hide them, and every way of telling says the same. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "../support.h"
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include "base/file.h"
 #include "base/memory.h"
 #include "plot/claims.h"
-
-static int make_context(void **state)
-{
-    return gg_context_create((gg_context **)state, NULL);
-}
-
-static int drop_context(void **state)
-{
-    const size_t held = gg_context_bytes(*state, NULL);
-    gg_context_free(*state);
-    return held != 0;
-}
 
 static char *printed(const gg_claims *c, int part)
 {
@@ -32,12 +13,6 @@ static char *printed(const gg_claims *c, int part)
     gg_claims_print(c, f, part);
     fclose(f);
     return text;
-}
-
-static void assert_has(const char *text, const char *part)
-{
-    if (!strstr(text, part))
-        fail_msg("\"%s\" is not in\n%s", part, text);
 }
 
 static gg_claims *two_parts(gg_context *ctx)
@@ -84,7 +59,7 @@ static void nothing_is_held_without_values(void **state)
     assert_int_equal(gg_claims_skip(c, &(gg_claim){.claim = "early"}, "no part"), GG_EINVAL);
     assert_int_equal(gg_claims_part(c, "p", ""), GG_OK);
     assert_int_equal(gg_claims_add(c, &(gg_claim){.claim = "empty", .relation = GG_AT_MOST, .bound = 1}, NULL, 0), GG_EINVAL);
-    assert_has(gg_message(*state), "\"empty\" comes without values");
+    assert_text_has(gg_message(*state), "\"empty\" comes without values");
     assert_int_equal(gg_claims_add(c, &(gg_claim){.claim = "odd", .relation = (gg_relation)9}, (double[]){1}, 1), GG_EINVAL);
     assert_int_equal(gg_claims_skip(c, &(gg_claim){.claim = "skipped", .relation = GG_AT_MOST, .bound = 1}, "why"), GG_OK);
     assert_int_equal(gg_claims_count(c, GG_HELD), 0);
@@ -96,14 +71,14 @@ static void tables_wrap_and_say_all(void **state)
 {
     gg_claims *c = two_parts(*state);
     char *first = printed(c, 0), *second = printed(c, 1);
-    assert_has(first, "first - what it is about\n");
-    assert_has(first, "the many words of this claim are wrapped");
-    assert_has(first, "12 +- 2.6 times (3");
-    assert_has(first, "held (>= 12)");
-    assert_has(first, "not held (<=");
-    assert_has(first, "      a remark\n");
-    assert_has(second, "not tried (>= 0.9)");
-    assert_has(second, "      there is no such pool\n");
+    assert_text_has(first, "first - what it is about\n");
+    assert_text_has(first, "the many words of this claim are wrapped");
+    assert_text_has(first, "12 +- 2.6 times (3");
+    assert_text_has(first, "held (>= 12)");
+    assert_text_has(first, "not held (<=");
+    assert_text_has(first, "      a remark\n");
+    assert_text_has(second, "not tried (>= 0.9)");
+    assert_text_has(second, "      there is no such pool\n");
     assert_null(strstr(second, "not this"));
     for (const char *line = first; *line;) {
         const size_t n = strcspn(line, "\n");
@@ -124,8 +99,8 @@ static void a_number_is_not_rounded_over_its_bound(void **state)
     assert_int_equal(gg_claims_add(c, &(gg_claim){.claim = "all equal", .bound = 1}, (double[]){0.9999962}, 1), GG_OK);
     assert_int_equal(gg_claims_add(c, &(gg_claim){.claim = "long", .bound = 0.5}, (double[]){0.123456789}, 1), GG_OK);
     char *text = printed(c, 0);
-    assert_has(text, "0.999996 ");
-    assert_has(text, "0.1235 ");
+    assert_text_has(text, "0.999996 ");
+    assert_text_has(text, "0.1235 ");
     free(text);
     gg_claims_free(c);
 }
@@ -168,10 +143,10 @@ static void a_report_has_the_rows(void **state)
     }
     assert_int_equal(gg_report_commit(r, path), GG_OK);
     assert_int_equal(gg_file_read(&page, &n, *state, path), GG_OK);
-    assert_has(page, "12 +- 2.6 times (3 seeds)");
-    assert_has(page, "&lt;= 0.0001");
-    assert_has(page, "<td>not tried</td>");
-    assert_has(page, "there is no such pool");
+    assert_text_has(page, "12 +- 2.6 times (3 seeds)");
+    assert_text_has(page, "&lt;= 0.0001");
+    assert_text_has(page, "<td>not tried</td>");
+    assert_text_has(page, "there is no such pool");
     gg_drop(*state, page);
     unlink(path);
     gg_claims_free(c);

@@ -1,34 +1,11 @@
 /* Curves: ranges and marks are chosen by golgi, not by gnuplot's decades; what cannot be drawn is named. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "../support.h"
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include "base/file.h"
 #include "base/memory.h"
 #include "plot/plot.h"
 
-static char folder[64];
-
-static int prepare(void **state)
-{
-    snprintf(folder, sizeof folder, "/tmp/golgi-curves-test-XXXXXX");
-    return !mkdtemp(folder) || gg_context_create((gg_context **)state, NULL) != GG_OK;
-}
-
-static int tidy(void **state)
-{
-    char line[96];
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    const size_t held = gg_context_bytes(*state, NULL);
-    gg_context_free(*state);
-    return system(line) != 0 || held != 0;
-}
+static int prepare(void **state) { return folder_make("curves") || make_context(state); }
 
 static const double x[] = {0.4, 0.5, 0.6, 1.3}, y[] = {0.1, 0.09, 0.3, 6.3}, dark[] = {1, 0, 2, 3}, nothing[] = {1, NAN, 2, 3};
 static const gg_plot_axis plain = {.label = "x (nats)"}, logarithmic = {.label = "y (nats)", .log = true};
@@ -37,7 +14,7 @@ static void marks_of_a_logarithmic_axis_stand_inside_the_range(void **state)
 {
     char path[96], file[112], *svg = NULL;
     size_t n;
-    snprintf(path, sizeof path, "%s/curves", folder);
+    snprintf(path, sizeof path, "%s/curves", test_folder);
     const gg_plot_series series[] = {{.name = "with <a line>", .x = x, .y = y, .n = 4, .line = true}, {.name = "points", .x = y, .y = x, .n = 4}};
     const gg_status s = gg_plot_curves(*state, path, "Two series", series, 2, &plain, &logarithmic);
     if (s == GG_EUNSUPPORTED)
@@ -62,7 +39,7 @@ static void a_narrow_logarithmic_axis_has_marks_too(void **state)
     static const double at[] = {1, 2, 3}, up[] = {1.7, 1.9, 2.1};
     char path[96], file[112], *svg = NULL;
     size_t n;
-    snprintf(path, sizeof path, "%s/narrow", folder);
+    snprintf(path, sizeof path, "%s/narrow", test_folder);
     const gg_plot_series series = {.name = "", .x = at, .y = up, .n = 3, .line = true};
     const gg_status s = gg_plot_curves(*state, path, "Narrow", &series, 1, &plain, &logarithmic);
     if (s == GG_EUNSUPPORTED)
@@ -86,7 +63,7 @@ static void what_cannot_be_drawn_is_named(void **state)
         {{.x = x, .y = dark, .n = 4}, 1, &logarithmic, GG_EINVAL, "point 1 of series 0 is (0.5, 0): a logarithmic axis"},
     };
     char path[96];
-    snprintf(path, sizeof path, "%s/none", folder);
+    snprintf(path, sizeof path, "%s/none", test_folder);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         assert_int_equal(gg_plot_curves(*state, path, "t", &table[i].series, table[i].n, &plain, table[i].y), table[i].is);
         if (!strstr(gg_message(*state), table[i].says))
@@ -102,5 +79,5 @@ int main(void)
         cmocka_unit_test(a_narrow_logarithmic_axis_has_marks_too),
         cmocka_unit_test(what_cannot_be_drawn_is_named),
     };
-    return cmocka_run_group_tests(tests, prepare, tidy);
+    return cmocka_run_group_tests(tests, prepare, drop_context_and_folder);
 }

@@ -29,7 +29,7 @@ static void gnuplot_is(const char *script)
     char text[2048], path[128];
     snprintf(text, sizeof text, "#!/bin/sh\n%s\n", script);
     put("gnuplot", text, 0755);
-    snprintf(path, sizeof path, "%s:/usr/bin:/bin", folder);
+    snprintf(path, sizeof path, "%s:/usr/bin:/bin", test_folder);
     set_path(path);
 }
 
@@ -41,16 +41,16 @@ static int usual(void **state)
 {
     set_path(NULL);
     char line[128];
-    snprintf(line, sizeof line, "rm -rf %s/*", folder);
+    snprintf(line, sizeof line, "rm -rf %s/*", test_folder);
     return drop_context(state) | system(line);
 }
 
 static void without_gnuplot_it_is_said_what_to_install(void **state)
 {
     gg_context *ctx = *state;
-    set_path(folder);
+    set_path(test_folder);
     for (int kind = 0; kind < KINDS; kind++) {
-        assert_fails(ctx, draw(ctx, kind, in("a")), GG_EUNSUPPORTED, "plots need the program gnuplot, and it is not on PATH: apt-get install gnuplot-nox");
+        assert_fails(ctx, draw(ctx, kind, at("a")), GG_EUNSUPPORTED, "plots need the program gnuplot, and it is not on PATH: apt-get install gnuplot-nox");
         assert_false(there("a.png") || there("a.svg"));
     }
 }
@@ -59,8 +59,8 @@ static void a_file_of_that_name_that_cannot_be_run_is_no_gnuplot(void **state)
 {
     gg_context *ctx = *state;
     put("gnuplot", "not a program", 0644);
-    set_path(folder);
-    assert_fails(ctx, draw(ctx, 0, in("a")), GG_EUNSUPPORTED, "apt-get install gnuplot-nox");
+    set_path(test_folder);
+    assert_fails(ctx, draw(ctx, 0, at("a")), GG_EUNSUPPORTED, "apt-get install gnuplot-nox");
 }
 
 static void a_gnuplot_without_our_terminals_is_named_as_such(void **state)
@@ -68,7 +68,7 @@ static void a_gnuplot_without_our_terminals_is_named_as_such(void **state)
     gg_context *ctx = *state;
     gnuplot_is("echo 'gnuplot> set terminal pngcairo' >&2; echo '                      ^' >&2\n"
                "echo '         line 2: unknown or ambiguous terminal; type just \"set terminal\" for a list' >&2; exit 1");
-    assert_fails(ctx, draw(ctx, 0, in("a")), GG_EUNSUPPORTED, "this gnuplot cannot draw PNG or SVG (line 2: unknown or ambiguous terminal");
+    assert_fails(ctx, draw(ctx, 0, at("a")), GG_EUNSUPPORTED, "this gnuplot cannot draw PNG or SVG (line 2: unknown or ambiguous terminal");
     assert_false(there("a.png") || there("a.svg"));
 }
 
@@ -76,11 +76,11 @@ static void a_failure_is_told_with_the_line_that_matters(void **state)
 {
     gg_context *ctx = *state;
     gnuplot_is("echo 'gnuplot> plot nonsense' >&2; echo '              ^' >&2; echo '         line 17: undefined variable: nonsense' >&2; exit 3");
-    assert_fails(ctx, draw(ctx, 1, in("a")), GG_EIO, "gnuplot ended with status 3: line 17: undefined variable: nonsense");
+    assert_fails(ctx, draw(ctx, 1, at("a")), GG_EIO, "gnuplot ended with status 3: line 17: undefined variable: nonsense");
     gnuplot_is("exit 4");
-    assert_fails(ctx, draw(ctx, 1, in("a")), GG_EIO, "gnuplot ended with status 4: it did not say why");
+    assert_fails(ctx, draw(ctx, 1, at("a")), GG_EIO, "gnuplot ended with status 4: it did not say why");
     gnuplot_is("kill -9 $$");
-    assert_fails(ctx, draw(ctx, 1, in("a")), GG_EIO, "gnuplot ended with status 137");
+    assert_fails(ctx, draw(ctx, 1, at("a")), GG_EIO, "gnuplot ended with status 137");
     assert_false(there("a.png") || there("a.svg"));
 }
 
@@ -89,12 +89,12 @@ static void half_a_picture_is_not_kept(void **state)
     gg_context *ctx = *state;
     put("a.png", "an earlier picture", 0644);
     gnuplot_is("printf 'half a pict'; exit 0");
-    assert_fails(ctx, draw(ctx, 2, in("a")), GG_EIO, "a.png (11 bytes)");
-    char *png = take("a.png", NULL);
+    assert_fails(ctx, draw(ctx, 2, at("a")), GG_EIO, "a.png (11 bytes)");
+    char *png = read_file(NULL, at("a.png"));
     assert_string_equal(png, "an earlier picture");
     free(png);
     gnuplot_is("exit 0");
-    assert_fails(ctx, draw(ctx, 2, in("b")), GG_EIO, "no whole picture");
+    assert_fails(ctx, draw(ctx, 2, at("b")), GG_EIO, "no whole picture");
     assert_false(there("b.png") || there("b.svg"));
 }
 
@@ -103,7 +103,7 @@ static void a_gnuplot_that_does_not_listen_cannot_block_us(void **state)
 {
     gg_context *ctx = *state;
     gnuplot_is("exec <&-; head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2; exit 2");
-    assert_fails(ctx, draw(ctx, 3, in("a")), GG_EIO, "gnuplot ended with status 2");
+    assert_fails(ctx, draw(ctx, 3, at("a")), GG_EIO, "gnuplot ended with status 2");
 }
 
 static void a_person_s_own_settings_do_not_count(void **state)
@@ -113,16 +113,16 @@ static void a_person_s_own_settings_do_not_count(void **state)
         skip();
     put(".gnuplot", "exit status 5\n", 0644);
     const char *home = getenv("HOME") ? strdup(getenv("HOME")) : NULL;
-    setenv("HOME", folder, 1);
-    const gg_status s = draw(ctx, 0, in("a"));
+    setenv("HOME", test_folder, 1);
+    const gg_status s = draw(ctx, 0, at("a"));
     if (home)
         setenv("HOME", home, 1);
     else
         unsetenv("HOME");
     free((void *)home);
-    assert_ok(ctx, s);
+    assert_ok_in(ctx, s);
     char line[128];
-    snprintf(line, sizeof line, "rm %s", in(".gnuplot"));
+    snprintf(line, sizeof line, "rm %s", at(".gnuplot"));
     assert_int_equal(system(line), 0);
 }
 
@@ -137,7 +137,7 @@ static void closed_standard_streams_and_blocked_signals_do_no_harm(void **state)
         sigprocmask(SIG_BLOCK, &all, NULL);
         for (int fd = 0; fd < 3; fd++)
             close(fd);
-        _exit(draw(ctx, 3, in("a")) == GG_OK ? 0 : 1);
+        _exit(draw(ctx, 3, at("a")) == GG_OK ? 0 : 1);
     }
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -170,7 +170,7 @@ static void any_allocation_may_fail(void **state)
                 assert_int_equal(made, GG_ENOMEM);
                 continue;
             }
-            const gg_status s = draw(ctx, kind, in("a"));
+            const gg_status s = draw(ctx, kind, at("a"));
             whole = s == GG_OK && r.n <= n;
             if (s != GG_OK) {
                 assert_string_equal(gg_status_name(s), "ENOMEM");
@@ -181,13 +181,13 @@ static void any_allocation_may_fail(void **state)
             assert_int_equal(n_open(), descriptors);
             for (int e = 0; e < 2; e++)
                 if (there(e ? "a.svg" : "a.png")) {
-                    char *text = take(e ? "a.svg" : "a.png", NULL);
+                    char *text = read_file(NULL, at(e ? "a.svg" : "a.png"));
                     assert_text_has(text, e ? "</svg>\n" : "png IEND");
                     free(text);
                 } else
                     assert_int_not_equal(s, GG_OK);
             char line[128];
-            snprintf(line, sizeof line, "cd %s && rm -f a.png a.svg && [ \"$(ls)\" = gnuplot ]", folder);
+            snprintf(line, sizeof line, "cd %s && rm -f a.png a.svg && [ \"$(ls)\" = gnuplot ]", test_folder);
             assert_int_equal(system(line), 0); /* no temporaries either */
         }
     }
@@ -252,7 +252,7 @@ static void lines_are_broken_at_spaces_or_where_they_must(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, make_context, usual)
+#define T(f) cmocka_unit_test_setup_teardown(f, make_listener, usual)
     const struct CMUnitTest tests[] = {
         T(without_gnuplot_it_is_said_what_to_install),
         T(a_file_of_that_name_that_cannot_be_run_is_no_gnuplot),

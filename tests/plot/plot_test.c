@@ -26,7 +26,7 @@ static int prepare(void **state)
         first[i] = 1.0 / N_DOMAINS;
         second[i] = i / 28.0;
     }
-    return make_context(state);
+    return make_listener(state);
 }
 
 enum { SHARES, HISTOGRAM, HISTOGRAM_OF_TWO, HEAT, MAP, KINDS };
@@ -100,7 +100,7 @@ static bool has_line(const char *texts, const char *line)
 static const char *texts_in(const char *name)
 {
     static char texts[1 << 16];
-    char *svg = take(name, NULL);
+    char *svg = read_file(NULL, at(name));
     texts_of(texts, sizeof texts, svg);
     free(svg);
     return texts;
@@ -113,10 +113,10 @@ static void every_picture_is_whole_and_says_what_it_was_told(void **state)
     gg_context *ctx = *state;
     need_gnuplot();
     for (int kind = 0; kind < KINDS; kind++) {
-        assert_ok(ctx, draw(ctx, kind, in("a"), "A title", DOMAINS, classes_of(kind), "the x axis (unit)", "the y axis (unit)"));
+        assert_ok_in(ctx, draw(ctx, kind, at("a"), "A title", DOMAINS, classes_of(kind), "the x axis (unit)", "the y axis (unit)"));
         png p = png_read("a.png");
         size_t n;
-        char *svg = take("a.svg", &n);
+        char *svg = read_file(&n, at("a.svg"));
         int width = 0, height = 0;
         assert_int_equal(sscanf(strstr(svg, "<svg"), "<svg data-golgi=\"plot\" role=\"img\" width=\"%d\" height=\"%d\"", &width, &height), 2);
         assert_int_equal(width, 860);
@@ -125,7 +125,7 @@ static void every_picture_is_whole_and_says_what_it_was_told(void **state)
         assert_text_has(svg, "<title>A title</title>");
         assert_int_equal(strcmp(svg + n - 7, "</svg>\n"), 0);
         gg_str whole = {.ctx = ctx}; /* reads it as XML to the end */
-        assert_ok(ctx, gg__svg_embed(&whole, svg, n, "a.svg", "p-", ""));
+        assert_ok_in(ctx, gg__svg_embed(&whole, svg, n, "a.svg", "p-", ""));
         gg_str_free(&whole);
         free(svg);
         const char *texts = texts_in("a.svg");
@@ -151,8 +151,8 @@ static void the_same_numbers_give_the_same_bytes(void **state)
             char *bytes[2];
             for (int k = 0; k < 2; k++) {
                 if (e == 0)
-                    assert_ok(ctx, draw(ctx, kind, in(k ? "b" : "a"), "A title", DOMAINS, classes_of(kind), "x", "y"));
-                bytes[k] = take(e ? (k ? "b.svg" : "a.svg") : (k ? "b.png" : "a.png"), &n[k]);
+                    assert_ok_in(ctx, draw(ctx, kind, at(k ? "b" : "a"), "A title", DOMAINS, classes_of(kind), "x", "y"));
+                bytes[k] = read_file(&n[k], at(e ? (k ? "b.svg" : "a.svg") : (k ? "b.png" : "a.png")));
             }
             assert_int_equal(n[0], n[1]);
             assert_memory_equal(bytes[0], bytes[1], n[0]);
@@ -172,7 +172,7 @@ static void labels_with_any_characters_are_shown_as_they_are(void **state)
             const char *names[N_DOMAINS]; /* each text at a class, three of them in each other place */
             for (int i = 0; i < N_DOMAINS; i++)
                 names[i] = hostile[(i + turn) % N_DOMAINS];
-            assert_ok(ctx, draw(ctx, kind, in("h"), names[5], names, classes_of(kind), names[6], names[7]));
+            assert_ok_in(ctx, draw(ctx, kind, at("h"), names[5], names, classes_of(kind), names[6], names[7]));
             const char *texts = texts_in("h.svg");
             for (int i = 5; i < 8; i++)
                 if (!has_line(texts, names[i]))
@@ -188,7 +188,7 @@ static void control_characters_and_broken_utf8_become_harmless(void **state)
 {
     gg_context *ctx = *state;
     need_gnuplot();
-    assert_ok(ctx, draw(ctx, MAP, in("h"), "tab\there\nnext\x01\x7f.", DOMAINS, N_DOMAINS, "a\xff\xc3(", "\xed\xa0\x80"));
+    assert_ok_in(ctx, draw(ctx, MAP, at("h"), "tab\there\nnext\x01\x7f.", DOMAINS, N_DOMAINS, "a\xff\xc3(", "\xed\xa0\x80"));
     const char *texts = texts_in("h.svg");
     assert_true(has_line(texts, "tab here next  ."));
     assert_true(has_line(texts, "a\xef\xbf\xbd\xef\xbf\xbd("));
@@ -200,13 +200,13 @@ static void nothing_that_a_label_says_is_run(void **state)
     gg_context *ctx = *state;
     need_gnuplot();
     char name[4][200];
-    snprintf(name[0], sizeof *name, "`touch %s`", in("ran"));
-    snprintf(name[1], sizeof *name, "'; system('touch %s'); '", in("ran"));
-    snprintf(name[2], sizeof *name, "'\n!touch %s\n'", in("ran"));
-    snprintf(name[3], sizeof *name, "\".system(\"touch %s\").\"", in("ran"));
+    snprintf(name[0], sizeof *name, "`touch %s`", at("ran"));
+    snprintf(name[1], sizeof *name, "'; system('touch %s'); '", at("ran"));
+    snprintf(name[2], sizeof *name, "'\n!touch %s\n'", at("ran"));
+    snprintf(name[3], sizeof *name, "\".system(\"touch %s\").\"", at("ran"));
     const char *const names[] = {name[0], name[1], name[2], name[3], name[0], name[1], name[2], name[3]};
     for (int kind = 0; kind < KINDS; kind++)
-        assert_ok(ctx, draw(ctx, kind, in("h"), names[kind % 4], names, classes_of(kind), names[1], names[2]));
+        assert_ok_in(ctx, draw(ctx, kind, at("h"), names[kind % 4], names, classes_of(kind), names[1], names[2]));
     assert_false(there("ran"));
 }
 
@@ -217,7 +217,7 @@ static void braces_are_drawn_in_the_png_too(void **state)
     need_gnuplot();
     int width[2];
     for (int k = 0; k < 2; k++) {
-        assert_ok(ctx, gg_plot_map(ctx, in("a"), k ? "{{{{{{M_M}}}}}}" : "M_M", xy, label, 1, DOMAINS, N_DOMAINS, "", ""));
+        assert_ok_in(ctx, gg_plot_map(ctx, at("a"), k ? "{{{{{{M_M}}}}}}" : "M_M", xy, label, 1, DOMAINS, N_DOMAINS, "", ""));
         png p = png_read("a.png");
         p.height = 80; /* the title's lines */
         int box[4];
@@ -237,7 +237,7 @@ static void long_titles_are_broken_and_long_names_cut(void **state)
                               "so that some of them are left out of the picture altogether";
     const char *const name = "a name of a domain that nobody could read to its end anyway";
     const char *const names[] = {name, "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW"};
-    assert_ok(ctx, gg_plot_shares(ctx, in("a"), title, names, 2, first, "pool", second, "chosen", "share"));
+    assert_ok_in(ctx, gg_plot_shares(ctx, at("a"), title, names, 2, first, "pool", second, "chosen", "share"));
     const char *texts = texts_in("a.svg");
     char back[1000] = "", *to = back;
     int lines = 0;
@@ -271,7 +271,7 @@ static void classes_without_points_are_left_out_and_the_others_keep_their_looks(
     for (int i = 0; i < N; i++)
         label[i] = 2;
     for (int kind = 0; kind < 2; kind++) {
-        assert_ok(ctx, draw(ctx, kind ? MAP : HISTOGRAM, in("a"), "t", DOMAINS, N_DOMAINS, "x", "y"));
+        assert_ok_in(ctx, draw(ctx, kind ? MAP : HISTOGRAM, at("a"), "t", DOMAINS, N_DOMAINS, "x", "y"));
         const char *texts = texts_in("a.svg");
         for (int c = 0; c < N_DOMAINS; c++)
             assert_int_equal(strstr(texts, DOMAINS[c]) != NULL, c == 2);
@@ -279,7 +279,7 @@ static void classes_without_points_are_left_out_and_the_others_keep_their_looks(
         assert_true(png_count(&p, 0x009e73, 8, NULL) > 500); /* the third colour, though it is the first class drawn */
         assert_int_equal(png_count(&p, 0x0072b2, 8, NULL), 0);
         png_free(&p);
-        char *svg = take("a.svg", NULL);
+        char *svg = read_file(NULL, at("a.svg"));
         if (kind)
             assert_text_has(svg, "<use xlink:href=\"#gpPt8\"");
         free(svg);
@@ -293,20 +293,20 @@ static void ninety_eight_classes_differ_and_all_are_in_the_legend(void **state)
     enum { MANY = 98 };
     static char name[MANY][16];
     const char *names[MANY];
-    static double at[2 * MANY];
+    static double place[2 * MANY];
     static int32_t own[MANY];
     for (int c = 0; c < MANY; c++) {
         snprintf(name[c], sizeof name[c], "class %d", c);
         names[c] = name[c];
         own[c] = c;
-        at[2 * c] = c % 10;
-        at[2 * c + 1] = c / 10;
+        place[2 * c] = c % 10;
+        place[2 * c + 1] = c / 10;
     }
-    assert_ok(ctx, gg_plot_map(ctx, in("a"), "t", at, own, MANY, names, MANY, "x", "y"));
+    assert_ok_in(ctx, gg_plot_map(ctx, at("a"), "t", place, own, MANY, names, MANY, "x", "y"));
     const char *texts = texts_in("a.svg");
     for (int c = 0; c < MANY; c++)
         assert_true(has_line(texts, name[c]));
-    char *svg = take("a.svg", NULL);
+    char *svg = read_file(NULL, at("a.svg"));
     static char looks[2 * MANY][64]; /* shape and colour of each point */
     int n = 0;
     for (const char *u = strstr(svg, "\t<use xlink:href=\"#gpPt"); u; u = strstr(u + 1, "\t<use xlink:href=\"#gpPt")) {
@@ -358,7 +358,7 @@ static void pooling_keeps_the_one_hot_cell_and_its_place(void **state)
     static double wide[ROWS * COLUMNS];
     memset(wide, 0, sizeof wide);
     wide[HOT_ROW * COLUMNS + HOT_COLUMN] = 1;
-    assert_ok(ctx, gg_plot_heat(ctx, in("a"), "t", wide, ROWS, COLUMNS, "neuron", "layer", "share"));
+    assert_ok_in(ctx, gg_plot_heat(ctx, at("a"), "t", wide, ROWS, COLUMNS, "neuron", "layer", "share"));
     assert_true(has_line(texts_in("a.svg"), "share (largest of 5)"));
     png p = png_read("a.png");
     int all[4], hot[4];
@@ -388,7 +388,7 @@ static void a_single_row_column_or_cell_is_drawn(void **state)
     static const int shape[][2] = {{1, 1}, {1, 3}, {3, 1}, {2, 2}, {1, 1500}, {1500, 1}};
     static const double few[1500] = {0, 1, 2};
     for (size_t k = 0; k < sizeof shape / sizeof *shape; k++) {
-        assert_ok(ctx, gg_plot_heat(ctx, in("a"), "t", few, shape[k][0], shape[k][1], "neuron", "layer", "share"));
+        assert_ok_in(ctx, gg_plot_heat(ctx, at("a"), "t", few, shape[k][0], shape[k][1], "neuron", "layer", "share"));
         png p = png_read("a.png");
         int box[4];
         cells_of(box, &p);
@@ -413,7 +413,7 @@ static void the_largest_value_belongs_to_the_last_bin(void **state)
         x[i] = i % 2;
         label[i] = 0;
     }
-    assert_ok(ctx, gg_plot_histogram(ctx, in("a"), "t", x, label, N, DOMAINS, 1, 2, "x", "y"));
+    assert_ok_in(ctx, gg_plot_histogram(ctx, at("a"), "t", x, label, N, DOMAINS, 1, 2, "x", "y"));
     png p = png_read("a.png");
     int box[4];
     png_count(&p, 0xd1e6f1, 6, box); /* the fill */
@@ -431,8 +431,8 @@ static void a_distance_on_a_map_looks_the_same_in_every_direction(void **state)
     static const double wide[][2] = {{8, 4}, {4, 8}, {1, 0}, {0, 0}};
     for (size_t k = 0; k < sizeof wide / sizeof *wide; k++) {
         const double a = wide[k][0], u = wide[k][1], cross[] = {-a, 0, a, 0, 0, -u, 0, u};
-        assert_ok(ctx, gg_plot_map(ctx, in("a"), "t", cross, (const int32_t[]){0, 0, 0, 0}, 4, DOMAINS, 1, "x", "y"));
-        char *svg = take("a.svg", NULL);
+        assert_ok_in(ctx, gg_plot_map(ctx, at("a"), "t", cross, (const int32_t[]){0, 0, 0, 0}, 4, DOMAINS, 1, "x", "y"));
+        char *svg = read_file(NULL, at("a.svg"));
         double at[10][2];
         int n = 0;
         for (const char *dot = strstr(svg, "<use xlink:href=\"#gpPt6\" transform"); dot && n < 10; dot = strstr(dot + 1, "<use xlink:href=\"#gpPt6\" transform"))
@@ -455,14 +455,14 @@ static void the_legend_of_many_curves_is_broken(void **state)
     need_gnuplot();
     enum { CURVES = 9 };
     static char name[CURVES][40];
-    static const double at[] = {1, 2, 3}, up[] = {1, 4, 9};
+    static const double right[] = {1, 2, 3}, up[] = {1, 4, 9};
     gg_plot_series series[CURVES];
     for (int c = 0; c < CURVES; c++) {
         snprintf(name[c], sizeof name[c], "curve number %d", c);
-        series[c] = (gg_plot_series){.name = name[c], .x = at, .y = up, .n = 3, .line = c % 2};
+        series[c] = (gg_plot_series){.name = name[c], .x = right, .y = up, .n = 3, .line = c % 2};
     }
     const gg_plot_axis across = {.label = "x"}, upwards = {.label = "y", .log = true};
-    assert_ok(ctx, gg_plot_curves(ctx, in("a"), "Nine curves", series, CURVES, &across, &upwards));
+    assert_ok_in(ctx, gg_plot_curves(ctx, at("a"), "Nine curves", series, CURVES, &across, &upwards));
     const char *texts = texts_in("a.svg");
     for (int c = 0; c < CURVES; c++)
         assert_true(has_line(texts, name[c]));
@@ -476,7 +476,7 @@ static void few_documents_are_counted_in_whole_numbers(void **state)
 {
     gg_context *ctx = *state;
     need_gnuplot();
-    assert_ok(ctx, gg_plot_histogram(ctx, in("a"), "t", (double[]){0.5, 0.5}, (int32_t[]){0, 0}, 2, DOMAINS, 1, 10, "x", "documents"));
+    assert_ok_in(ctx, gg_plot_histogram(ctx, at("a"), "t", (double[]){0.5, 0.5}, (int32_t[]){0, 0}, 2, DOMAINS, 1, 10, "x", "documents"));
     const char *texts = texts_in("a.svg");
     assert_true(has_line(texts, "1") && has_line(texts, "2"));
     assert_false(has_line(texts, "1.5"));
@@ -486,7 +486,7 @@ static void a_share_that_is_not_nothing_is_not_called_nothing(void **state)
 {
     gg_context *ctx = *state;
     need_gnuplot();
-    assert_ok(ctx, gg_plot_shares(ctx, in("a"), "t", DOMAINS, 3, (double[]){0.0004, 0, 0.006}, "pool", (double[]){0.5, 1, 0}, "chosen", "share"));
+    assert_ok_in(ctx, gg_plot_shares(ctx, at("a"), "t", DOMAINS, 3, (double[]){0.0004, 0, 0.006}, "pool", (double[]){0.5, 1, 0}, "chosen", "share"));
     const char *texts = texts_in("a.svg");
     assert_true(has_line(texts, "< 0.1 %") && has_line(texts, "0 %") && has_line(texts, "0.6 %") && has_line(texts, "50 %") && has_line(texts, "100 %"));
 }
@@ -502,7 +502,7 @@ static void a_letter_that_no_font_has_does_not_spoil_the_picture(void **state)
         names[c] = letter;
     for (int kind = 0; kind < KINDS; kind += 2) {
         heard[0] = 0;
-        assert_ok(ctx, draw(ctx, kind, in("a"), letter, names, classes_of(kind), letter, letter));
+        assert_ok_in(ctx, draw(ctx, kind, at("a"), letter, names, classes_of(kind), letter, letter));
         png p = png_read("a.png");
         assert_true(png_count(&p, 0x222222, 30, NULL) < (int64_t)p.width * p.height / 15);
         for (int column = 0; column < p.width; column++)
@@ -517,7 +517,7 @@ static void a_letter_that_no_font_has_does_not_spoil_the_picture(void **state)
 static void what_cannot_be_drawn_is_refused_and_nothing_is_written(void **state)
 {
     gg_context *ctx = *state;
-    const char *const path = in("refused"), *const is_nan = "refused: point 17 is not a finite number";
+    const char *const path = at("refused"), *const is_nan = "refused: point 17 is not a finite number";
     static const double bad[] = {NAN, INFINITY, -INFINITY};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         const double was = x[17];
@@ -568,7 +568,7 @@ static void a_folder_that_is_not_there_is_named(void **state)
 {
     gg_context *ctx = *state;
     need_gnuplot();
-    const gg_status s = draw(ctx, MAP, in("no/such/a"), "t", DOMAINS, N_DOMAINS, "x", "y");
+    const gg_status s = draw(ctx, MAP, at("no/such/a"), "t", DOMAINS, N_DOMAINS, "x", "y");
     assert_true(s == GG_EIO || s == GG_ENOENT);
     assert_text_has(gg_message(ctx), "no/such/a.png");
 }

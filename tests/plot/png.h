@@ -24,7 +24,7 @@ static inline int paeth(int a, int b, int c)
 static inline png png_read(const char *name)
 {
     size_t n;
-    uint8_t *file = (uint8_t *)take(name, &n);
+    uint8_t *file = (uint8_t *)read_file(&n, at(name));
     if (n < 45 || memcmp(file, "\x89PNG\r\n\x1a\n", 8) != 0)
         fail_msg("%s is no PNG", name);
     const uint8_t *head = NULL;

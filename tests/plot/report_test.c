@@ -16,14 +16,14 @@ static int count(const char *text, const char *part)
 static gg_report *begin(gg_context *ctx)
 {
     gg_report *r = NULL;
-    assert_ok(ctx, gg_report_create(&r, ctx, "title", "The answer."));
+    assert_ok_in(ctx, gg_report_create(&r, ctx, "title", "The answer."));
     return r;
 }
 
 static char *commit(gg_context *ctx, gg_report *r)
 {
-    assert_ok(ctx, gg_report_commit(r, in("r.html")));
-    return take("r.html", NULL);
+    assert_ok_in(ctx, gg_report_commit(r, at("r.html")));
+    return read_file(NULL, at("r.html"));
 }
 
 /* Parts of the page, in their order. */
@@ -45,8 +45,8 @@ static void a_report_reads_from_the_answer_to_how_it_was_made(void **state)
     gg_report *r = begin(ctx);
     gg_report_fact(r, "seed", "1"); /* early, and yet at the end of the page */
     gg_report_section(r, "What was chosen", "First paragraph.\n\nSecond paragraph.");
-    assert_ok(ctx, gg_report_figure(r, in("p.svg"), "The first picture."));
-    assert_ok(ctx, gg_report_figure(r, in("p.svg"), "The second picture."));
+    assert_ok_in(ctx, gg_report_figure(r, at("p.svg"), "The first picture."));
+    assert_ok_in(ctx, gg_report_figure(r, at("p.svg"), "The second picture."));
     gg_report_table_begin(r, "Domains", (const char *[]){"domain", "share"}, (const bool[]){false, true}, 2);
     gg_report_table_row(r, (const char *[]){"rust", "12 %"});
     gg_report_table_row(r, (const char *[]){"lexicon", NULL});
@@ -82,9 +82,9 @@ static void whatever_is_said_is_text(void **state)
                                "&quot; onclick=&quot;alert(3)&#39; &amp;amp; \xef\xbf\xbd";
     put("p.svg", PICTURE, 0644);
     gg_report *r = NULL;
-    assert_ok(ctx, gg_report_create(&r, ctx, evil, evil));
+    assert_ok_in(ctx, gg_report_create(&r, ctx, evil, evil));
     gg_report_section(r, evil, evil);
-    assert_ok(ctx, gg_report_figure(r, in("p.svg"), evil));
+    assert_ok_in(ctx, gg_report_figure(r, at("p.svg"), evil));
     gg_report_table_begin(r, evil, (const char *[]){evil}, (const bool[]){false}, 1);
     gg_report_table_row(r, (const char *[]){evil});
     gg_report_table_end(r);
@@ -105,7 +105,7 @@ static void the_page_fetches_nothing(void **state)
         "<svg viewBox=\"0 0 1 1\" xmlns=\"http://www.w3.org/2000/svg\">"
         "<image href=\"https://example.org/a.png\"/><style>@import url(//example.org/x);</style></svg>", 0644);
     gg_report *r = begin(ctx);
-    assert_ok(ctx, gg_report_figure(r, in("p.svg"), "c"));
+    assert_ok_in(ctx, gg_report_figure(r, at("p.svg"), "c"));
     char *page = commit(ctx, r);
     assert_int_equal(count(page, "://"), 0);
     assert_int_equal(count(page, "src="), 0);
@@ -121,10 +121,10 @@ static void a_picture_that_is_none_leaves_the_report_as_it_was(void **state)
     put("bad.svg", "<svg viewBox=\"0 0 1 1\"><g>", 0644);
     put("empty.svg", "", 0644);
     gg_report *r = begin(ctx);
-    assert_fails(ctx, gg_report_figure(r, in("bad.svg"), "bad caption"), GG_EFORMAT, "bad.svg, byte 26: the file ends inside an element");
-    assert_fails(ctx, gg_report_figure(r, in("empty.svg"), "bad caption"), GG_EFORMAT, "empty.svg, byte 0");
-    assert_fails(ctx, gg_report_figure(r, in("none.svg"), "bad caption"), GG_ENOENT, "none.svg");
-    assert_ok(ctx, gg_report_figure(r, in("p.svg"), "good caption"));
+    assert_fails(ctx, gg_report_figure(r, at("bad.svg"), "bad caption"), GG_EFORMAT, "bad.svg, byte 26: the file ends inside an element");
+    assert_fails(ctx, gg_report_figure(r, at("empty.svg"), "bad caption"), GG_EFORMAT, "empty.svg, byte 0");
+    assert_fails(ctx, gg_report_figure(r, at("none.svg"), "bad caption"), GG_ENOENT, "none.svg");
+    assert_ok_in(ctx, gg_report_figure(r, at("p.svg"), "good caption"));
     char *page = commit(ctx, r);
     assert_int_equal(count(page, "bad caption"), 0);
     assert_int_equal(count(page, "<figure>"), 1);
@@ -143,7 +143,7 @@ static void a_table_left_open_is_closed_by_what_follows(void **state)
         if (k == 0)
             gg_report_section(r, "s", NULL);
         if (k == 1)
-            assert_ok(ctx, gg_report_figure(r, in("p.svg"), "c"));
+            assert_ok_in(ctx, gg_report_figure(r, at("p.svg"), "c"));
         if (k == 2)
             gg_report_table_end(r), gg_report_table_end(r);
     }
@@ -170,7 +170,7 @@ static void misuse_is_a_defect_told_by_commit_and_nothing_is_written(void **stat
             gg_report_table_end(r);
             gg_report_table_row(r, (const char *[]){"1"});
         }
-        assert_fails(ctx, gg_report_commit(r, in("misused.html")), GG_EINTERNAL,
+        assert_fails(ctx, gg_report_commit(r, at("misused.html")), GG_EINTERNAL,
                      "misused.html: a table of this report has no columns, or rows stand outside a table");
         assert_false(there("misused.html"));
     }
@@ -191,7 +191,7 @@ static void a_page_that_cannot_be_written_says_where(void **state)
 {
     gg_context *ctx = *state;
     gg_report *r = begin(ctx);
-    const gg_status s = gg_report_commit(r, in("no/such/r.html")); /* frees r all the same: drop_context counts */
+    const gg_status s = gg_report_commit(r, at("no/such/r.html")); /* frees r all the same: drop_context counts */
     assert_true(s == GG_EIO || s == GG_ENOENT);
     assert_text_has(gg_message(ctx), "no/such/r.html");
 }
@@ -205,14 +205,14 @@ static gg_status whole_report(gg_context *ctx)
         return made;
     }
     gg_report_section(r, "s", "one\n\ntwo");
-    const gg_status drawn = gg_report_figure(r, in("p.svg"), "c");
+    const gg_status drawn = gg_report_figure(r, at("p.svg"), "c");
     assert_true(drawn == GG_OK || drawn == GG_ENOMEM);
     gg_report_table_begin(r, "t", (const char *[]){"a", "b"}, (const bool[]){true, false}, 2);
     for (int i = 0; i < 30; i++)
         gg_report_table_row(r, (const char *[]){"1", "a cell whose text is longer than forty letters, as they are in tables of documents"});
     gg_report_table_end(r);
     gg_report_fact(r, "n", "v");
-    const gg_status s = gg_report_commit(r, in("m.html"));
+    const gg_status s = gg_report_commit(r, at("m.html"));
     return drawn != GG_OK ? drawn : s;
 }
 
@@ -227,14 +227,14 @@ static void any_allocation_may_fail(void **state)
         gg_context *ctx = NULL;
         if (gg_context_create(&ctx, &(gg_context_options){.allocator = {rationed, &r}}) != GG_OK)
             continue;
-        unlink(in("m.html"));
+        unlink(at("m.html"));
         const gg_status s = whole_report(ctx);
         if (s == GG_OK && r.n <= n)
-            free(take("m.html", &whole_size));
+            free(read_file(&whole_size, at("m.html")));
         else if (s != GG_OK)
             assert_int_equal(s, GG_ENOMEM);
         if (there("m.html")) { /* with or without the picture that failed, never with a piece of it */
-            char *page = take("m.html", NULL);
+            char *page = read_file(NULL, at("m.html"));
             assert_int_equal(count(page, "<figure>"), count(page, "</figure>"));
             assert_int_equal(count(page, "<tr><td"), 30);
             assert_text_has(page, "</html>\n");
@@ -247,7 +247,7 @@ static void any_allocation_may_fail(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, make_context, drop_context)
+#define T(f) cmocka_unit_test_setup_teardown(f, make_listener, drop_context)
     const struct CMUnitTest tests[] = {
         T(a_report_reads_from_the_answer_to_how_it_was_made),
         T(whatever_is_said_is_text),

@@ -8,7 +8,7 @@
 static void embed(gg_context *ctx, const char *svg, const char *expected)
 {
     gg_str out = {.ctx = ctx};
-    assert_ok(ctx, gg__svg_embed(&out, svg, strlen(svg), "x.svg", "f1-", " role=\"img\""));
+    assert_ok_in(ctx, gg__svg_embed(&out, svg, strlen(svg), "x.svg", "f1-", " role=\"img\""));
     if (strcmp(out.data, expected) != 0)
         fail_msg("\n%s\ngave\n%s\nand not\n%s", svg, out.data, expected);
     gg_str_free(&out);
@@ -170,7 +170,7 @@ static void tidying_marks_and_names_and_keeps_the_drawing(void **state)
                               "<svg width=\"20\" height=\"10\" " NS "><desc>Produced by GNUPLOT</desc><g id=\"gnuplot_canvas\"><rect fill=\"#ffffff\"/>"
                               "<image width=\"2\" xlink:href='data:image/png;base64,AAAA'/><text font-family=\"DejaVu Sans\">a</text></g></svg>\n";
     gg_str out = {.ctx = ctx};
-    assert_ok(ctx, gg__svg_tidy(&out, svg, sizeof svg - 1, "x.svg", "A <title> & \"more\""));
+    assert_ok_in(ctx, gg__svg_tidy(&out, svg, sizeof svg - 1, "x.svg", "A <title> & \"more\""));
     assert_text_has(out.data, "<svg data-golgi=\"plot\" role=\"img\" width=\"20\" height=\"10\" " NS ">\n"
                               "<title>A &lt;title&gt; &amp; &quot;more&quot;</title>");
     assert_null(strstr(out.data, "GNUPLOT"));
@@ -179,7 +179,7 @@ static void tidying_marks_and_names_and_keeps_the_drawing(void **state)
     assert_text_has(out.data, "font-family=\"DejaVu Sans, Verdana, Helvetica, Arial, sans-serif\"");
     /* and can be embedded */
     gg_str page = {.ctx = ctx};
-    assert_ok(ctx, gg__svg_embed(&page, out.data, out.len, "x.svg", "p-", ""));
+    assert_ok_in(ctx, gg__svg_embed(&page, out.data, out.len, "x.svg", "p-", ""));
     assert_text_has(page.data, "id=\"p-gnuplot_canvas\"");
     gg_str_free(&page);
     gg_str_free(&out);
@@ -233,7 +233,7 @@ static void any_allocation_may_fail(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, make_context, drop_context)
+#define T(f) cmocka_unit_test_setup_teardown(f, make_listener, drop_context)
     const struct CMUnitTest tests[] = {
         T(drawing_stays_and_everything_else_goes),
         T(the_root_fits_into_a_page),

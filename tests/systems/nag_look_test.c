@@ -1,6 +1,6 @@
 /* Looking at features: explanations, clusters, neurons switched off. Planted truths that must be found, and controls in which nothing must be. */
 #include <math.h>
-#include "systems/support.h"
+#include "context.h"
 #include "systems/nag/pages.h"
 #include "base/work.h"
 
@@ -70,8 +70,7 @@ static int prepare(void **state)
 
 static int tidy(void **state)
 {
-    (void)state;
-    return end_folder();
+    return end_folder(state);
 }
 
 /* --- explain ------------------------------------------------------------------------------------------------------------------------ */

@@ -1,7 +1,7 @@
 /* NAG through real models: the published features of SmolLM2 (when the model is there), the q/k norm of a tiny Qwen3, and work that is
  * stopped and gone on with. */
 #include <math.h>
-#include "systems/support.h"
+#include "context.h"
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 #include "math/kernels.h"
@@ -61,7 +61,7 @@ static int tear_down(void **state)
     for (int i = 0; i < N; i++)
         json_decref(golden[i]);
     gg_model_free(model);
-    return end_folder();
+    return end_folder(state);
 }
 
 #define need_model() do { if (!model) skip(); } while (0)

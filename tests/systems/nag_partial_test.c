@@ -2,7 +2,7 @@
 #include <limits.h>
 #include <math.h>
 #include "ration.h"
-#include "systems/support.h"
+#include "context.h"
 #include "systems/nag/partial.h"
 #include "base/work.h"
 
@@ -14,8 +14,7 @@ static int make_folder(void **state)
 
 static int drop_folder(void **state)
 {
-    (void)state;
-    return end_folder();
+    return end_folder(state);
 }
 
 /* Documents from..to-1 of a pool that the seed makes; few neurons, so that distances are often equal (every fourth seed: all of them). */

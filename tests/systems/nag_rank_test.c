@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdatomic.h>
 #include "ration.h"
-#include "systems/support.h"
+#include "context.h"
 #include "systems/nag/rank.h"
 #include "base/file.h"
 #include "base/work.h"
@@ -16,8 +16,7 @@ static int make_folder(void **state)
 
 static int drop_folder(void **state)
 {
-    (void)state;
-    return end_folder();
+    return end_folder(state);
 }
 
 /* --- pools -------------------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* NAG against the published code's results (tests/golden/nag), planted truths, file formats, bad input. No model is needed here. */
 #include <math.h>
-#include "systems/support.h"
+#include "context.h"
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 #include "base/work.h"
@@ -129,7 +129,7 @@ static int drop_golden(void **state)
         free(g.docid[i]);
         free(g.domain[i]);
     }
-    return end_folder();
+    return end_folder(state);
 }
 
 static gg_nag_rank_options options(const char *domain)
@@ -231,7 +231,7 @@ static void ten_selections_merge_to_the_published_ones(void **state)
         snprintf(name[i], sizeof name[i], "selected-%d.jsonl", i);
         assert_ok(gg_nag_ranking_write(r, &o, at(name[i]), false));
         gg_nag_ranking_free(r);
-        snprintf(name[i], sizeof name[i], "%s/selected-%d.jsonl", folder, i);
+        snprintf(name[i], sizeof name[i], "%s/selected-%d.jsonl", test_folder, i);
         inputs[i] = name[i];
     }
     gg_nag_merge_result m;

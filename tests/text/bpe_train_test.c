@@ -1,26 +1,10 @@
 /* Training of byte-level BPE against Hugging Face's trainer: the same merges in the same order, the same ids; and its own reader reads what it writes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "context.h"
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <golgi/tokenizer.h>
 
-static gg_context *ctx;
 static json_t *expected;
 static char path[64];
-
-#define assert_ok(call)                                                          \
-    do {                                                                         \
-        const gg_status st_ = (call);                                            \
-        if (st_ != GG_OK)                                                        \
-            fail_msg("%s: %s", #call, gg_message(ctx));                          \
-    } while (0)
 
 static int set_up(void **state)
 {
@@ -33,12 +17,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     json_decref(expected);
     unlink(path);
-    const size_t left = gg_context_bytes(ctx, NULL);
-    gg_context_free(ctx);
-    return left != 0;
+    return context_close(state);
 }
 
 static int64_t train(int64_t n_vocab, int64_t min_count)

@@ -41,7 +41,7 @@ static const char *write_small(const char *pre, int add_bos, int add_eos) /* -1:
 static void assert_text_ids(gg_context *ctx, const gg_tokenizer *t, const char *text, int64_t max, int flags, const int32_t *want, int64_t n)
 {
     gg_token_list got = {.ctx = ctx};
-    assert_ok(ctx, gg_tokenizer_encode(t, &got, text, strlen(text), max, flags));
+    assert_ok_in(ctx, gg_tokenizer_encode(t, &got, text, strlen(text), max, flags));
     assert_ids(text, text, strlen(text), &got, want, n);
     gg_token_list_free(&got);
 }
@@ -82,10 +82,10 @@ static void special_tokens_in_a_text_are_read_when_asked(void **state)
 
     char *text = NULL;
     size_t n = 0;
-    assert_ok(*state, gg_tokenizer_decode(t, &text, &n, read, 5, true));
+    assert_ok_in(*state, gg_tokenizer_decode(t, &text, &n, read, 5, true));
     assert_string_equal(text, "a<|end|>b<|us\xC3\xA9r|>c"); /* its letters are no bytes of the table */
     gg_tokenizer_text_free(*state, text);
-    assert_ok(*state, gg_tokenizer_decode(t, &text, &n, read, 5, false));
+    assert_ok_in(*state, gg_tokenizer_decode(t, &text, &n, read, 5, false));
     assert_string_equal(text, "ab<|us\xC3\xA9r|>c");
     assert_int_equal(n, strlen(text));
     gg_tokenizer_text_free(*state, text);
@@ -131,11 +131,11 @@ static void assert_comes_back(gg_context *ctx, const gg_tokenizer *t, const char
     char *back = NULL, *valid = malloc(3 * n + 1);
     size_t n_back = 0, n_valid = 0;
     gg_utf8_repair(valid, &n_valid, s, n);
-    assert_ok(ctx, gg_tokenizer_encode(t, &ids, s, n, 0, 0));
-    assert_ok(ctx, gg_tokenizer_decode(t, &back, &n_back, ids.id, ids.n, true));
+    assert_ok_in(ctx, gg_tokenizer_encode(t, &ids, s, n, 0, 0));
+    assert_ok_in(ctx, gg_tokenizer_decode(t, &back, &n_back, ids.id, ids.n, true));
     assert_int_equal(n_back, n_valid);
     assert_memory_equal(back, valid, n_valid);
-    assert_ok(ctx, gg_tokenizer_encode(t, &again, valid, n_valid, 0, 0)); /* repaired before or inside: the same ids */
+    assert_ok_in(ctx, gg_tokenizer_encode(t, &again, valid, n_valid, 0, 0)); /* repaired before or inside: the same ids */
     assert_ids("repaired", valid, n_valid, &again, ids.id, ids.n);
     gg_token_list_free(&ids);
     gg_token_list_free(&again);
@@ -151,7 +151,7 @@ static void texts_come_back(void **state)
         gg_tokenizer *t = open_gguf(*state, files[f]);
         gg_rows *rows = NULL;
         json_t *row;
-        assert_ok(*state, gg_rows_open(&rows, *state, GOLDEN "tokenizers/hostile.jsonl.zst"));
+        assert_ok_in(*state, gg_rows_open(&rows, *state, GOLDEN "tokenizers/hostile.jsonl.zst"));
         while (gg_rows_next(rows, &row) == GG_OK) {
             const json_t *text = json_object_get(row, "text");
             if (f == 0 || !strstr(json_string_value(text), GG__METASPACE)) /* U+2581 comes back as a space there */
@@ -191,9 +191,9 @@ static void broken_bytes_do_not_disturb_a_bounded_encode(void **state)
                 s[i] = rnd(4) ? (char)rnd(256) : " aeiou"[rnd(6)];
             gg_token_list all = {.ctx = *state}, some = {.ctx = *state};
             const size_t n = 3000 + rnd(3000);
-            assert_ok(*state, gg_tokenizer_encode(t, &all, s, n, 0, 0));
+            assert_ok_in(*state, gg_tokenizer_encode(t, &all, s, n, 0, 0));
             for (int64_t max = 1; max < 200; max += 1 + rnd(20)) {
-                assert_ok(*state, gg_tokenizer_encode(t, &some, s, n, max, 0));
+                assert_ok_in(*state, gg_tokenizer_encode(t, &some, s, n, max, 0));
                 assert_ids(gguf_files[f], s, n, &some, all.id, max < all.n ? max : all.n);
             }
             gg_token_list_free(&all);
@@ -223,7 +223,7 @@ static void few_ids_of_a_long_text_cost_little(void **state)
             size_t peak = 0;
             const size_t before = gg_context_bytes(*state, NULL);
             const int64_t n_before = gg_context_allocations(*state);
-            assert_ok(*state, gg_tokenizer_encode(t, &ids, s, n, 120, 0));
+            assert_ok_in(*state, gg_tokenizer_encode(t, &ids, s, n, 120, 0));
             assert_int_equal(ids.n, 120);
             gg_context_bytes(*state, &peak);
             assert_true(gg_context_bytes(*state, NULL) - before < 4096);
@@ -241,7 +241,7 @@ static double seconds_of(gg_context *ctx, const gg_tokenizer *t, const char *s, 
     struct timespec a, b;
     gg_token_list ids = {.ctx = ctx};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
-    assert_ok(ctx, gg_tokenizer_encode(t, &ids, s, n, 0, 0));
+    assert_ok_in(ctx, gg_tokenizer_encode(t, &ids, s, n, 0, 0));
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
     gg_token_list_free(&ids);
     return (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
@@ -299,7 +299,7 @@ static void threads_share_a_tokenizer(void **state)
             j[i] = (job){.t = t, .ctx = *state, .ids = {.ctx = *state}};
             j[i].text = read_file(&j[i].n, path);
             j[i].n -= (size_t)i * 100;
-            assert_ok(*state, gg_tokenizer_encode(t, &j[i].ids, j[i].text, j[i].n, 0, 0));
+            assert_ok_in(*state, gg_tokenizer_encode(t, &j[i].ids, j[i].text, j[i].n, 0, 0));
         }
         for (int i = 0; i < 3; i++)
             assert_int_equal(pthread_create(&thread[i], NULL, encode_often, &j[i]), 0);
@@ -356,7 +356,7 @@ static void fail_each_allocation(gg_context *fine, const char *name, const char 
 {
     bool through = false;
     uint64_t sum, want;
-    assert_ok(fine, open_encode_decode(&want, fine, path));
+    assert_ok_in(fine, open_encode_decode(&want, fine, path));
     for (int64_t k = 1; !through; k++) {
         ration c = {0, k};
         gg_context *ctx = NULL;
@@ -384,12 +384,12 @@ static void every_failing_allocation_is_reported_and_nothing_leaks(void **state)
         fail_each_allocation(*state, files[i], files[i]);
     fail_each_allocation(*state, "small", write_small("falcon", 1, 1));
     fail_each_allocation(*state, "small", write_small("llama-bpe", 1, 1));
-    assert_ok(*state, gg_rows_open(&rows, *state, GOLDEN "tokenizerjson/cases.jsonl.zst"));
+    assert_ok_in(*state, gg_rows_open(&rows, *state, GOLDEN "tokenizerjson/cases.jsonl.zst"));
     while (gg_rows_next(rows, &row) == GG_OK) {
         const char *name = json_string_value(json_object_get(row, "name"));
         if (name && (strncmp(name, "pre-tokenizer ", 14) && strncmp(name, "normalizer ", 11) ? n++ % 2 == 0 : n++ % 8 == 0)) {
             char *s = json_dumps(json_object_get(row, "tokenizer"), JSON_COMPACT);
-            fail_each_allocation(*state, name, put_file("tokenizer.json", s, strlen(s)));
+            fail_each_allocation(*state, name, write_bytes("tokenizer.json", s, strlen(s)));
             free(s);
         }
         json_decref(row);
@@ -410,5 +410,5 @@ int main(void)
         cmocka_unit_test(threads_share_a_tokenizer),
         cmocka_unit_test(every_failing_allocation_is_reported_and_nothing_leaks),
     };
-    return cmocka_run_group_tests(tests, make_context, drop_context);
+    return cmocka_run_group_tests(tests, begin, drop_context_and_folder);
 }

@@ -23,8 +23,8 @@ static void assert_same(gg_context *ctx, const char *what, const gg_tokenizer *a
     static const int flags[] = {0, GG_TOKENIZE_PARSE_SPECIAL, GG_TOKENIZE_SPECIAL};
     gg_token_list want = {.ctx = ctx}, got = {.ctx = ctx};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
-        assert_ok(ctx, gg_tokenizer_encode(a, &want, text, n, 0, flags[i]));
-        assert_ok(ctx, gg_tokenizer_encode(b, &got, text, n, 0, flags[i]));
+        assert_ok_in(ctx, gg_tokenizer_encode(a, &want, text, n, 0, flags[i]));
+        assert_ok_in(ctx, gg_tokenizer_encode(b, &got, text, n, 0, flags[i]));
         assert_ids(what, text, n, &got, want.id, want.n);
     }
     gg_token_list_free(&want);
@@ -34,14 +34,14 @@ static void assert_same(gg_context *ctx, const char *what, const gg_tokenizer *a
 /* True when it was taken. */
 static bool goes_round(gg_context *ctx, const char *name, const gg_tokenizer *t, const json_t *const texts[2])
 {
-    const gg_status st = write_gguf(t, in_folder("vocab.gguf"), gg_tokenizer_size(t) + 3);
+    const gg_status st = write_gguf(t, at("vocab.gguf"), gg_tokenizer_size(t) + 3);
     json_t *text;
     size_t k;
     if (st == GG_EUNSUPPORTED)
         return false;
     if (st != GG_OK)
         fail_msg("%s: %s", name, gg_message(ctx));
-    gg_tokenizer *back = open_gguf(ctx, in_folder("vocab.gguf"));
+    gg_tokenizer *back = open_gguf(ctx, at("vocab.gguf"));
     assert_int_equal(gg_tokenizer_size(back), gg_tokenizer_size(t) + 3);
     assert_int_equal(gg_tokenizer_bos(back), gg_tokenizer_bos(t));
     assert_int_equal(gg_tokenizer_eos(back), gg_tokenizer_eos(t));
@@ -79,15 +79,15 @@ static void what_is_taken_comes_back_and_the_rest_is_refused(void **state)
     gg_rows *rows = NULL;
     json_t *first = NULL, *row;
     int taken = 0, refused = 0;
-    assert_ok(ctx, gg_rows_open(&rows, ctx, GOLDEN "tokenizerjson/cases.jsonl.zst"));
-    assert_ok(ctx, gg_rows_next(rows, &first));
+    assert_ok_in(ctx, gg_rows_open(&rows, ctx, GOLDEN "tokenizerjson/cases.jsonl.zst"));
+    assert_ok_in(ctx, gg_rows_next(rows, &first));
     const json_t *const texts[2] = {json_object_get(first, "texts"), json_object_get(first, "added")};
     while (gg_rows_next(rows, &row) == GG_OK) {
         for (int way = 0; way < 2; way++) {
             if (way == 1)
                 plain(json_object_get(row, "tokenizer"));
             char *whole = json_dumps(json_object_get(row, "tokenizer"), JSON_COMPACT);
-            gg_tokenizer *t = open_json(ctx, put_file("tokenizer.json", whole, strlen(whole)));
+            gg_tokenizer *t = open_json(ctx, write_bytes("tokenizer.json", whole, strlen(whole)));
             const bool round = goes_round(ctx, json_string_value(json_object_get(row, "name")), t, texts);
             taken += round;
             refused += !round;
@@ -108,10 +108,10 @@ static void a_large_vocabulary_comes_back(void **state)
     size_t n = 0;
     gg_tokenizer *t = open_gguf(ctx, GOLDEN "tokenizers/gpt-2.gguf");
     char *text = read_file(&n, GOLDEN "tokenizers/gpt-2.gguf.inp");
-    assert_int_equal(write_gguf(t, in_folder("vocab.gguf"), gg_tokenizer_size(t) - 1), GG_EMISMATCH);
+    assert_int_equal(write_gguf(t, at("vocab.gguf"), gg_tokenizer_size(t) - 1), GG_EMISMATCH);
     assert_text_has(gg_message(ctx), "the tokenizer has 50257 tokens, the model 50256");
-    assert_ok(ctx, write_gguf(t, in_folder("vocab.gguf"), gg_tokenizer_size(t)));
-    gg_tokenizer *back = open_gguf(ctx, in_folder("vocab.gguf"));
+    assert_ok_in(ctx, write_gguf(t, at("vocab.gguf"), gg_tokenizer_size(t)));
+    gg_tokenizer *back = open_gguf(ctx, at("vocab.gguf"));
     assert_same(ctx, "gpt-2", t, back, text, n);
     assert_int_equal(back->n_merge, t->n_merge);
     gg_tokenizer_free(back);
@@ -127,7 +127,7 @@ static void other_kinds_are_refused(void **state)
         char path[128];
         snprintf(path, sizeof path, GOLDEN "tokenizers/%s.gguf", files[i]);
         gg_tokenizer *t = open_gguf(ctx, path);
-        assert_int_equal(write_gguf(t, in_folder("vocab.gguf"), gg_tokenizer_size(t)), GG_EUNSUPPORTED);
+        assert_int_equal(write_gguf(t, at("vocab.gguf"), gg_tokenizer_size(t)), GG_EUNSUPPORTED);
         assert_text_has(gg_message(ctx), "only byte-level BPE");
         gg_tokenizer_free(t);
     }
@@ -140,5 +140,5 @@ int main(void)
         cmocka_unit_test(a_large_vocabulary_comes_back),
         cmocka_unit_test(other_kinds_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_context, drop_context);
+    return cmocka_run_group_tests(tests, begin, drop_context_and_folder);
 }

@@ -17,8 +17,8 @@ typedef struct golden {
 static golden open_golden(gg_context *ctx)
 {
     golden g = {0};
-    assert_ok(ctx, gg_rows_open(&g.rows, ctx, CASES));
-    assert_ok(ctx, gg_rows_next(g.rows, &g.first));
+    assert_ok_in(ctx, gg_rows_open(&g.rows, ctx, CASES));
+    assert_ok_in(ctx, gg_rows_next(g.rows, &g.first));
     g.texts = json_object_get(g.first, "texts");
     g.added = json_object_get(g.first, "added");
     return g;
@@ -40,7 +40,7 @@ static gg_tokenizer *open_row(gg_context *ctx, const json_t *row)
 {
     gg_tokenizer *t = NULL;
     char *s = json_dumps(json_object_get(row, "tokenizer"), JSON_COMPACT);
-    const gg_status st = gg_tokenizer_open_json(&t, ctx, put_file("tokenizer.json", s, strlen(s)));
+    const gg_status st = gg_tokenizer_open_json(&t, ctx, write_bytes("tokenizer.json", s, strlen(s)));
     free(s);
     if (st != GG_OK)
         print_error("%s: %s\n", json_string_value(json_object_get(row, "name")), gg_message(ctx));
@@ -57,7 +57,7 @@ static int count_wrong(gg_context *ctx, const gg_tokenizer *t, const golden *g, 
         int32_t *want;
         const int64_t n = ids_of_json(&want, json_array_get(all, i));
         const json_t *text = text_of(g, row, i);
-        assert_ok(ctx, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), 0, flags));
+        assert_ok_in(ctx, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), 0, flags));
         if (!same_ids(&got, want, n) && n_wrong++ == 0)
             print_error("%s, %s: %s\n", json_string_value(json_object_get(row, "name")), key,
                         difference("", json_string_value(text), json_string_length(text), &got, want, n));
@@ -78,7 +78,7 @@ static int count_wrong_texts(gg_context *ctx, const gg_tokenizer *t, const json_
         size_t n_text = 0;
         const int64_t n = ids_of_json(&id, json_array_get(ids, i));
         const json_t *want = json_array_get(all, i);
-        assert_ok(ctx, gg_tokenizer_decode(t, &text, &n_text, id, n, special));
+        assert_ok_in(ctx, gg_tokenizer_decode(t, &text, &n_text, id, n, special));
         char *valid = malloc(3 * n_text + 1);
         size_t n_valid = 0;
         gg_utf8_repair(valid, &n_valid, text, n_text);
@@ -163,5 +163,5 @@ int main(void)
         cmocka_unit_test(every_kind_gives_the_published_ids_and_texts),
         cmocka_unit_test(few_ids_are_those_that_the_whole_text_begins_with),
     };
-    return cmocka_run_group_tests(tests, make_context, drop_context);
+    return cmocka_run_group_tests(tests, begin, drop_context_and_folder);
 }

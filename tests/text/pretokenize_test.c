@@ -10,7 +10,7 @@ static json_t *vocab;
 
 static int set_up(void **state)
 {
-    if (make_context(state))
+    if (begin(state))
         return 1;
     vocab = read_json(FOLDER "vocab.json");
     const json_t *tokens = json_object_get(vocab, "tokens"), *merges = json_object_get(vocab, "merges");
@@ -30,7 +30,7 @@ static int tear_down(void **state)
     free(vocab_text);
     free(vocab_merge);
     json_decref(vocab);
-    return drop_context(state);
+    return drop_context_and_folder(state);
 }
 
 /* pre NULL: no name in the file. */
@@ -51,7 +51,7 @@ static void compare(gg_context *ctx, const char *name, const char *pipeline)
     json_t *row;
     int n_texts = 0;
     gg_tokenizer *t = open_gguf(ctx, write_vocab(name));
-    assert_ok(ctx, gg_rows_open(&rows, ctx, FOLDER "cases.jsonl.zst"));
+    assert_ok_in(ctx, gg_rows_open(&rows, ctx, FOLDER "cases.jsonl.zst"));
     while (gg_rows_next(rows, &row) == GG_OK) {
         const json_t *text = json_object_get(row, "text");
         if (text) {
@@ -73,8 +73,8 @@ static void every_name_cuts_as_published(void **state)
     const char *name;
     size_t i;
     int n = 0;
-    assert_ok(*state, gg_rows_open(&rows, *state, FOLDER "cases.jsonl.zst"));
-    assert_ok(*state, gg_rows_next(rows, &names)); /* {pipeline: [other names of it]} */
+    assert_ok_in(*state, gg_rows_open(&rows, *state, FOLDER "cases.jsonl.zst"));
+    assert_ok_in(*state, gg_rows_next(rows, &names)); /* {pipeline: [other names of it]} */
     json_object_foreach(names, name, also) {
         compare(*state, name, name);
         n++;
@@ -100,7 +100,7 @@ static void an_unknown_name_is_an_error_that_lists_the_known(void **state)
         char quoted[64];
         const char *path = write_vocab(unknown[i]);
         snprintf(quoted, sizeof quoted, "'%s'", unknown[i]);
-        assert_ok(*state, gg_tensors_open(&m, *state, path));
+        assert_ok_in(*state, gg_tensors_open(&m, *state, path));
         assert_int_equal(gg_tokenizer_open(&t, *state, m), GG_EUNSUPPORTED);
         assert_null(t);
         assert_text_has(gg_message(*state), path);
@@ -115,7 +115,7 @@ static void a_file_that_names_none_is_an_error(void **state)
 {
     gg_tensors *m = NULL;
     gg_tokenizer *t = NULL;
-    assert_ok(*state, gg_tensors_open(&m, *state, write_vocab(NULL)));
+    assert_ok_in(*state, gg_tensors_open(&m, *state, write_vocab(NULL)));
     assert_int_equal(gg_tokenizer_open(&t, *state, m), GG_EUNSUPPORTED);
     assert_text_has(gg_message(*state), "tokenizer.ggml.pre");
     gg_tensors_free(m);

@@ -3,18 +3,10 @@
  */
 #ifndef GG_TESTS_TEXT_SUPPORT_H
 #define GG_TESTS_TEXT_SUPPORT_H
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
-#include <cmocka.h>
 #include <jansson.h>
 #include <golgi/golgi.h>
+#include "../support.h"
 #include "ration.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -22,69 +14,14 @@
 
 #define GOLDEN "tests/golden/"
 
-static char text_folder[] = "/tmp/golgi-text-XXXXXX";
-
-static inline int make_context(void **state)
-{
-    return mkdtemp(text_folder) ? gg_context_create((gg_context **)state, &(gg_context_options){.n_threads = 2}) : 1;
-}
-
-/* Every byte that was asked for must have been given back. */
-static inline int drop_context(void **state)
-{
-    static const char *const names[] = {"vocab.gguf", "tokenizer.json", "tokenizer_config.json"};
-    char path[256];
-    const size_t held = gg_context_bytes(*state, NULL);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(path, sizeof path, "%s/%s", text_folder, names[i]);
-        unlink(path);
-    }
-    rmdir(text_folder);
-    gg_context_free(*state);
-    if (held != 0)
-        fprintf(stderr, "%zu bytes were not given back\n", held);
-    return held != 0;
-}
-
-static inline const char *in_folder(const char *name)
-{
-    static char path[4][256];
-    static int turn;
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof path[0], "%s/%s", text_folder, name);
-    return path[turn];
-}
-
-static inline const char *put_file(const char *name, const void *data, size_t n)
-{
-    const char *path = in_folder(name);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-    return path;
-}
-
-#define assert_text_has(text, part)                                             \
-    do {                                                                        \
-        const char *text_ = (text);                                             \
-        if (!strstr(text_, (part)))                                             \
-            fail_msg("\"%s\" does not say \"%s\"", text_, (part));              \
-    } while (0)
-
-#define assert_ok(ctx, call)                                                    \
-    do {                                                                        \
-        const gg_status s_ = (call);                                            \
-        if (s_ != GG_OK)                                                        \
-            fail_msg("%s: %s", gg_status_name(s_), gg_message(ctx));            \
-    } while (0)
+static inline int begin(void **state) { return folder_make("text") || make_context(state); }
 
 static inline gg_tokenizer *open_gguf(gg_context *ctx, const char *path)
 {
     gg_tensors *m = NULL;
     gg_tokenizer *t = NULL;
-    assert_ok(ctx, gg_tensors_open(&m, ctx, path));
-    assert_ok(ctx, gg_tokenizer_open(&t, ctx, m));
+    assert_ok_in(ctx, gg_tensors_open(&m, ctx, path));
+    assert_ok_in(ctx, gg_tokenizer_open(&t, ctx, m));
     gg_tensors_free(m); /* nothing of it is needed any more */
     return t;
 }
@@ -92,24 +29,8 @@ static inline gg_tokenizer *open_gguf(gg_context *ctx, const char *path)
 static inline gg_tokenizer *open_json(gg_context *ctx, const char *path)
 {
     gg_tokenizer *t = NULL;
-    assert_ok(ctx, gg_tokenizer_open_json(&t, ctx, path));
+    assert_ok_in(ctx, gg_tokenizer_open_json(&t, ctx, path));
     return t;
-}
-
-/* A whole file with a NUL behind it; freed by free(). */
-static inline char *read_file(size_t *n, const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        fail_msg("%s cannot be read", path);
-    fseek(f, 0, SEEK_END);
-    *n = (size_t)ftell(f);
-    rewind(f);
-    char *s = malloc(*n + 1);
-    assert_int_equal(fread(s, 1, *n, f), *n);
-    s[*n] = 0;
-    fclose(f);
-    return s;
 }
 
 static inline json_t *read_json(const char *path)
@@ -167,7 +88,7 @@ static inline void assert_encodes(gg_context *ctx, const gg_tokenizer *t, const 
     gg_token_list got = {.ctx = ctx};
     int32_t *want;
     const int64_t n = ids_of_json(&want, ids);
-    assert_ok(ctx, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), 0, flags));
+    assert_ok_in(ctx, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), 0, flags));
     assert_ids(what, json_string_value(text), json_string_length(text), &got, want, n);
     gg_token_list_free(&got);
     free(want);
@@ -179,12 +100,12 @@ static inline void assert_prefixes(gg_context *ctx, gg_tokenizer *t, const char 
 {
     gg_token_list all = {.ctx = ctx}, some = {.ctx = ctx};
     const int64_t per_id = t->per_id, ahead = t->ahead, block = t->block;
-    assert_ok(ctx, gg_tokenizer_encode(t, &all, text, n, 0, flags));
+    assert_ok_in(ctx, gg_tokenizer_encode(t, &all, text, n, 0, flags));
     for (int64_t max = 1, k = 0; max <= all.n + 1; max += 1 + max / 8, k++) {
         t->per_id = 1;
         t->ahead = k % 5;
         t->block = k % 3 ? 4 + k % 60 : block;
-        assert_ok(ctx, gg_tokenizer_encode(t, &some, text, n, max, flags));
+        assert_ok_in(ctx, gg_tokenizer_encode(t, &some, text, n, max, flags));
         assert_ids(what, text, n, &some, all.id, max < all.n ? max : all.n);
     }
     for (int64_t end = 2; end < (int64_t)n && n <= 64; end++) /* windows of every length, and about as many ids as they hold */
@@ -192,7 +113,7 @@ static inline void assert_prefixes(gg_context *ctx, gg_tokenizer *t, const char 
             const int64_t about = all.n * end / (int64_t)n + k, max = about > 0 ? about : 1;
             t->per_id = 1;
             t->ahead = end > max ? end - max : 0;
-            assert_ok(ctx, gg_tokenizer_encode(t, &some, text, n, max, flags));
+            assert_ok_in(ctx, gg_tokenizer_encode(t, &some, text, n, max, flags));
             assert_ids(what, text, n, &some, all.id, max < all.n ? max : all.n);
         }
     t->per_id = per_id;
@@ -263,7 +184,7 @@ static inline void gguf_words(gguf *g, const char *key, uint32_t type, const voi
 }
 static inline const char *gguf_write(gguf *g)
 {
-    const char *path = in_folder("vocab.gguf");
+    const char *path = at("vocab.gguf");
     fclose(g->f);
     FILE *f = fopen(path, "wb");
     assert_non_null(f);

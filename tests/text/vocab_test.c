@@ -10,7 +10,7 @@ static void compare_hostile(gg_context *ctx, gg_tokenizer *t, const char *name)
     gg_rows *rows = NULL;
     json_t *row;
     int n_texts = 0;
-    assert_ok(ctx, gg_rows_open(&rows, ctx, GOLDEN "tokenizers/hostile.jsonl.zst"));
+    assert_ok_in(ctx, gg_rows_open(&rows, ctx, GOLDEN "tokenizers/hostile.jsonl.zst"));
     for (; gg_rows_next(rows, &row) == GG_OK; n_texts++) {
         assert_encodes(ctx, t, name, json_object_get(row, "text"), json_object_get(row, name), 0);
         json_decref(row);
@@ -48,7 +48,7 @@ static void compare_vocabulary(gg_context *ctx, const char *name, const char *ki
             assert_true(++n_want < 512);
             stop += strspn(stop, " ");
         }
-        assert_ok(ctx, gg_tokenizer_encode(t, &got, s, n, 0, 0));
+        assert_ok_in(ctx, gg_tokenizer_encode(t, &got, s, n, 0, 0));
         assert_ids(name, s, n, &got, want, n_want);
         assert_prefixes(ctx, t, name, s, n, 0);
         assert_non_null(end);
@@ -80,16 +80,16 @@ static void smollm2_agrees_on_every_document(void **state)
     gg_tokenizer *t = open_gguf(*state, SMOLLM2);
     assert_string_equal(gg_tokenizer_kind(t), "bpe smollm");
     gg_token_list got = {.ctx = *state};
-    assert_ok(*state, gg_rows_open(&rows, *state, GOLDEN "nag/docs.jsonl.zst"));
+    assert_ok_in(*state, gg_rows_open(&rows, *state, GOLDEN "nag/docs.jsonl.zst"));
     while (gg_rows_next(rows, &row) == GG_OK) {
         const json_t *text = json_object_get(row, "doc");
         if (text) {
             int32_t *want;
             const int64_t n = ids_of_json(&want, json_object_get(row, "tokens"));
             const char *docid = json_string_value(json_object_get(row, "docid"));
-            assert_ok(*state, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), 120, GG_TOKENIZE_PARSE_SPECIAL));
+            assert_ok_in(*state, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), 120, GG_TOKENIZE_PARSE_SPECIAL));
             assert_ids(docid, json_string_value(text), json_string_length(text), &got, want, n);
-            assert_ok(*state, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), 0, GG_TOKENIZE_PARSE_SPECIAL));
+            assert_ok_in(*state, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), 0, GG_TOKENIZE_PARSE_SPECIAL));
             got.n = got.n < 120 ? got.n : 120;
             assert_ids(docid, json_string_value(text), json_string_length(text), &got, want, n);
             free(want);
@@ -122,11 +122,11 @@ static void compare_beginnings(gg_context *ctx, const char *model, const char *g
         assert_in_range(n, 2, 128);
         for (int i = 0; i < 5 + n; i++) /* five predictions, then the ids */
             assert_int_equal(fscanf(f, "%d", &want[i]), 1);
-        assert_ok(ctx, gg_rows_open(&rows, ctx, GOLDEN "nag/docs.jsonl.zst"));
+        assert_ok_in(ctx, gg_rows_open(&rows, ctx, GOLDEN "nag/docs.jsonl.zst"));
         while (gg_rows_next(rows, &row) == GG_OK) {
             if (strcmp(json_string_value(json_object_get(row, "docid")), docid) == 0) {
                 const json_t *text = json_object_get(row, "doc");
-                assert_ok(ctx, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), n, GG_TOKENIZE_SPECIAL));
+                assert_ok_in(ctx, gg_tokenizer_encode(t, &got, json_string_value(text), json_string_length(text), n, GG_TOKENIZE_SPECIAL));
                 assert_ids(docid, json_string_value(text), json_string_length(text), &got, want + 5, n);
                 n_texts++;
             }
@@ -153,5 +153,5 @@ int main(void)
         cmocka_unit_test(smollm2_agrees_on_beginnings),
         cmocka_unit_test(gemma3_agrees_on_beginnings),
     };
-    return cmocka_run_group_tests(tests, make_context, drop_context);
+    return cmocka_run_group_tests(tests, begin, drop_context_and_folder);
 }
