@@ -20,7 +20,7 @@ typedef struct job {
     gg_nag_profile *profile;
     int64_t K, per_document;
     uint32_t *own;        /* (n_layers, K) the document's lists */
-    bool found;
+    bool found, told;     /* told: that files were not made in the same way */
     char near[256];       /* not found: a docid like the one that was asked for, or "" */
     char *has;            /* (n_layers, width) is it in the document's list? */
     double *layer_sum;    /* (n_layers,) of the pool's similarities */
@@ -81,7 +81,7 @@ static gg_status each_batch(job *j, gg_status (*batch)(job *, const gg_nag_featu
         if ((st = gg_nag_reader_open(&r, ctx, path, j->e.header.n_layers)) != GG_OK)
             break;
         const gg_nag_header *h = gg_nag_reader_header(r);
-        st = gg_nag_header_match(ctx, &j->e.header, o->target[0], h, path, o->type);
+        st = gg__nag_header_match(&j->told, ctx, &j->e.header, o->target[0], h, path, o->type);
         const int s = gg_nag_header_find(h, o->type);
         if (st == GG_OK && !j->pool)
             st = gg_nag_counts_create(&j->pool, ctx, h->n_layers, h->site[s].top_k, h->site[s].width);

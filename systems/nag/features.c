@@ -88,7 +88,8 @@ void gg__nag_describe(gg_str *out, const gg_nag_header *h, const char *path, gg_
         gg_str_printf(out, "  actions %.8s", h->action_hash);
 }
 
-gg_status gg_nag_header_match(gg_context *ctx, const gg_nag_header *a, const char *path_a, const gg_nag_header *b, const char *path_b, gg_nag_type t)
+gg_status gg__nag_header_match(bool *told, gg_context *ctx, const gg_nag_header *a, const char *path_a, const gg_nag_header *b, const char *path_b,
+                               gg_nag_type t)
 {
     const int sa = gg_nag_header_find(a, t), sb = gg_nag_header_find(b, t);
     const bool both = a->model_hash[0] && b->model_hash[0]; /* row files do not name their model */
@@ -106,10 +107,12 @@ gg_status gg_nag_header_match(gg_context *ctx, const gg_nag_header *a, const cha
     else if (both && strcmp(a->action_hash, b->action_hash) != 0)
         advice = "Extract both with the same --action.";
     if (!advice) {
-        if (both && (a->max_tokens != b->max_tokens || a->special != b->special || strcmp(a->dtype, b->dtype) != 0))
+        if (!*told && both && (a->max_tokens != b->max_tokens || a->special != b->special || strcmp(a->dtype, b->dtype) != 0)) {
             gg_log(ctx, GG_LOG_WARNING, "%s (max-tokens %lld, %s%s) and %s (max-tokens %lld, %s%s) were not extracted in the same way", path_a,
                    (long long)a->max_tokens, a->dtype, a->special ? ", special tokens" : "", path_b, (long long)b->max_tokens, b->dtype,
                    b->special ? ", special tokens" : "");
+            *told = true;
+        }
         return GG_OK;
     }
     gg_str m = {.ctx = ctx};
@@ -119,6 +122,12 @@ gg_status gg_nag_header_match(gg_context *ctx, const gg_nag_header *a, const cha
     gg_status st = m.failed ? GG_ENOMEM : gg_fail(ctx, GG_EMISMATCH, "features do not match\n%s\n  %s", m.data, advice);
     gg_str_free(&m);
     return st;
+}
+
+gg_status gg_nag_header_match(gg_context *ctx, const gg_nag_header *a, const char *path_a, const gg_nag_header *b, const char *path_b, gg_nag_type t)
+{
+    bool told = false;
+    return gg__nag_header_match(&told, ctx, a, path_a, b, path_b, t);
 }
 
 /* --- header <-> JSON ------------------------------------------------------------------------------------------------------ */

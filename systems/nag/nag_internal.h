@@ -82,6 +82,9 @@ static inline void gg__json_put(json_t **object, const char *key, json_t *v)
 }
 
 json_t *gg__nag_header_json(const gg_nag_header *h); /* a new reference, NULL: out of memory */
+/* gg_nag_header_match for files of many units, read more than once: what is only a warning is said of the first pair, and then *told is true. */
+gg_status gg__nag_header_match(bool *told, gg_context *ctx, const gg_nag_header *a, const char *path_a, const gg_nag_header *b, const char *path_b,
+                               gg_nag_type t);
 
 /* --- parts of a larger whole (shards.c, merge_shards.c) ---------------------------------------------------------------------- */
 /* A .nag that holds some units of a larger input says so in its header, as "units":

@@ -82,11 +82,11 @@ static gg_status open_file(pass *p, int i)
     p->path = pool->files.path[i];
     GG_TRY(gg_nag_reader_open(&p->reader, pool->ctx, p->path, pool->n_layers));
     const gg_nag_header *h = gg_nag_reader_header(p->reader);
-    GG_TRY(gg_nag_header_match(pool->ctx, pool->like, pool->like_path, h, p->path, pool->type));
+    GG_TRY(gg__nag_header_match(&pool->told, pool->ctx, pool->like, pool->like_path, h, p->path, pool->type));
     if (i == 0)
         pool->header = *h;
     else
-        GG_TRY(gg_nag_header_match(pool->ctx, &pool->header, pool->files.path[0], h, p->path, pool->type));
+        GG_TRY(gg__nag_header_match(&pool->told, pool->ctx, &pool->header, pool->files.path[0], h, p->path, pool->type));
     p->site = gg_nag_header_find(h, pool->type);
     p->most = pool->n_of[i];
     return GG_OK;

@@ -15,6 +15,7 @@ typedef struct gg__nag_pool {
     const gg_nag_header *like;  /* what the files must match, and the file that it is of */
     const char *like_path;
     gg_nag_header header;       /* of the first file */
+    bool told;                  /* that files were not made in the same way */
     struct gg_progress *progress; /* documents of the passes that read whole blocks; NULL: none */
 } gg__nag_pool;
 

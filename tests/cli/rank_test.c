@@ -10,12 +10,12 @@
 
 enum { LAYERS = 6, K = 10, WIDTH = 200, POOL = 3000 };
 
-static void write_features(const char *name, uint64_t seed, int from, int to)
+static void write_features_of(const char *name, uint64_t seed, int from, int to, int64_t max_tokens)
 {
     gg_context *ctx = NULL;
     gg_nag_writer *w = NULL;
     char path[4200];
-    gg_nag_header h = {.model = "none", .dtype = "f32", .max_tokens = 120, .n_layers = LAYERS, .layer = {0, 1, 2, 3, 4, 5}, .n_sites = 1,
+    gg_nag_header h = {.model = "none", .dtype = "f32", .max_tokens = max_tokens, .n_layers = LAYERS, .layer = {0, 1, 2, 3, 4, 5}, .n_sites = 1,
                        .site = {{GG_NAG_UP, WIDTH, K}}};
     memset(h.model_hash, 'a', 64);
     snprintf(path, sizeof path, "%s/%s", D, name);
@@ -35,6 +35,11 @@ static void write_features(const char *name, uint64_t seed, int from, int to)
     }
     assert_int_equal(gg_nag_writer_commit(w), GG_OK);
     gg_context_free(ctx);
+}
+
+static void write_features(const char *name, uint64_t seed, int from, int to)
+{
+    write_features_of(name, seed, from, to, 120);
 }
 
 static int prepare(void **state)
@@ -137,6 +142,24 @@ static void what_makes_no_sense_is_told(void **state)
     assert_false(present(D, "no.jsonl") || present(D, "no") || present(D, "no.rank"));
 }
 
+/* Of a pool of many files, each read more than once, it is said once that the target's were made in another way. */
+static void a_warning_is_said_once(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"nag rank --target $D/short.nag --pool $D/units --fraction 0.2 --output $D/warned.jsonl",
+                                        "nag rank --target $D/short.nag --pool $D/units/1.nag --output $D/warned.rank",
+                                        "nag explain --target $D/short.nag --pool $D/units --docid doc-00007"};
+    write_features_of("short.nag", 7, 0, 5, 50);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        must(cases[i]);
+        int n = 0;
+        for (const char *at = s.err; (at = strstr(at, "were not extracted in the same way")); at++)
+            n++;
+        if (n != 1)
+            fail_msg("%s: said %d times", cases[i], n);
+    }
+}
+
 /* Starts a ranking that writes out.jsonl. */
 static pid_t start_rank(void)
 {
@@ -203,7 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(several_targets_leave_a_selection_a_summary_and_a_text_each),
         cmocka_unit_test(pieces_merge_to_the_selection_of_one_run),
-        cmocka_unit_test(what_makes_no_sense_is_told),
+        cmocka_unit_test(what_makes_no_sense_is_told), cmocka_unit_test(a_warning_is_said_once),
         cmocka_unit_test(a_killed_run_leaves_the_old_output_or_the_new),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);
