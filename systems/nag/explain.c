@@ -1,8 +1,9 @@
 /* Why a document stands where it stands: every neuron's part in its distance, and in the difference to the pool's mean (nag.h has the
- * equations). Owns: two passes over the pool's features.
+ * equations). Owns: two passes over the pool's features, three where a neuron is rare.
  *
  * The first pass finds the document and counts the pool's neurons, which also is all that contrast weights need. The second ranks the
  * document, adds up the layers' similarities, and keeps the documents that share most neurons with it; those are the witnesses.
+ * Of a neuron that too few of them hold the third finds the most alike of all that do.
  * Trap: neurons that every document excites bring the most similarity and explain nothing, so reasons are ordered by their part in the
  * difference to the pool, not by what they bring.
  */
@@ -26,6 +27,10 @@ typedef struct job {
     double *layer_sum;    /* (n_layers,) of the pool's similarities */
     double distance_sum;
     uint32_t *lists;      /* (ALIKE_KEPT, n_layers, K) of `like` */
+    int n_beyond;         /* of `like`, documents behind the n_like */
+    int32_t *place;       /* (n_layers, width) of a neuron with too few witnesses: its number in `more`, from 1; 0: none */
+    gg_nag_alike *more;   /* (n_more, GG_NAG_WITNESSES) who else holds it, most alike first; docid NULL: nobody */
+    int64_t n_more;
 } job;
 
 static void drop_work(job *j)
@@ -38,11 +43,18 @@ static void drop_work(job *j)
     gg_drop(ctx, j->has);
     gg_drop(ctx, j->layer_sum);
     gg_drop(ctx, j->lists);
+    gg_drop(ctx, j->place);
+    for (int64_t i = 0; i < j->n_more * GG_NAG_WITNESSES; i++)
+        gg_drop(ctx, (void *)(uintptr_t)j->more[i].docid);
+    gg_drop(ctx, j->more);
     j->target = j->pool = NULL;
     j->profile = NULL;
     j->own = j->lists = NULL;
     j->has = NULL;
     j->layer_sum = NULL;
+    j->place = NULL;
+    j->more = NULL;
+    j->n_more = 0;
 }
 
 void gg_nag_explanation_free(gg_nag_explanation *e)
@@ -52,7 +64,7 @@ void gg_nag_explanation_free(gg_nag_explanation *e)
     job *j = (job *)e;
     gg_context *ctx = e->ctx;
     drop_work(j);
-    for (int i = 0; i < e->n_like; i++)
+    for (int i = 0; i < e->n_like + j->n_beyond; i++)
         gg_drop(ctx, (void *)(uintptr_t)e->like[i].docid);
     gg_drop(ctx, e->like);
     gg_drop(ctx, e->has);
@@ -116,13 +128,41 @@ static gg_status first_pass(job *j, const gg_nag_features *f, int s)
     return gg_nag_counts_add(j->pool, f, s);
 }
 
-/* Documents alike are few: insertion into a short list. Ties stay in the order of the pool's docids. */
+static double distance_of(const job *j, const gg_nag_features *f, int s, int64_t i)
+{
+    gg_nag_features one = *f;
+    double distance;
+    one.n = 1;
+    one.index[s] = (const char *)f->index[s] + i * j->per_document * f->index_bytes;
+    gg_nag_distance(&distance, j->profile, &one, s);
+    return distance;
+}
+
+static double similarity_of(const job *j, const gg_nag_features *f, int s, int64_t i)
+{
+    int64_t common = 0;
+    for (int l = 0; l < j->profile->n_layers; l++)
+        for (int64_t k = 0; k < j->K; k++) {
+            const int64_t neuron = index_at(f, s, i * j->per_document + l * j->K + k);
+            if (neuron < j->profile->width)
+                common += j->has[l * j->profile->width + neuron];
+        }
+    return (double)common / (double)j->per_document;
+}
+
+/* More alike first, ties in the order of docids. */
+static bool comes_before(const gg_nag_alike *a, double similarity, const char *docid)
+{
+    return a->similarity > similarity || (a->similarity == similarity && strcmp(a->docid, docid) <= 0);
+}
+
+/* Documents alike are few: insertion into a short list. */
 static gg_status keep_alike(job *j, const gg_nag_features *f, int s, int64_t i, double similarity, double distance)
 {
     gg_nag_explanation *e = &j->e;
     const char *docid = f->docid[i];
     int at = e->n_like;
-    while (at > 0 && (e->like[at - 1].similarity < similarity || (e->like[at - 1].similarity == similarity && strcmp(docid, e->like[at - 1].docid) < 0)))
+    while (at > 0 && !comes_before(&e->like[at - 1], similarity, docid))
         at--;
     if (at == ALIKE_KEPT)
         return GG_OK;
@@ -145,26 +185,61 @@ static gg_status second_pass(job *j, const gg_nag_features *f, int s)
     gg_nag_explanation *e = &j->e;
     const gg_nag_profile *p = j->profile;
     for (int64_t i = 0; i < f->n; i++) {
-        gg_nag_features one = *f;
-        double distance;
-        one.n = 1;
-        one.index[s] = (const char *)f->index[s] + i * j->per_document * f->index_bytes;
-        gg_nag_distance(&distance, p, &one, s);
-        int64_t common = 0;
+        const double distance = distance_of(j, f, s, i);
         for (int l = 0; l < e->header.n_layers; l++)
             for (int64_t k = 0; k < j->K; k++) {
                 const int64_t neuron = index_at(f, s, i * j->per_document + l * j->K + k);
-                if (neuron < p->width) {
-                    common += j->has[l * p->width + neuron];
+                if (neuron < p->width)
                     j->layer_sum[l] += p->weight[l * p->width + neuron];
-                }
             }
         j->distance_sum += distance;
         const bool itself = strcmp(f->docid[i], j->o->docid) == 0;
         if (itself)
             continue;
         e->rank += distance < e->distance || (distance == e->distance && strcmp(f->docid[i], j->o->docid) < 0);
-        GG_TRY(keep_alike(j, f, s, i, (double)common / (double)j->per_document, distance));
+        GG_TRY(keep_alike(j, f, s, i, similarity_of(j, f, s, i), distance));
+    }
+    return GG_OK;
+}
+
+/* A document that holds a neuron with too few witnesses and is not one of those alike. */
+static gg_status keep_witness(const job *j, gg_nag_alike *more, const char *docid, double similarity, double distance)
+{
+    int at = GG_NAG_WITNESSES;
+    while (at > 0 && (!more[at - 1].docid || !comes_before(&more[at - 1], similarity, docid)))
+        at--;
+    if (at == GG_NAG_WITNESSES)
+        return GG_OK;
+    char *copy = gg_strdup(j->e.ctx, docid);
+    if (!copy)
+        return GG_ENOMEM;
+    gg_drop(j->e.ctx, (void *)(uintptr_t)more[GG_NAG_WITNESSES - 1].docid);
+    memmove(more + at + 1, more + at, sizeof *more * (size_t)(GG_NAG_WITNESSES - 1 - at));
+    more[at] = (gg_nag_alike){.docid = copy, .similarity = similarity, .distance = distance};
+    return GG_OK;
+}
+
+static gg_status third_pass(job *j, const gg_nag_features *f, int s)
+{
+    const gg_nag_alike *last = &j->e.like[ALIKE_KEPT - 1];
+    const int64_t width = j->profile->width;
+    for (int64_t i = 0; i < f->n; i++) {
+        double similarity = -1, distance = 0;
+        if (strcmp(f->docid[i], j->o->docid) == 0)
+            continue;
+        for (int64_t n = 0; n < j->per_document; n++) {
+            const int64_t neuron = index_at(f, s, i * j->per_document + n);
+            const int32_t place = neuron < width ? j->place[n / j->K * width + neuron] : 0;
+            if (!place)
+                continue;
+            if (similarity < 0) {
+                similarity = similarity_of(j, f, s, i);
+                distance = distance_of(j, f, s, i);
+            }
+            if (similarity > last->similarity || (similarity == last->similarity && strcmp(f->docid[i], last->docid) <= 0))
+                break; /* one of those alike, which were asked already */
+            GG_TRY(keep_witness(j, j->more + (place - 1) * GG_NAG_WITNESSES, f->docid[i], similarity, distance));
+        }
     }
     return GG_OK;
 }
@@ -226,6 +301,59 @@ static gg_status find_reasons(job *j)
         }
     qsort(e->has, (size_t)e->n_has, sizeof *e->has, more_first);
     qsort(e->lacks, (size_t)e->n_lacks, sizeof *e->lacks, more_first);
+    return GG_OK;
+}
+
+/* Fewer are witnesses than could be. */
+static bool lacks_witnesses(const job *j, const gg_nag_reason *r)
+{
+    const int64_t at = r->layer * j->profile->width + r->neuron;
+    const int64_t others = (r->neuron < j->pool->width ? j->pool->count[r->layer * j->pool->width + r->neuron] : 0) - j->has[at];
+    return r->n_others < GG_NAG_WITNESSES && r->n_others < others;
+}
+
+static void add_witnesses(job *j, gg_nag_reason *reason, int64_t n)
+{
+    gg_nag_explanation *e = &j->e;
+    for (gg_nag_reason *r = reason; r < reason + n; r++) {
+        const int32_t place = j->place[r->layer * j->profile->width + r->neuron];
+        if (!place)
+            continue;
+        gg_nag_alike *more = j->more + (place - 1) * GG_NAG_WITNESSES;
+        for (int k = 0; k < GG_NAG_WITNESSES && more[k].docid && r->n_others < GG_NAG_WITNESSES; k++) {
+            r->other[r->n_others++] = e->n_like + j->n_beyond;
+            e->like[e->n_like + j->n_beyond++] = more[k];
+            more[k].docid = NULL; /* it is `like`'s now */
+        }
+    }
+}
+
+/* Rare neurons: those alike do not hold them, others may. */
+static gg_status find_more_witnesses(job *j)
+{
+    gg_nag_explanation *e = &j->e;
+    if (e->n_like < ALIKE_KEPT) /* all of the pool */
+        return GG_OK;
+    if (!(j->place = gg_new(e->ctx, int32_t, j->profile->n_layers * j->profile->width)))
+        return GG_ENOMEM;
+    int32_t n = 0;
+    for (int64_t i = 0; i < e->n_has + e->n_lacks; i++) {
+        const gg_nag_reason *r = i < e->n_has ? &e->has[i] : &e->lacks[i - e->n_has];
+        if (lacks_witnesses(j, r))
+            j->place[r->layer * j->profile->width + r->neuron] = ++n;
+    }
+    if (n == 0)
+        return GG_OK;
+    gg_nag_alike *like = gg_renew(e->ctx, e->like, gg_nag_alike, ALIKE_KEPT + 1 + (int64_t)n * GG_NAG_WITNESSES);
+    if (!like)
+        return GG_ENOMEM;
+    e->like = like;
+    if (!(j->more = gg_new(e->ctx, gg_nag_alike, (int64_t)n * GG_NAG_WITNESSES)))
+        return GG_ENOMEM;
+    j->n_more = n;
+    GG_TRY(each_batch(j, third_pass));
+    add_witnesses(j, e->has, e->n_has);
+    add_witnesses(j, e->lacks, e->n_lacks);
     return GG_OK;
 }
 
@@ -305,7 +433,8 @@ static gg_status explain(job *j)
     e->pool_distance = j->distance_sum / (double)e->n_pool;
     for (int l = 0; l < L; l++)
         e->pool_similarity[l] = j->layer_sum[l] / (double)e->n_pool;
-    return find_reasons(j);
+    GG_TRY(find_reasons(j));
+    return find_more_witnesses(j);
 }
 
 gg_status gg_nag_explain(gg_nag_explanation **out, gg_context *ctx, const gg_nag_explain_options *o)

@@ -414,7 +414,8 @@ typedef struct gg_nag_explanation {
     gg_nag_reason *has;             /* (n_has,) neurons of its lists that weigh anything, largest part first */
     gg_nag_reason *lacks;           /* (n_lacks,) neurons that weigh something and are not in its lists, most negative part first */
     int64_t n_has, n_lacks;
-    gg_nag_alike *like;             /* (n_like,) documents of the pool that share most neurons with it, most alike first */
+    gg_nag_alike *like;             /* (n_like,) documents of the pool that share most neurons with it, most alike first; behind them those that
+                                     * `other` names besides */
     int n_like;
 } gg_nag_explanation;
 typedef struct gg_nag_explain_options {
@@ -426,7 +427,7 @@ typedef struct gg_nag_explain_options {
     double power;                            /* as in gg_nag_rank_options */
     int n_layers;                            /* for row files that do not say */
 } gg_nag_explain_options;
-/* GG_ENOENT: no such docid in the pool. Two passes over the pool's features. */
+/* GG_ENOENT: no such docid in the pool. Two passes over the pool's features, three where those alike do not hold a neuron and others do. */
 GG_API gg_status gg_nag_explain(gg_nag_explanation **out, gg_context *ctx, const gg_nag_explain_options *o);
 GG_API void gg_nag_explanation_free(gg_nag_explanation *e);
 

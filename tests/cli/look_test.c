@@ -167,6 +167,45 @@ static void explain_names_the_planted_neurons(void **state)
     assert_non_null(strstr(s.out, "L0.up[11]"));
 }
 
+static const char *others_of(const json_t *reasons, int neuron)
+{
+    static char text[256];
+    size_t i, k;
+    json_t *r, *x;
+    text[0] = 0;
+    json_array_foreach(reasons, i, r)
+        if (json_integer_value(member(r, "index")) == neuron)
+            json_array_foreach(member(r, "others"), k, x)
+                snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", json_string_value(x));
+    return text;
+}
+
+/* Many documents are like this one, and none of them holds the neuron; the others that do are named all the same, most alike first. */
+static void a_rare_neuron_has_its_witnesses(void **state)
+{
+    (void)state;
+    static char rows[1 << 14];
+    const char *const row = "{\"docid\": \"%s%02d\", \"fwd_up_feature\": {\"layer_topk_value_index\": [%d, %d, %d, %d]}}\n";
+    size_t n = 0;
+    n += (size_t)snprintf(rows + n, sizeof rows - n, row, "x", 0, 1, 2, 3, 9);
+    put_text(D, "of-rare.jsonl", rows);
+    for (int i = 0; i < 5; i++)
+        n += (size_t)snprintf(rows + n, sizeof rows - n, row, "far", i, 9, i == 3 ? 1 : 300 + i, 400 + i, 500 + i);
+    for (int i = 0; i < 70; i++)
+        n += (size_t)snprintf(rows + n, sizeof rows - n, row, "near", i, 1, 2, 3, 100 + i);
+    put_text(D, "rare.jsonl", rows);
+    json_t *j = must_json("nag explain --pool $D/rare.jsonl --target $D/of-rare.jsonl --docid x00 --n-layers 1 --json");
+    assert_string_equal(others_of(member(j, "has"), 9), "far03 far00 far01 ");
+    assert_string_equal(others_of(member(j, "has"), 1), "near00 near01 near02 ");
+    assert_int_equal(json_array_size(member(j, "like")), 64);
+    json_decref(j);
+    j = must_json("nag explain --pool $D/rare.jsonl --target $D/of-rare.jsonl --docid near05 --n-layers 1 --json"); /* x00 is as like it as 69 others */
+    assert_string_equal(others_of(member(j, "lacks"), 9), "x00 far03 far00 ");
+    json_decref(j);
+    must("nag explain --pool $D/rare.jsonl --target $D/of-rare.jsonl --docid x00 --n-layers 1");
+    assert_non_null(strstr(s.out, "far03, far00, far01"));
+}
+
 static void rows_that_lose_the_numbers_of_their_layers_are_told(void **state)
 {
     (void)state;
@@ -222,7 +261,7 @@ int main(void)
         cmocka_unit_test(show_counts_what_is_there),
         cmocka_unit_test(cluster_finds_the_groups),
         cmocka_unit_test(deactivate_writes_what_the_model_takes),
-        cmocka_unit_test(explain_names_the_planted_neurons),
+        cmocka_unit_test(explain_names_the_planted_neurons), cmocka_unit_test(a_rare_neuron_has_its_witnesses),
         cmocka_unit_test(rows_that_lose_the_numbers_of_their_layers_are_told),
         cmocka_unit_test(mistakes_are_told),
     };
