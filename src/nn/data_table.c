@@ -550,7 +550,7 @@ static gg_status take_group(table *t)
 static gg_status make_schema(table *t)
 {
     json_t *o = t->s->schema = json_object(), *list = json_array();
-    bool ok = o && json_object_set_new(o, "columns", list) == 0;
+    bool ok = json_object_set_new(o, "columns", list) == 0; /* without an object it drops the list */
     for (int64_t i = 0; i < t->n_features && ok; i++) {
         const column *c = t->by_feature[i];
         json_t *e = json_object();

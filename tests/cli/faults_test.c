@@ -170,6 +170,7 @@ static const struct job {
     {"deactivate", nag, "nag deactivate $D/pool.nag --per-layer 3 --output $D/new.json", "new.json", false, false},
     {"cluster", nag, "nag cluster $D/pool.nag --labels $D/pool.jsonl --label-column kind --threads 2 --json --output $D/new.jsonl", "new.jsonl", false, false},
     {"explain", nag, "nag explain --pool $D/pool.nag --docid d3 --target $D/target.nag --json", NULL, false, false},
+    {"explain rare", nag, "nag explain --pool $D/rare.nag --docid 0 --target $D/rare-target.jsonl --json", NULL, false, false},
     {"show", nag, "nag show $D/pool.nag --json", NULL, false, false},
     {"train", gg_cli_train, "train $D/net.json --seeds 2 --output $D/new --threads 2 --quiet --no-report --set training.epochs=2", "new/seed-3/best.safetensors", true, true},
     {"eval", gg_cli_eval, "eval --model $D/net --data $D/net.csv --json --threads 1", NULL, true, false},
@@ -393,6 +394,15 @@ static int prepare(void **state)
     shell("$G nag extract --model $M --input $D/one.jsonl --output $D/target.nag --top-k 5 --dtype f32");
     shell("$G nag extract --model $M --input $D/one.jsonl --output $D/target.jsonl --top-k 5 --dtype f32");
     shell("$G nag extract --model $M --input $D/pool.jsonl --output $D/units/ --unit-size 250 --top-k 5 --dtype f32");
+    n = 0; /* neuron 9 is in the lists of those alone that are unlike the others */
+    for (int i = 0; i < 70; i++) {
+        n += (size_t)snprintf(text + n, sizeof text - n, "{\"docid\": \"%d\", \"fwd_up_feature\": {\"layer_topk_value_index\": [%d, %d, %d, %d], \"n_layers\": 1}}\n",
+                              i, i > 66 ? 301 : 1, i > 66 ? 302 : 2, i > 66 ? 303 : 3, i == 0 || i > 66 ? 9 : 100 + i);
+        if (i == 0)
+            put_text(D, "rare-target.jsonl", text);
+    }
+    put_text(D, "rare.jsonl", text);
+    shell("$G nag slice --layers first $D/rare.jsonl --output $D/rare.nag");
     n = (size_t)snprintf(text, sizeof text, "a,b,colour,kind\n");
     for (int i = 0; i < 40; i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "%d,%d,%s,%s\n", i % 7, i % 5, i % 3 ? "red" : "blue", i % 7 > 3 ? "ant" : "bee");
