@@ -7,6 +7,7 @@
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "io/stream.h"
 #include <math.h>
@@ -253,6 +254,7 @@ int gg_cli_activations(int argc, char **argv)
     int32_t *ids = NULL;
     int64_t n_rows = 0, n_columns = 0;
     bool *on = NULL;
+    gg_lock *lock = NULL;
     struct job job = {0};
     gg_run_result r = {0};
     uint32_t mask = 0;
@@ -266,7 +268,7 @@ int gg_cli_activations(int argc, char **argv)
         s = gg_fail(ctx, GG_EINVAL, "%s: tensors are written as safetensors; give a name that ends in .safetensors", output);
         goto end;
     }
-    if ((s = parse_objective(&objective, ctx, gradients)) != GG_OK || (s = gg_site_list_parse(&mask, ctx, sites)) != GG_OK ||
+    if ((s = gg_lock_take(&lock, ctx, output)) != GG_OK || (s = parse_objective(&objective, ctx, gradients)) != GG_OK || (s = gg_site_list_parse(&mask, ctx, sites)) != GG_OK ||
         (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
         (ids_path && (s = read_ids(&ids, &n_rows, &n_columns, ctx, ids_path)) != GG_OK) ||
         (!ids_path && (s = gg_documents_open(&d, ctx, input.at, input.n, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict})) != GG_OK))
@@ -308,6 +310,7 @@ end:
     if (s == GG_EINTR) /* wherever it was stopped */
         gg_fail(ctx, s, "stopped after %lld documents; %s was not written", (long long)r.n_documents, output);
     gg_tensors_writer_discard(job.out);
+    gg_lock_free(lock);
     gg_documents_close(d);
     gg_model_free(m);
     gg_actions_free(actions);

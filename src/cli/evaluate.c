@@ -2,6 +2,7 @@
 #include "cli/train.h"
 #include "cli/common.h"
 #include "cli/verbs.h"
+#include "base/lock.h"
 #include "base/work.h"
 #include "io/stream.h"
 #include <golgi/metrics.h>
@@ -204,7 +205,8 @@ int gg_cli_predict(int argc, char **argv)
     if (s != GG_OK)
         return s == GG_END ? 0 : 2;
     gg_context *ctx = NULL;
-    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = predict(&n, ctx, model, parameters, input, output)) == GG_OK) {
+    gg_lock *lock = NULL;
+    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, ctx, output)) == GG_OK && (s = predict(&n, ctx, model, parameters, input, output)) == GG_OK) {
         if (c.json && strcmp(output, "-") != 0) {
             s = gg_cli_print_json(ctx, json_pack("{s:s, s:I}", "output", output, "samples", (json_int_t)n));
         } else if (!c.quiet && strcmp(output, "-") != 0) {
@@ -213,5 +215,6 @@ int gg_cli_predict(int argc, char **argv)
             gg_command_say_end(&c, to);
         }
     }
+    gg_lock_free(lock);
     return gg_command_close(&c, ctx, s);
 }

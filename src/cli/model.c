@@ -2,6 +2,7 @@
 #include "cli/common.h"
 #include "cli/model_get.h"
 #include "cli/verbs.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include <stdio.h>
 
@@ -206,7 +207,9 @@ static int model_convert(int argc, char **argv)
         return s == GG_END ? 0 : 2;
     gg_context *ctx = NULL;
     gg_model *m = NULL;
-    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_model_open(&m, ctx, path, &(gg_model_options){.no_weights = true})) == GG_OK)
+    gg_lock *lock = NULL;
+    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, ctx, output)) == GG_OK &&
+        (s = gg_model_open(&m, ctx, path, &(gg_model_options){.no_weights = true})) == GG_OK)
         s = gg_model_convert(m, output, gg_cli_gguf_format(dtype));
     if (s == GG_OK && c.json) {
         s = gg_cli_print_json(ctx, json_pack("{s:s, s:I}", "output", output, "parameters", (json_int_t)gg_model_parameters(m)));
@@ -215,6 +218,7 @@ static int model_convert(int argc, char **argv)
         fprintf(to, "%lld parameters as %s -> %s\n", (long long)gg_model_parameters(m), dtype, output);
         gg_command_say_end(&c, to);
     }
+    gg_lock_free(lock);
     gg_model_free(m);
     return gg_command_close(&c, ctx, s);
 }

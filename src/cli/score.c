@@ -1,6 +1,7 @@
 /* golgi score: how well a model predicts each document, and what it would say next. */
 #include "cli/common.h"
 #include "cli/verbs.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "math/roof.h"
 #include <math.h>
@@ -62,10 +63,11 @@ int gg_cli_score(int argc, char **argv)
     gg_model *m = NULL;
     gg_documents *d = NULL;
     gg_progress *p = NULL;
+    gg_lock *lock = NULL;
     struct sink sink = {0};
     gg_run_result r = {0};
     double roof = 0;
-    if ((s = gg_command_context(&ctx, &c)) != GG_OK || (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
+    if ((s = gg_command_context(&ctx, &c)) != GG_OK || (s = gg_lock_take(&lock, ctx, output)) != GG_OK || (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
         (s = gg_documents_open(&d, ctx, input.at, input.n, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict})) != GG_OK ||
         (s = gg_model_open(&m, ctx, model, &(gg_model_options){.dtype = gg_cli_dtype(ctx, dtype), .actions = actions})) != GG_OK ||
         (s = gg_rows_writer_open(&sink.out, ctx, output)) != GG_OK || (s = gg_command_progress(&p, &c, ctx, input.at[0], "documents", 0)) != GG_OK)
@@ -97,6 +99,7 @@ end:
     if (s == GG_EINTR && strcmp(output, "-") != 0) /* wherever it was stopped */
         gg_fail(ctx, s, "stopped after %lld documents; %s was not written", (long long)r.n_documents, output);
     gg_rows_writer_discard(sink.out);
+    gg_lock_free(lock);
     gg_documents_close(d);
     gg_model_free(m);
     gg_actions_free(actions);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "systems/nag/cmd.h"
+#include "base/lock.h"
 #include "base/work.h"
 
 enum { COLUMNS_SHOWN = 12, CLUSTER_NEURONS = 3, CLASSES_SHOWN = 12 };
@@ -15,6 +16,7 @@ typedef struct job {
     gg_context *ctx;
     gg_texts files, labels;
     const char *label_column, *site, *layers, *output, *report;
+    gg_lock *lock; /* of output */
     int64_t k, restarts, most, n_layers;
     gg_nag_type type;
     gg_arena arena;
@@ -494,6 +496,8 @@ static gg_status run(job *j, gg_command *c, double start, int argc, char **argv)
     if (j->k == 0 && !j->labels.n)
         return gg_fail(j->ctx, GG_EINVAL, "how many clusters? Give --k, or labels to compare with: --labels POOL");
     j->arena.ctx = j->ids.ctx = j->names.ctx = j->ctx;
+    if (j->output)
+        GG_TRY(gg_lock_take(&j->lock, j->ctx, j->output));
     GG_TRY(read_labels(j));
     GG_TRY(gather(j));
     GG_TRY(find_clusters(j));
@@ -539,6 +543,7 @@ int gg__nag_cmd_cluster(int argc, char **argv)
         return s == GG_END ? 0 : 2;
     if ((s = gg_command_context(&j.ctx, &c)) == GG_OK)
         s = run(&j, &c, start, argc, argv);
+    gg_lock_free(j.lock);
     drop(&j);
     return gg_command_close(&c, j.ctx, s);
 }

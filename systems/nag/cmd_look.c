@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "systems/nag/cmd.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/work.h"
 
 enum { MAP_DOCUMENTS = 1500, ENDS = 10, BINS = 48, MOST_PER_LAYER = 1 << 20 };
@@ -480,11 +481,13 @@ int gg__nag_cmd_deactivate(int argc, char **argv)
     gg_status s = gg_command_parse(&c, argc, argv);
     if (s != GG_OK)
         return s == GG_END ? 0 : 2;
-    if ((s = gg_command_context(&w.ctx, &c)) == GG_OK && (s = make_actions(&w)) == GG_OK) {
+    gg_lock *lock = NULL;
+    if ((s = gg_command_context(&w.ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, w.ctx, w.output)) == GG_OK && (s = make_actions(&w)) == GG_OK) {
         const char *hash = w.seen.set.header.model_hash;
         if ((s = gg_actions_write(w.actions, w.output, hash[0] ? hash : NULL)) == GG_OK)
             s = tell_actions(&w, &c);
     }
+    gg_lock_free(lock);
     gg_actions_free(w.actions);
     gg_nag_profile_free(w.profile);
     gg__nag_picked_free(&w.seen);

@@ -289,6 +289,11 @@ static void the_second_of_each_verb_is_refused_with_the_holders_id(void **state)
         {"$G nag merge $D/ranked.jsonl $D/ranked.jsonl --quiet --output $D/merged.jsonl", "merged.jsonl"},
         {"$G nag slice --layers last $D/one.nag --quiet --output $D/sliced.nag", "sliced.nag"},
         {EXTRACT "--input $D/pool.jsonl --output $D/taken/ && $G nag merge-shards $D/taken --quiet --output $D/joined.nag", "joined.nag"},
+        {"$G score --quiet --model $M --input $D/few.jsonl --output $D/scores.jsonl", "scores.jsonl"},
+        {"$G activations --quiet --model $M --input $D/few.jsonl --output $D/acts.safetensors", "acts.safetensors"},
+        {"$G nag cluster --quiet $D/one.nag --k 2 --output $D/groups.jsonl", "groups.jsonl"},
+        {"$G nag deactivate --quiet $D/one.nag --output $D/off.json", "off.json"},
+        {"$G model convert --quiet --model tests/golden/tiny/gpt2 --output $D/tiny.gguf", "tiny.gguf"},
     };
     one_run();
     shell("mkdir $D/each");
