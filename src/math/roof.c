@@ -1,8 +1,8 @@
 /* The roof, measured: loops of independent FMAs (or dot products) whose operands stay in registers, and a read of a large buffer.
  * Accumulators cover the latency of the units: four cycles, two a cycle, for FMAs; six for dot products of bfloat16, where twelve
- * accumulators fell 6 % short of what real products reached. Runs are short, so that on a busy machine some of them are left alone; of each
- * thread the best run counts. (CPU time will not do: in a virtual machine it may run slow for a moment, and the best of many short runs
- * is then the one that was measured wrong.) */
+ * accumulators fell 6 % short of what real products reached. Runs are short, and memory is read in short pieces, so that on a busy machine
+ * some of them are left alone; of each thread the best run counts. (CPU time will not do: in a virtual machine it may run slow for a
+ * moment, and the best of many short runs is then the one that was measured wrong.) */
 #include "math/roof.h"
 #include "base/work.h"
 #if defined(__x86_64__)
@@ -11,7 +11,7 @@
 
 #define N_ROUNDS 400000 /* 1 to 2 ms */
 #define BUFFER ((int64_t)128 << 20)
-enum { REPEATS = 16, REPEATS_MEMORY = 4 };
+enum { REPEATS = 16, REPEATS_MEMORY = 4, PIECES = 64 /* of the buffer, some 0.1 ms each */ };
 
 /* Each returns the operations it did; the sum of the accumulators goes to *sink so that nothing is removed. */
 typedef double (*loop)(int64_t rounds, float *sink);
@@ -112,28 +112,66 @@ struct job {
     loop loop; /* NULL: read memory */
     int64_t rounds;
     const uint64_t *buffer;
+    int n_threads;
     struct figure {
-        double rate; /* 1e9 a second, best so far */
+        double rate;            /* 1e9 a second, best so far */
+        double seconds[PIECES]; /* of reading each, the best so far; 0: not yet */
         float sink;
     } *of; /* each worker */
 };
+
+/* Four places of it in turn: a core that reads one line after the other waits more. */
+static inline __attribute__((always_inline)) uint64_t read_lines(const uint64_t *at)
+{
+    enum { STREAMS = 4, EACH = BUFFER / PIECES / 8 / STREAMS };
+    uint64_t sum[8] = {0};
+    for (int64_t k = 0; k + 8 <= EACH; k += 8)
+        for (int s = 0; s < STREAMS; s++)
+            for (int l = 0; l < 8; l++)
+                sum[l] += at[s * EACH + k + l];
+    return sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static uint64_t read_piece_256(const uint64_t *at) { return read_lines(at); }
+#endif
+
+static uint64_t read_piece(const uint64_t *at)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        return read_piece_256(at);
+#endif
+    return read_lines(at);
+}
+
+/* The whole buffer once; the rate is that of all pieces at their best. Threads begin far from one another: what one has just read lies in the cache
+ * that they share. */
+static void read_memory(const struct job *j, int worker)
+{
+    struct figure *f = &j->of[worker];
+    double sum = 0;
+    for (int i = 0; i < PIECES; i++) {
+        const int piece = (i + worker * PIECES / j->n_threads) % PIECES;
+        const double start = gg_time();
+        f->sink += (float)read_piece(j->buffer + piece * (BUFFER / PIECES / 8));
+        const double took = gg_time() - start;
+        f->seconds[piece] = f->seconds[piece] == 0 || took < f->seconds[piece] ? took : f->seconds[piece];
+        sum += f->seconds[piece];
+    }
+    f->rate = (double)BUFFER / sum / 1e9;
+}
 
 static gg_status measure_one(void *user, int64_t i, int worker)
 {
     (void)i;
     struct job *j = user;
-    const double start = gg_time();
-    double work = 0;
-    if (j->loop) {
-        work = j->loop(j->rounds, &j->of[worker].sink);
-    } else {
-        uint64_t sum[8] = {0};
-        for (int64_t k = 0; k + 8 <= BUFFER / 8; k += 8)
-            for (int l = 0; l < 8; l++)
-                sum[l] += j->buffer[k + l];
-        j->of[worker].sink += (float)(sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7]);
-        work = (double)BUFFER;
+    if (!j->loop) {
+        read_memory(j, worker);
+        return GG_OK;
     }
+    const double start = gg_time();
+    const double work = j->loop(j->rounds, &j->of[worker].sink);
     const double rate = work / (gg_time() - start) / 1e9;
     j->of[worker].rate = rate > j->of[worker].rate ? rate : j->of[worker].rate;
     return GG_OK;
@@ -143,13 +181,12 @@ static gg_status measure_one(void *user, int64_t i, int worker)
 static gg_status measure(double *one, double *all, gg_context *ctx, struct job *j)
 {
     const int n_threads = gg_context_threads(ctx), repeats = j->loop ? REPEATS : REPEATS_MEMORY;
-    j->of[0].rate = 0;
+    j->of[0] = (struct figure){0};
     for (int i = 0; i < repeats; i++)
         GG_TRY(measure_one(j, 0, 0));
     *one = j->of[0].rate;
-    j->of[0].rate = 0;
-    for (int i = 1; i < n_threads; i++)
-        j->of[i].rate = 0;
+    for (int i = 0; i < n_threads; i++)
+        j->of[i] = (struct figure){0};
     for (int i = 0; i < repeats; i++)
         GG_TRY(gg_parallel_workers(ctx, measure_one, j));
     *all = 0;
@@ -162,7 +199,8 @@ gg_status gg_roof_measure(gg_roof *one, gg_roof *all, gg_context *ctx)
 {
     *one = *all = (gg_roof){0};
     uint64_t *buffer = gg_new(ctx, uint64_t, BUFFER / 8);
-    struct job j = {.loop = f32_loop(), .rounds = N_ROUNDS, .buffer = buffer, .of = gg_new(ctx, struct figure, gg_context_threads(ctx))};
+    struct job j = {.loop = f32_loop(), .rounds = N_ROUNDS, .buffer = buffer, .n_threads = gg_context_threads(ctx)};
+    j.of = gg_new(ctx, struct figure, j.n_threads);
     gg_status s = j.of && buffer ? GG_OK : GG_ENOMEM;
     if (s == GG_OK) {
         memset(buffer, 1, (size_t)BUFFER); /* touched, so that the pages are there */
