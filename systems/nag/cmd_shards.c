@@ -41,23 +41,35 @@ static gg_status parse_size(int64_t *out, gg_context *ctx, const char *text)
     return GG_OK;
 }
 
-static bool slurm(int64_t *out, const char *name)
+/* A number that Slurm tells a task, `absent` where it tells none. What is there and no number is refused: taken for absent, every task would do all. */
+static gg_status slurm(int64_t *out, gg_context *ctx, const char *name, int64_t absent)
 {
     const char *text = getenv(name);
     char *end;
-    *out = text ? strtoll(text, &end, 10) : 0;
-    return text && *text && *end == 0;
+    *out = absent;
+    if (!text || !*text)
+        return GG_OK;
+    *out = strtoll(text, &end, 10);
+    if (end == text || *end || *out < 0 || *out > INT32_MAX)
+        return gg_fail(ctx, GG_EINVAL, "%s is \"%s\", and a number is expected; give --shard i/N", name, text);
+    return GG_OK;
 }
 
 static gg_status shard_of_array(gg__nag_shard *out, gg_context *ctx)
 {
     int64_t id, count, min, step;
-    if (!slurm(&id, "SLURM_ARRAY_TASK_ID") || !slurm(&count, "SLURM_ARRAY_TASK_COUNT") || !slurm(&min, "SLURM_ARRAY_TASK_MIN"))
+    GG_TRY(slurm(&id, ctx, "SLURM_ARRAY_TASK_ID", -1));
+    GG_TRY(slurm(&count, ctx, "SLURM_ARRAY_TASK_COUNT", -1));
+    GG_TRY(slurm(&min, ctx, "SLURM_ARRAY_TASK_MIN", 0));
+    GG_TRY(slurm(&step, ctx, "SLURM_ARRAY_TASK_STEP", 1));
+    if (id < 0)
         return GG_OK;
-    if (!slurm(&step, "SLURM_ARRAY_TASK_STEP") || step < 1)
+    if (count < 0)
+        return gg_fail(ctx, GG_EINVAL, "SLURM_ARRAY_TASK_ID is %lld, of how many SLURM_ARRAY_TASK_COUNT does not say; give --shard i/N", (long long)id);
+    if (step < 1)
         step = 1;
     const int64_t i = (id - min) / step;
-    if (id < min || (id - min) % step || i >= count || count > INT32_MAX)
+    if (id < min || (id - min) % step || i >= count)
         return gg_fail(ctx, GG_EINVAL, "task %lld of a Slurm array of %lld tasks from %lld on: the numbers have gaps, so they name no shards; give --shard i/N", (long long)id,
                        (long long)count, (long long)min);
     out->shard = (int32_t)i;

@@ -92,6 +92,11 @@ static void shards_by_word_and_by_array_fill_one_folder(void **state)
     assert_int_equal(fact("n_before"), fact("n_units"));
     refuses("SLURM_ARRAY_TASK_ID=7 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=3 " EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k", 1,
             "the numbers have gaps");
+    refuses("SLURM_ARRAY_TASK_ID=x SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=3 " EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k", 1,
+            "SLURM_ARRAY_TASK_ID is \"x\", and a number is expected");
+    refuses("SLURM_ARRAY_TASK_ID=1 " EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k", 1, "SLURM_ARRAY_TASK_COUNT does not say");
+    shell("SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_COUNT=3 " EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k --json"); /* _MIN: from 0 */
+    assert_true(fact("n_mine") > 0 && fact("n_mine") < fact("n_units"));
     refuses(EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k --top-k 7", 1, "--top-k: 10 there, 7 now");
     refuses("rm $D/array/00000001.nag; $G nag merge-shards $D/array --output $D/x.nag", 1, "1 of ");
     shell("$G nag merge-shards $D/array --output $D/part.nag --partial && $G nag merge-shards $D/part.nag $D/words --output $D/x.nag && " SAME("x.nag", "one.nag"));
