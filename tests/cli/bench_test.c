@@ -89,6 +89,13 @@ static void documents_of_a_pool_are_taken_from_the_front(void **state)
     j = bench("--input $D/pool.jsonl --repeats 1 --dtypes f32");
     assert_int_equal(number(j, "n_documents"), 3);
     json_decref(j);
+    run(&s, D, "bench nag --model $M --quiet --input $D/pool.jsonl --repeats 1 --dtypes bf16"); /* nothing to compare with, and it is said */
+    assert_int_equal(s.code, 0);
+    assert_non_null(strstr(s.out, "agreement with f32 is told when --dtypes names it"));
+    run(&s, D, "bench nag --model $M --quiet --input $D/pool.jsonl --repeats 1 --dtypes f32,bf16");
+    assert_non_null(strstr(s.out, "bf16 against f32: jaccard of the top 10 "));
+    assert_non_null(strstr(s.out, "spearman of the distances "));
+    assert_null(strstr(s.out, "agreement with f32 is told"));
 }
 
 static void wrong_words_are_named(void **state)
