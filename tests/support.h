@@ -121,4 +121,14 @@ static inline char *read_file(size_t *n, const char *path)
         *n = size;
     return data;
 }
+
+static inline void assert_same_file(const char *a, const char *b)
+{
+    size_t n_a, n_b;
+    char *x = read_file(&n_a, a), *y = read_file(&n_b, b);
+    if (n_a != n_b || memcmp(x, y, n_a) != 0)
+        fail_msg("%s and %s differ", a, b);
+    free(x);
+    free(y);
+}
 #endif

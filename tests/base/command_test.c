@@ -61,7 +61,8 @@ static const gg_option options[] = {
     {"Output", "output", GG_OPT_TEXT, &output, "OUT", "where to", NULL, false, 0, 0},
 };
 
-static gg_status parse(const char *line)
+/* The words of a line, NULL behind them; they live until the next call. */
+static int split(char ***words, const char *line)
 {
     static char copy[1024];
     static char *argv[64];
@@ -71,6 +72,14 @@ static gg_status parse(const char *line)
     for (char *p = strtok_r(copy, " ", &rest); p; p = strtok_r(NULL, " ", &rest))
         argv[argc++] = p;
     argv[argc] = NULL;
+    *words = argv;
+    return argc;
+}
+
+static gg_status parse(const char *line)
+{
+    char **argv;
+    const int argc = split(&argv, line);
     model = output = NULL;
     dtype = "auto";
     input = files = (gg_texts){0, NULL};
@@ -269,14 +278,8 @@ static int verb_main(int argc, char **argv)
 static int verbs(const char *prefix, const char *line)
 {
     static const gg_verb table[] = {{"extract", "reads", verb_main}, {"rank", "sorts", verb_main}, {"version", "says which", verb_main}};
-    static char copy[256];
-    static char *argv[16];
-    snprintf(copy, sizeof copy, "%s", line);
-    int argc = 0;
-    char *rest = NULL;
-    for (char *p = strtok_r(copy, " ", &rest); p; p = strtok_r(NULL, " ", &rest))
-        argv[argc++] = p;
-    argv[argc] = NULL;
+    char **argv;
+    const int argc = split(&argv, line);
     called = 0;
     catch_begin();
     const int r = gg_verbs_run(prefix, "Head.", table, 3, argc, argv);

@@ -61,6 +61,23 @@ static size_t on_terminal(char *seen, size_t size, int columns)
     return n;
 }
 
+static void in_log_file(char *seen, size_t size, int (*work)(void))
+{
+    FILE *f = tmpfile();
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(fileno(f), STDERR_FILENO);
+        _exit(work());
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    rewind(f);
+    seen[fread(seen, 1, size - 1, f)] = 0;
+    fclose(f);
+}
+
 static void a_terminal_has_one_line_rewritten_and_cleared(void **state)
 {
     (void)state;
@@ -123,20 +140,8 @@ static int resumed_work(void)
 static void what_was_done_before_is_not_speed(void **state)
 {
     (void)state;
-    FILE *f = tmpfile();
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        dup2(fileno(f), STDERR_FILENO);
-        _exit(resumed_work());
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    assert_int_equal(status, 0);
     char seen[4096];
-    rewind(f);
-    seen[fread(seen, 1, sizeof seen - 1, f)] = 0;
-    fclose(f);
+    in_log_file(seen, sizeof seen, resumed_work);
     assert_non_null(strstr(seen, "\"done\":1000100,"));
     const char *rate = strstr(seen, "\"per_second\":");
     assert_non_null(rate);
@@ -195,20 +200,8 @@ static void a_narrow_terminal_gets_a_cut_line(void **state)
 static void a_log_file_has_no_line_before_ten_seconds(void **state)
 {
     (void)state;
-    FILE *f = tmpfile();
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        dup2(fileno(f), STDERR_FILENO);
-        _exit(long_work());
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    assert_int_equal(status, 0);
     char seen[4096];
-    rewind(f);
-    seen[fread(seen, 1, sizeof seen - 1, f)] = 0;
-    fclose(f);
+    in_log_file(seen, sizeof seen, long_work);
     assert_string_equal(seen, "golgi: nag extract: warning: document 7 is empty\n");
 }
 

@@ -40,6 +40,22 @@ static void expect_refused_part(const bytes *b, const char *name, gg_status want
     assert_in_range(peak, 0, 300000); /* arena blocks of 64 KiB and small tables; no count of the file sized it */
 }
 
+/* A file of this header and n_data zero bytes, and what is said to it. */
+typedef struct damage {
+    const char *header;
+    size_t n_data;
+    gg_status status;
+    const char *message;
+} damage;
+
+static void expect_refused(const damage *files, size_t n, bytes (*make)(const char *header, size_t n_data), const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        const bytes b = make(files[i].header, files[i].n_data);
+        expect_refused_part(&b, name, files[i].status, files[i].message);
+    }
+}
+
 /* ---- foreign files ---- */
 
 static void foreign_files_are_shown_with_what_they_begin_with(void **state)
@@ -228,12 +244,7 @@ static void damaged_tensors_of_gguf(void **state)
 static void damaged_headers_of_safetensors(void **state)
 {
     (void)state;
-    static const struct {
-        const char *header;
-        size_t n_data;
-        gg_status status;
-        const char *message;
-    } files[] = {
+    static const damage files[] = {
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, GG_EFORMAT, "tensor \"w\" takes bytes 62 to 70 of the file, which ends at byte 69"},
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 9, GG_EFORMAT, "the file has 71 bytes, its tensors end at byte 70"},
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, GG_EFORMAT, "tensor \"w\": its shape as F32 needs 12 bytes, the file gives it 8"},
@@ -265,10 +276,7 @@ static void damaged_headers_of_safetensors(void **state)
         {"{\"\xff\":1}", 2, GG_EFORMAT, "the header is no valid JSON"},
         {"{}", 3, GG_EFORMAT, "the file has 13 bytes, its tensors end at byte 10"},
     };
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const bytes b = safe_file(files[i].header, files[i].n_data);
-        expect_refused_part(&b, "m.safetensors", files[i].status, files[i].message);
-    }
+    expect_refused(files, sizeof files / sizeof *files, safe_file, "m.safetensors");
     bytes b = {.n = 0};
     put_u64(&b, UINT64_MAX);
     put(&b, "{}", 2);
@@ -300,12 +308,7 @@ static bytes npy(const char *header, size_t n_data)
 static void damaged_headers_of_npy(void **state)
 {
     (void)state;
-    static const struct {
-        const char *header;
-        size_t n_data;
-        gg_status status;
-        const char *message;
-    } files[] = {
+    static const damage files[] = {
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 11, GG_EFORMAT, "array \"m\" of its shape as F32 needs 12 bytes after byte 67, the file has 11"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 13, GG_EFORMAT, "needs 12 bytes after byte 67, the file has 13"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 8, GG_EFORMAT, "expected an extent below 2^63 at byte"},
@@ -329,10 +332,7 @@ static void damaged_headers_of_npy(void **state)
         {"{'descr': '', 'fortran_order': False, 'shape': (3,)}", 12, GG_EUNSUPPORTED, "is of NumPy type ''"},
         {"{'descr': '|S5', 'fortran_order': False, 'shape': (3,)}", 15, GG_EUNSUPPORTED, "is of NumPy type '|S5'"},
     };
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const bytes b = npy(files[i].header, files[i].n_data);
-        expect_refused_part(&b, "m.npy", files[i].status, files[i].message);
-    }
+    expect_refused(files, sizeof files / sizeof *files, npy, "m.npy");
     bytes b = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 12);
     b.at[6] = 4;
     expect_refused_part(&b, "m.npy", GG_EUNSUPPORTED, "NPY version 4.0; golgi reads 1.0, 2.0 and 3.0");

@@ -180,25 +180,7 @@ static void values_that_are_no_texts_are_written_as_json(void **state)
     json_decref(few_columns);
 }
 
-static gg_status read_and_write(gg_context *c)
-{
-    gg_rows *r = NULL;
-    gg_rows_writer *w = NULL;
-    json_t *row;
-    gg_status s = gg_rows_open(&r, c, at("oom.csv"));
-    if (s == GG_OK)
-        s = gg_rows_writer_open(&w, c, at("oom-out.tsv.zst"));
-    while (s == GG_OK && (s = gg_rows_next(r, &row)) == GG_OK) {
-        s = gg_rows_writer_add(w, row);
-        json_decref(row);
-    }
-    gg_rows_close(r);
-    if (s != GG_END) {
-        gg_rows_writer_discard(w);
-        return s;
-    }
-    return gg_rows_writer_commit(w);
-}
+static gg_status read_and_write(gg_context *c) { return pass_rows(c, at("oom.csv"), at("oom-out.tsv.zst")); }
 
 static void memory_may_run_out_at_any_point(void **state)
 {

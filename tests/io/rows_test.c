@@ -478,25 +478,7 @@ static void a_dash_is_standard_input_and_output(void **state)
     assert_string_equal(got, text);
 }
 
-static gg_status read_and_write(gg_context *c)
-{
-    gg_rows *r = NULL;
-    gg_rows_writer *w = NULL;
-    json_t *row;
-    gg_status s = gg_rows_open(&r, c, at("oom.jsonl.gz"));
-    if (s == GG_OK)
-        s = gg_rows_writer_open(&w, c, at("oom-out.jsonl.gz"));
-    while (s == GG_OK && (s = gg_rows_next(r, &row)) == GG_OK) {
-        s = gg_rows_writer_add(w, row);
-        json_decref(row);
-    }
-    gg_rows_close(r);
-    if (s != GG_END) {
-        gg_rows_writer_discard(w);
-        return s;
-    }
-    return gg_rows_writer_commit(w);
-}
+static gg_status read_and_write(gg_context *c) { return pass_rows(c, at("oom.jsonl.gz"), at("oom-out.jsonl.gz")); }
 
 static void every_allocation_of_reading_and_writing_may_fail(void **state)
 {

@@ -110,6 +110,27 @@ static inline void every_allocation_may_fail(gg_status (*job)(gg_context *c))
     fail_msg("never succeeded");
 }
 
+/* Reads the rows of one file and writes them to another. */
+static inline gg_status pass_rows(gg_context *c, const char *from, const char *to)
+{
+    gg_rows *r = NULL;
+    gg_rows_writer *w = NULL;
+    json_t *row;
+    gg_status s = gg_rows_open(&r, c, from);
+    if (s == GG_OK)
+        s = gg_rows_writer_open(&w, c, to);
+    while (s == GG_OK && (s = gg_rows_next(r, &row)) == GG_OK) {
+        s = gg_rows_writer_add(w, row);
+        json_decref(row);
+    }
+    gg_rows_close(r);
+    if (s != GG_END) {
+        gg_rows_writer_discard(w);
+        return s;
+    }
+    return gg_rows_writer_commit(w);
+}
+
 static inline int io_setup(void **state)
 {
     (void)state;

@@ -464,6 +464,16 @@ static void a_number_that_is_not_finite_is_told_with_its_step(void **state)
 }
 
 /* --- lists of layers ------------------------------------------------------------------------------------------------------------------------------- */
+/* Numbers, texts of ids (no axes), rows of tokens or images. */
+static gg_net_input input_of(int axes)
+{
+    return (gg_net_input){.sample = axes == 1   ? GG_SHAPE(6)
+                                    : axes == 3 ? GG_SHAPE(1, 28, 28)
+                                    : axes == 2 ? GG_SHAPE(5, 6)
+                                                : GG_SHAPE(5),
+                          .n_vocab = axes ? 0 : 9};
+}
+
 static void lists_are_refused_where_they_are_wrong(void **state)
 {
     (void)state;
@@ -513,12 +523,7 @@ static void lists_are_refused_where_they_are_wrong(void **state)
         gg_net *net = NULL;
         json_t *list = json_loads(cases[i].list, 0, NULL);
         assert_non_null(list);
-        const int axes = cases[i].axes;
-        const gg_net_input in = {.sample = axes == 1   ? GG_SHAPE(6)
-                                           : axes == 3 ? GG_SHAPE(1, 28, 28)
-                                           : axes == 2 ? GG_SHAPE(5, 6)
-                                                       : GG_SHAPE(5),
-                                 .n_vocab = axes ? 0 : 9};
+        const gg_net_input in = input_of(cases[i].axes);
         assert_int_equal(gg_net_create(&net, ctx, list, &in), GG_EINVAL);
         if (!strstr(gg_message(ctx), cases[i].said))
             fail_msg("case %zu, %s: \"%s\", not \"%s\"", i, cases[i].list, gg_message(ctx), cases[i].said);
@@ -572,12 +577,7 @@ static void every_layer_gives_the_shape_it_says(void **state)
         int64_t n_params = 0;
         json_t *list = json_loads(cases[i].list, 0, NULL);
         assert_non_null(list);
-        const int axes = cases[i].axes;
-        const gg_net_input in = {.sample = axes == 1   ? GG_SHAPE(6)
-                                           : axes == 3 ? GG_SHAPE(1, 28, 28)
-                                           : axes == 2 ? GG_SHAPE(5, 6)
-                                                       : GG_SHAPE(5),
-                                 .n_vocab = axes ? 0 : 9};
+        const gg_net_input in = input_of(cases[i].axes);
         if (gg_net_create(&net, ctx, list, &in) != GG_OK)
             fail_msg("case %zu: %s", i, gg_message(ctx));
         const gg_shape out = gg_net_shape(net);
@@ -590,13 +590,13 @@ static void every_layer_gives_the_shape_it_says(void **state)
         assert_ok(gg_graph_create(&g, ctx, NULL));
         gg_shape batch = {.n = in.sample.n + 1, .d = {3}};
         memcpy(batch.d + 1, in.sample.d, (size_t)in.sample.n * sizeof *batch.d);
-        gg_var *v = axes ? gg_graph_input(g, "x", batch) : gg_graph_index(g, "x", batch), *y = gg_net_output(net, g, v);
+        gg_var *v = cases[i].axes ? gg_graph_input(g, "x", batch) : gg_graph_index(g, "x", batch), *y = gg_net_output(net, g, v);
         gg_var *loss = gg_var_mean(gg_var_square(y), GG_ALL_AXES, false);
         gg_graph_backward(loss);
         assert_ok(gg_graph_plan(g, (gg_var *const[]){y, loss}, 2));
         assert_ok(gg_nn_init(gg_net_params(net), 4));
         gg_graph_set_training(g, true, 1);
-        if (axes)
+        if (cases[i].axes)
             for (int64_t k = 0; k < gg_var_size(v); k++)
                 ((float *)gg_var_data(v))[k] = x[k % (N * (F - 1))] / 10;
         assert_ok(gg_graph_run_checked(g));

@@ -132,13 +132,6 @@ static void six_sites_are_the_published_ones_and_so_are_whole_vectors(void **sta
     gg_tensors_free(got);
 }
 
-static char *bytes_of(const char *path, size_t *n)
-{
-    char *p = NULL;
-    assert_ok(gg_file_read(&p, n, ctx, path));
-    return p;
-}
-
 static void order_and_threads_change_no_bit(void **state)
 {
     (void)state;
@@ -155,12 +148,7 @@ static void order_and_threads_change_no_bit(void **state)
     assert_int_equal(gg_nag_extract_file(&r, one, m, &forth, at("one-thread-forth.nag"), &o), GG_OK);
     gg_model_free(m);
     gg_context_free(one);
-    size_t n, n1;
-    char *a = bytes_of(at("two-threads.nag"), &n), *b = bytes_of(at("one-thread-forth.nag"), &n1);
-    assert_int_equal(n, n1);
-    assert_memory_equal(a, b, n);
-    gg_drop(ctx, a);
-    gg_drop(ctx, b);
+    assert_same_file(at("two-threads.nag"), at("one-thread-forth.nag"));
     gg_nag_set *f = NULL, *g = NULL;
     assert_ok(gg_nag_set_read(&f, ctx, (const char *[]){at("two-threads.nag")}, 1, 0));
     assert_ok(gg_nag_set_read(&g, ctx, (const char *[]){at("one-thread.nag")}, 1, 0));
@@ -220,12 +208,7 @@ static void stopped_work_goes_on_to_the_same_bytes(void **state)
     assert_false(gg_file_exists(at("resumed.nag.parts")));
     assert_ok(gg_nag_extract_file(&r, ctx, model, &source, at("whole.nag"), &(gg_nag_extract_options){0}));
     assert_int_equal(r.n_reused, 0);
-    size_t na, nb;
-    char *a = bytes_of(at("resumed.nag"), &na), *b = bytes_of(at("whole.nag"), &nb);
-    assert_int_equal(na, nb);
-    assert_memory_equal(a, b, na);
-    gg_drop(ctx, a);
-    gg_drop(ctx, b);
+    assert_same_file(at("resumed.nag"), at("whole.nag"));
 }
 
 static void a_bad_line_leaves_nothing_behind(void **state)

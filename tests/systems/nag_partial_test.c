@@ -54,23 +54,6 @@ static void make_targets(int n)
     }
 }
 
-static char *bytes_of(const char *path, size_t *n)
-{
-    char *bytes;
-    assert_ok(gg_file_read(&bytes, n, ctx, path));
-    return bytes;
-}
-
-static void assert_same_file(const char *a, const char *b)
-{
-    size_t n_a, n_b;
-    char *x = bytes_of(a, &n_a), *y = bytes_of(b, &n_b);
-    assert_int_equal(n_a, n_b);
-    assert_memory_equal(x, y, n_a);
-    gg_drop(ctx, x);
-    gg_drop(ctx, y);
-}
-
 static void assert_same_ranking(const gg_nag_ranking *a, const gg_nag_ranking *b)
 {
     assert_string_equal(a->name, b->name);
@@ -339,7 +322,7 @@ static void every_cut_and_every_changed_byte_is_noticed(void **state)
     write_features(at("a.nag"), 5, "d", 0, 12);
     options_of(&o, at("a.nag"), 0.3);
     assert_ok(gg_nag_partial_write(ctx, &o, targets, 1, at("a.rank"), 0.9, INFINITY));
-    char *bytes = bytes_of(at("a.rank"), &n);
+    char *bytes = read_file(&n, at("a.rank"));
     for (size_t i = 0; i < n; i += i < 64 || i + 64 > n ? 1 : 3) {
         FILE *f = fopen(at("bad.rank"), "w");
         fwrite(bytes, 1, i, f);
@@ -358,7 +341,7 @@ static void every_cut_and_every_changed_byte_is_noticed(void **state)
         }
     }
     assert_int_equal(accepted, 4); /* the footer's spare bytes */
-    gg_drop(ctx, bytes);
+    free(bytes);
 }
 
 /* --- memory that is refused ------------------------------------------------------------------------------------------------------------- */

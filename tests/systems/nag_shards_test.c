@@ -84,18 +84,6 @@ static const char *whole(void)
     return at("whole.nag");
 }
 
-static void assert_same_file(const char *a, const char *b)
-{
-    char *x = NULL, *y = NULL;
-    size_t nx, ny;
-    assert_ok(gg_file_read(&x, &nx, ctx, a));
-    assert_ok(gg_file_read(&y, &ny, ctx, b));
-    if (nx != ny || memcmp(x, y, nx) != 0)
-        fail_msg("%s and %s differ", a, b);
-    gg_drop(ctx, x);
-    gg_drop(ctx, y);
-}
-
 static gg_nag_plan *plan_of(const char *dir, int64_t unit_bytes)
 {
     gg_nag_plan *p = NULL;

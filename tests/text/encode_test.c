@@ -115,15 +115,6 @@ static void ids_outside_are_refused_and_pieces_absent(void **state)
 
 /* --- round trips ----------------------------------------------------------------------------------------------------- */
 
-static uint64_t random_state = 0x9E3779B97F4A7C15u;
-static uint32_t rnd(uint32_t n)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)((random_state >> 20) % n);
-}
-
 /* The ids of s must decode to the repaired s. */
 static void assert_comes_back(gg_context *ctx, const gg_tokenizer *t, const char *s, size_t n)
 {
@@ -145,6 +136,7 @@ static void assert_comes_back(gg_context *ctx, const gg_tokenizer *t, const char
 
 static void texts_come_back(void **state)
 {
+    state_of_random = 0x9E3779B97F4A7C15u;
     static const char *const files[] = {GOLDEN "tokenizers/gpt-2.gguf", GOLDEN "tokenizers/llama-spm.gguf", GOLDEN "sentencepiece/bpe.gguf",
                                         GOLDEN "sentencepiece/bpe-no-prefix.gguf"};
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {

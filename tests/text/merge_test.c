@@ -6,15 +6,6 @@
 
 enum { LETTERS = 5, MAX_TOKENS = 200, MAX_TEXT = 3000 };
 
-static uint64_t state_of_random = 88172645463325252u;
-static uint32_t rnd(uint32_t n) /* 0 .. n - 1 */
-{
-    state_of_random ^= state_of_random << 13;
-    state_of_random ^= state_of_random >> 7;
-    state_of_random ^= state_of_random << 17;
-    return (uint32_t)((state_of_random >> 20) % n);
-}
-
 typedef struct toy {
     char text[MAX_TOKENS][64];
     int n;

@@ -1,5 +1,5 @@
-/* What the tests of this floor share: a context as the group's state, a folder that goes away, encoding in one call, an allocator that
- * fails when told, vocabularies written as GGUF files.
+/* What the tests of this floor share: a folder and a context as the group's state, random numbers, encoding in one call, vocabularies written as GGUF
+ * files.
  */
 #ifndef GG_TESTS_TEXT_SUPPORT_H
 #define GG_TESTS_TEXT_SUPPORT_H
@@ -123,7 +123,16 @@ static inline void assert_prefixes(gg_context *ctx, gg_tokenizer *t, const char 
     gg_token_list_free(&some);
 }
 
-/* --- the n-th allocation fails --------------------------------------------------------------------------------------- */
+/* --- random -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t state_of_random = 88172645463325252u;
+static inline uint32_t rnd(uint32_t n) /* 0 .. n - 1 */
+{
+    state_of_random ^= state_of_random << 13;
+    state_of_random ^= state_of_random >> 7;
+    state_of_random ^= state_of_random << 17;
+    return (uint32_t)((state_of_random >> 20) % n);
+}
 
 /* --- GGUF ------------------------------------------------------------------------------------------------------------ */
 
