@@ -1,6 +1,6 @@
 # Completion of golgi for bash. The program is asked what may follow, so this never grows old. Goes to share/bash-completion/completions/golgi.
 _golgi() {
-    local line current=${COMP_WORDS[COMP_CWORD]}
+    local line current=${COMP_WORDS[COMP_CWORD]} program=${COMP_WORDS[0]/#\~\//$HOME/} # ~/bin/golgi
     COMPREPLY=()
     while IFS= read -r line; do
         if [ "$line" = :files ]; then
@@ -9,6 +9,6 @@ _golgi() {
         else
             COMPREPLY+=("${line%%$'\t'*}")
         fi
-    done < <("${COMP_WORDS[0]}" help --words "${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null)
+    done < <("$program" help --words "${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null)
 }
 complete -F _golgi golgi

@@ -2,7 +2,7 @@
 function __golgi_words
     set -l before (commandline -opc)
     set -l current (commandline -ct)
-    set -l program $before[1]
+    set -l program (string replace -r '^~/' "$HOME/" -- $before[1])
     set -e before[1]
     $program help --words $before "$current" 2>/dev/null | while read -l line
         if test "$line" = :files

@@ -59,7 +59,7 @@ fi
 # ---- completion, as bash asks for it ----
 
 offers() { # WORD... : what follows `golgi` on the line, the last one begun
-    PATH=$(cd "$(dirname "$GOLGI")" && pwd):$PATH bash -c 'source packaging/golgi.bash; COMP_WORDS=(golgi "$@"); COMP_CWORD=$#; _golgi
+    PATH=$(cd "$(dirname "$GOLGI")" && pwd):$PATH program=${program:-golgi} bash -c 'source packaging/golgi.bash; COMP_WORDS=("$program" "$@"); COMP_CWORD=$#; _golgi
         [ ${#COMPREPLY[@]} = 0 ] || printf "%s " "${COMPREPLY[@]}"' - "$@"
 }
 check() { # NAME EXPECTED WORD...
@@ -81,6 +81,9 @@ check 'and where more of them may follow' 'LICENSE ' score --input a.jsonl LICEN
 check 'a column is no file' '' score --text-column ''
 check 'a number is no file' '' score --max-tokens ''
 check 'the only word that belongs to no option' 'LICENSE ' model show LICEN
+ln -s "$(realpath "$GOLGI")" "$tmp/golgi"
+# shellcheck disable=SC2088
+program='~/golgi' HOME=$tmp check 'a program in the home folder, as it was typed' 'activations ' activ
 check 'nothing after a verb that is none' '' nonsense x
 [[ " $(offers nag select --) " == *' --fraction '*' --help '* ]]
 result 'all options when one is begun' $?

@@ -10,9 +10,11 @@ check() { # NAME EXPECTED GOT
 skip() { n=$((n + 1)); echo "ok $n # SKIP $1"; }
 PATH=$(cd "$(dirname "$GOLGI")" && pwd):$PATH
 
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+ln -s "$(realpath "$GOLGI")" "$home/golgi"
+
 if command -v fish > /dev/null; then
-    home=$(mktemp -d)
-    trap 'rm -rf "$home"' EXIT
     offers() { HOME=$home fish -c "source packaging/golgi.fish; complete -C '$1'" | cut -f 1 | tr '\n' ' '; }
     check 'fish: a verb' 'activations ' "$(offers 'golgi activ')"
     check 'fish: a verb of a verb' 'rank ' "$(offers 'golgi nag ra')"
@@ -20,6 +22,8 @@ if command -v fish > /dev/null; then
     check 'fish: the values of a choice' 'auto bf16 f32 i8 ' "$(offers 'golgi score --dtype ')"
     check 'fish: a file' 'LICENSE ' "$(offers 'golgi score --model LICEN')"
     check 'fish: a column is no file' '' "$(offers 'golgi score --text-column ')"
+    # shellcheck disable=SC2088 # as it was typed
+    check 'fish: a program in the home folder' 'activations ' "$(offers '~/golgi activ' 2>&1)"
 else
     skip 'fish is not installed'
 fi
@@ -27,7 +31,7 @@ fi
 # zsh completes in its line editor only; its two functions that show what was found are replaced.
 if command -v zsh > /dev/null; then
     offers() { # WORD... as on the line
-        zsh -f -c '_describe() { local w; for w in ${(P)2}; do print -rn -- "${${w//\\:/@}%%:*} "; done }
+        HOME=$home zsh -f -c '_describe() { local w; for w in ${(P)2}; do print -rn -- "${${w//\\:/@}%%:*} "; done }
                    _files() { print -n "files " }
                    words=("$@"); CURRENT=$#; source packaging/_golgi' - "$@"
     }
@@ -37,6 +41,8 @@ if command -v zsh > /dev/null; then
     check 'zsh: the values of a choice' 'f32 bf16 i8 auto ' "$(offers golgi score --dtype '')"
     check 'zsh: a file' 'files ' "$(offers golgi score --model x)"
     check 'zsh: a column is no file' '' "$(offers golgi score --text-column '')"
+    # shellcheck disable=SC2088
+    check 'zsh: a program in the home folder' 'activations ' "$(offers '~/golgi' activ)"
 else
     skip 'zsh is not installed'
 fi
