@@ -83,8 +83,8 @@ static void a_terminal_has_one_line_rewritten_and_cleared(void **state)
     (void)state;
     static char seen[1 << 16];
     on_terminal(seen, sizeof seen, 200);
-    const char *in_order[] = {"\rnag extract  pool.jsonl  [", " %   ", " of 1,234 docs", "800 of 1,234 docs   ", " docs/s   ", " s left   ", " % of this machine's fp32 roof   84 % of the roof",
-                              "100 %   1,234 of 1,234 docs", "\r\033[K"};
+    const char *in_order[] = {"\rnag extract  pool.jsonl  [", " %   ", " of 1,234 docs", "800 of 1,234 docs   ", " docs/s   ", " s left   ",
+                              " % of this machine's fp32 roof   84 % of the roof", "100 %   1,234 of 1,234 docs", "\r\033[K"};
     const char *at = seen;
     for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++) {
         const char *found = strstr(at, in_order[i]);

@@ -88,7 +88,8 @@ static int prepare(void **state)
     put_text(D, "nodocid.jsonl", "{\"name\": \"a\", \"nag_distance\": 0.5}\n");
     put_text(D, "pay.jsonl", "{\"docid\": \"a\", \"kind\": \"x\"}\n{\"docid\": \"b\", \"kind\": \"y\"}\n");
     put_text(D, "paytwice.jsonl", "{\"docid\": \"a\", \"token_num\": 1}\n{\"docid\": \"a\", \"token_num\": 1}\n");
-    shell("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do echo \"{\\\"docid\\\": $i, \\\"doc\\\": \\\"$(test $i = 7 && echo word)\\\"}\"; done > $D/blanks.jsonl");
+    shell(
+        "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do echo \"{\\\"docid\\\": $i, \\\"doc\\\": \\\"$(test $i = 7 && echo word)\\\"}\"; done > $D/blanks.jsonl");
     shell("gzip -c $D/pool.jsonl | head -c -9 > $D/cut.jsonl.gz");
     shell("for f in cut far type kind lacks; do cp -r tests/golden/tiny/llama $D/$f; chmod -R u+w $D/$f; done");
     shell("head -c -100 tests/golden/tiny/llama/model.safetensors > $D/cut/model.safetensors");
@@ -312,7 +313,8 @@ static void a_file_beyond_the_limit_is_a_failed_write(void **state)
     (void)state;
     /* GCOV_PREFIX: what make coverage counts would be cut off, too, and nobody could add to it */
     must_fail("ulimit -f 1; GCOV_PREFIX=/dev/null $G activations --model $M --input $D/pool.jsonl --output $D/new.safetensors", "new.safetensors", "ulimit -f");
-    must_fail("ulimit -f 1; GCOV_PREFIX=/dev/null $G nag extract --model $M --input $D/pool.jsonl --top-k 60 --sites up,down,q,k,v,o --output $D/new.nag", "new.nag", "ulimit -f");
+    must_fail("ulimit -f 1; GCOV_PREFIX=/dev/null $G nag extract --model $M --input $D/pool.jsonl --top-k 60 --sites up,down,q,k,v,o --output $D/new.nag",
+              "new.nag", "ulimit -f");
 }
 
 static void a_full_disk_leaves_nothing_and_says_so(void **state)

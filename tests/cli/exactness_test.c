@@ -1,5 +1,6 @@
 /* golgi reproduce nag --part exactness: a folder of published results is made here, by plain loops over whole impact vectors, and must be found
- * to hold; what is then changed in it must be told, and only that. (That the folder of the published code itself holds needs its model: golgi reproduce nag.) */
+ * to hold; what is then changed in it must be told, and only that. (That the folder of the published code itself holds needs its model:
+ * golgi reproduce nag.) */
 #include "cli/program.h"
 #include <golgi/model.h>
 #include <math.h>

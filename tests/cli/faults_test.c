@@ -154,25 +154,35 @@ static const struct job {
     bool runs_model;
     bool is_long;       /* one fault in seven is enough, but for GOLGI_LONG */
 } jobs[] = {
-    {"extract", nag, "nag extract --model $M --input $D/pool.jsonl --quiet --output $D/new.nag --top-k 5 --sites up,k --threads 2 --dtype f32", "new.nag", true, false},
-    {"extract rows", nag, "nag extract --model $M --input $D/pool.jsonl.gz --output $D/new.jsonl.zst --top-k 5 --threads 1 --dtype f32 --quiet", "new.jsonl.zst", true, false},
-    {"units", nag, "nag extract --model $M --input $D/pool.jsonl --quiet --output $D/new/ --unit-size 250 --top-k 5 --threads 2 --dtype f32", "new/00000001.nag", true, true},
+    {"extract", nag, "nag extract --model $M --input $D/pool.jsonl --quiet --output $D/new.nag --top-k 5 --sites up,k --threads 2 --dtype f32", "new.nag", true,
+     false},
+    {"extract rows", nag, "nag extract --model $M --input $D/pool.jsonl.gz --output $D/new.jsonl.zst --top-k 5 --threads 1 --dtype f32 --quiet",
+     "new.jsonl.zst", true, false},
+    {"units", nag, "nag extract --model $M --input $D/pool.jsonl --quiet --output $D/new/ --unit-size 250 --top-k 5 --threads 2 --dtype f32",
+     "new/00000001.nag", true, true},
     {"merge-shards", nag, "nag merge-shards $D/units $D/units/00000001.nag --output $D/new.nag", "new.nag", false, false},
-    {"rank", nag, "nag rank --target $D/target.nag --pool $D/pool.nag --payload $D/pool.jsonl.zst --label-column kind --output $D/new.jsonl", "new.jsonl", false, false},
+    {"rank", nag, "nag rank --target $D/target.nag --pool $D/pool.nag --payload $D/pool.jsonl.zst --label-column kind --output $D/new.jsonl", "new.jsonl",
+     false, false},
     {"rank contrast", nag, "nag rank --target $D/target.jsonl --pool $D/pool.nag --weights contrast --output $D/new.csv --all --json", "new.csv", false, false},
     {"merge", nag, "nag merge $D/pool.jsonl.zst $D/pool.jsonl $D/pool.jsonl.gz --deduplicate --output $D/new.jsonl.gz", "new.jsonl.gz", false, false},
     {"slice", nag, "nag slice --layers last $D/pool.nag --output $D/new.nag", "new.nag", false, false},
     {"slice rows", nag, "nag slice --layers first $D/target.jsonl --output $D/new.jsonl", "new.jsonl", false, false},
-    {"select", nag, "nag select --model $M --target $D/one.jsonl --pool $D/pool.jsonl --fraction 0.4 --top-k 4 --threads 2 --dtype f32 --quiet --output $D/new.jsonl", "new.jsonl", true, false},
+    {"select", nag,
+     "nag select --model $M --target $D/one.jsonl --pool $D/pool.jsonl --fraction 0.4 --top-k 4 --threads 2 --dtype f32 --quiet --output $D/new.jsonl",
+     "new.jsonl", true, false},
     {"score", gg_cli_score, "score --model $M --input $D/pool.jsonl --threads 2 --quiet --output $D/new.jsonl.zst", "new.jsonl.zst", true, false},
-    {"activations", gg_cli_activations, "activations --model $M --input $D/pool.jsonl --threads 2 --sites up,q --pool mean --logits --quiet --output $D/new.safetensors", "new.safetensors", true, false},
-    {"gradients", gg_cli_activations, "activations --model $M --input $D/one.jsonl --threads 1 --sites up,q --gradients nll --quiet --output $D/new.safetensors", "new.safetensors", true, true},
+    {"activations", gg_cli_activations,
+     "activations --model $M --input $D/pool.jsonl --threads 2 --sites up,q --pool mean --logits --quiet --output $D/new.safetensors", "new.safetensors", true,
+     false},
+    {"gradients", gg_cli_activations,
+     "activations --model $M --input $D/one.jsonl --threads 1 --sites up,q --gradients nll --quiet --output $D/new.safetensors", "new.safetensors", true, true},
     {"deactivate", nag, "nag deactivate $D/pool.nag --per-layer 3 --output $D/new.json", "new.json", false, false},
     {"cluster", nag, "nag cluster $D/pool.nag --labels $D/pool.jsonl --label-column kind --threads 2 --json --output $D/new.jsonl", "new.jsonl", false, false},
     {"explain", nag, "nag explain --pool $D/pool.nag --docid d3 --target $D/target.nag --json", NULL, false, false},
     {"explain rare", nag, "nag explain --pool $D/rare.nag --docid 0 --target $D/rare-target.jsonl --json", NULL, false, false},
     {"show", nag, "nag show $D/pool.nag --json", NULL, false, false},
-    {"train", gg_cli_train, "train $D/net.json --seeds 2 --output $D/new --threads 2 --quiet --no-report --set training.epochs=2", "new/seed-3/best.safetensors", true, true},
+    {"train", gg_cli_train, "train $D/net.json --seeds 2 --output $D/new --threads 2 --quiet --no-report --set training.epochs=2",
+     "new/seed-3/best.safetensors", true, true},
     {"eval", gg_cli_eval, "eval --model $D/net --data $D/net.csv --json --threads 1", NULL, true, false},
     {"predict", gg_cli_predict, "predict --model $D/net --input $D/net.csv --output $D/new.csv --threads 1 --quiet", "new.csv", true, false},
     {"tokenize", gg_cli_tokenize, "tokenize --model $M $D/pool.jsonl", NULL, true, false},
@@ -194,7 +204,8 @@ static void go(const struct job *j)
     static char text[WORDS][4200];
     char *argv[WORDS + 1], line[4096];
     int argc = 0;
-    snprintf(line, sizeof line, "%s%s", j->words, fault.kind == LIBC ? " --threads 1" : ""); /* libgomp greets a new thread with an allocation, and ends the process */
+    /* One thread: libgomp greets a new one with an allocation, and ends the process. */
+    snprintf(line, sizeof line, "%s%s", j->words, fault.kind == LIBC ? " --threads 1" : "");
     for (char *w = strtok(line, " "); w && argc < WORDS; w = strtok(NULL, " ")) {
         const bool in_folder = strncmp(w, "$D/", 3) == 0;
         snprintf(text[argc], sizeof text[0], "%s%s", in_folder ? D : "", in_folder ? w + 2 : strcmp(w, "$M") == 0 ? TINY : w);
@@ -353,7 +364,8 @@ static bool run_with_fault(int i, enum kind kind)
             fail_msg("%s, %s: exit 0", j->name, what);
     } else {
         const bool usual = s.code == 1 || (s.code == 2 && kind != FILES); /* 2: no memory to look at the command line */
-        const bool told = kind == FILES ? strstr(s.err, strerror(fault.error)) && (strstr(s.err, D) || strstr(s.err, TINY) || strstr(s.err, "golgi-rank.rows")) : strstr(s.err, "ut of memory") || strstr(s.err, strerror(ENOMEM));
+        const bool told = kind == FILES ? strstr(s.err, strerror(fault.error)) && (strstr(s.err, D) || strstr(s.err, TINY) || strstr(s.err, "golgi-rank.rows"))
+                                        : strstr(s.err, "ut of memory") || strstr(s.err, strerror(ENOMEM));
         if (!usual || !told)
             fail_msg("%s, %s: exit %d: %s", j->name, what, s.code, s.err);
     }
@@ -379,13 +391,14 @@ static bool run_with_fault(int i, enum kind kind)
 static int prepare(void **state)
 {
     (void)state;
-    static const char *const words[] = {"And God said, Let there be light", "and there was light.", "The earth was without form,", "int main(void)", "12345 caf\\u00e9"};
+    static const char *const words[] = {"And God said, Let there be light", "and there was light.", "The earth was without form,", "int main(void)",
+                                        "12345 caf\\u00e9"};
     char text[8192];
     size_t n = 0;
     D = make_folder_in_memory();
     for (int i = 0; i < N_DOCS; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "{\"docid\": \"d%d\", \"kind\": \"%c\", \"doc\": \"%s %s\", \"token_num\": %d}\n", i, 'a' + i % 2, words[i % 5],
-                              words[i * 3 % 5], 5 + i);
+        n += (size_t)snprintf(text + n, sizeof text - n, "{\"docid\": \"d%d\", \"kind\": \"%c\", \"doc\": \"%s %s\", \"token_num\": %d}\n", i, 'a' + i % 2,
+                              words[i % 5], words[i * 3 % 5], 5 + i);
     put_text(D, "pool.jsonl", text);
     *strchr(text, '\n') = 0;
     put_text(D, "one.jsonl", text);
@@ -396,8 +409,9 @@ static int prepare(void **state)
     shell("$G nag extract --model $M --input $D/pool.jsonl --output $D/units/ --unit-size 250 --top-k 5 --dtype f32");
     n = 0; /* neuron 9 is in the lists of those alone that are unlike the others */
     for (int i = 0; i < 70; i++) {
-        n += (size_t)snprintf(text + n, sizeof text - n, "{\"docid\": \"%d\", \"fwd_up_feature\": {\"layer_topk_value_index\": [%d, %d, %d, %d], \"n_layers\": 1}}\n",
-                              i, i > 66 ? 301 : 1, i > 66 ? 302 : 2, i > 66 ? 303 : 3, i == 0 || i > 66 ? 9 : 100 + i);
+        n += (size_t)snprintf(text + n, sizeof text - n,
+                              "{\"docid\": \"%d\", \"fwd_up_feature\": {\"layer_topk_value_index\": [%d, %d, %d, %d], \"n_layers\": 1}}\n", i, i > 66 ? 301 : 1,
+                              i > 66 ? 302 : 2, i > 66 ? 303 : 3, i == 0 || i > 66 ? 9 : 100 + i);
         if (i == 0)
             put_text(D, "rare-target.jsonl", text);
     }

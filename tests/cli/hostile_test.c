@@ -181,7 +181,9 @@ static void what_is_no_text_is_repaired_and_counted(void **state)
 static void white_space_is_no_document(void **state)
 {
     (void)state;
-    put_text(D, "white.jsonl", "{\"docid\": 1, \"doc\": \"\"}\n\n   \n{\"docid\": 2, \"doc\": \" \\t\\n\\u00a0\\u3000\\u2028\\ufeff\"}\n{\"docid\": 3, \"doc\": null}\n{\"docid\": 4, \"doc\": \".\"}\n");
+    put_text(D, "white.jsonl",
+             "{\"docid\": 1, \"doc\": \"\"}\n\n   \n{\"docid\": 2, \"doc\": \" \\t\\n\\u00a0\\u3000\\u2028\\ufeff\"}\n{\"docid\": 3, \"doc\": "
+             "null}\n{\"docid\": 4, \"doc\": \".\"}\n");
     shell(EXTRACT "$D/white.jsonl --output $D/white.nag");
     must_say("extracted 1 document, ");
     must_say("3 empty documents were skipped: ");
@@ -256,10 +258,13 @@ static void rows_that_are_only_odd_are_taken(void **state)
     features(a, "{\"docid\": \"x\", \"doc\": \"first\", \"doc\": \"the last of a key given twice\"}\n");
     features(b, "{\"docid\": \"x\", \"doc\": \"the last of a key given twice\"}\n");
     assert_string_equal(a, b);
-    put_text(D, "odd.jsonl", "\xef\xbb\xbf{\"docid\": 17, \"doc\": \"a byte order mark before\", \"big\": 123456789012345678901234567890, \"small\": 5e-324, \"zero\": -0.0}\r\n"
-                             "{\"docid\": \"b\", \"doc\": \"keys of many kinds\", \"\": 1, \"a.b\": {\"c\": null}, \"\\ud83e\\udd93\": []}\n"
-                             "{\"docid\": \"c\", \"doc\": \"no newline at the end\", \"token_num\": \"12\"}");
-    shell(EXTRACT "$D/odd.jsonl --output $D/odd.nag && $G nag rank --target $D/odd.nag --pool $D/odd.nag --payload $D/odd.jsonl --fraction 1 --output $D/odd.ranked.jsonl");
+    put_text(
+        D, "odd.jsonl",
+        "\xef\xbb\xbf{\"docid\": 17, \"doc\": \"a byte order mark before\", \"big\": 123456789012345678901234567890, \"small\": 5e-324, \"zero\": -0.0}\r\n"
+        "{\"docid\": \"b\", \"doc\": \"keys of many kinds\", \"\": 1, \"a.b\": {\"c\": null}, \"\\ud83e\\udd93\": []}\n"
+        "{\"docid\": \"c\", \"doc\": \"no newline at the end\", \"token_num\": \"12\"}");
+    shell(EXTRACT "$D/odd.jsonl --output $D/odd.nag && $G nag rank --target $D/odd.nag --pool $D/odd.nag --payload $D/odd.jsonl --fraction 1 --output "
+                  "$D/odd.ranked.jsonl");
     shell("cat $D/odd.ranked.jsonl");
     assert_non_null(strstr(s.out, "\"docid\":17,"));
     assert_non_null(strstr(s.out, "1.2345678901234568e+29"));

@@ -238,8 +238,8 @@ static void killed_and_run_again(const char *command, const char *output, int n_
         snprintf(path, sizeof path, "rm -r %s/%s", D, name);
         assert_int_equal(system(path), 0);
     }
-    print_message("killed %d times, %d of them with documents done and no output; at most %d documents were run again, a unit has %d\n", killed, unfinished, most,
-                  unit);
+    print_message("killed %d times, %d of them with documents done and no output; at most %d documents were run again, a unit has %d\n", killed, unfinished,
+                  most, unit);
     assert_true(unfinished >= n_kills / 2);
 }
 

@@ -15,7 +15,8 @@ static int prepare(void **state)
     uint32_t x = 7;
     D = make_folder();
     for (int i = 0; i < N; i++) {
-        n += (size_t)snprintf(pool + n, sizeof pool - n, "{\"docid\": \"d%02d\", \"domain\": \"%s\", \"toss\": \"%c\", \"doc\": \"", i, i % 2 ? "code" : "verse", "AB"[i / 2 % 2]);
+        n += (size_t)snprintf(pool + n, sizeof pool - n, "{\"docid\": \"d%02d\", \"domain\": \"%s\", \"toss\": \"%c\", \"doc\": \"", i,
+                              i % 2 ? "code" : "verse", "AB"[i / 2 % 2]);
         for (int k = 0; k < 24; k++) {
             x = x * 1664525 + 1013904223;
             n += (size_t)snprintf(pool + n, sizeof pool - n, "%s ", word[i % 2][(x >> 16) % 6]);
@@ -106,7 +107,8 @@ static void every_verdict_follows_from_values_of_this_run(void **state)
 static void planted_domains_are_found_and_tossed_labels_are_not(void **state)
 {
     (void)state;
-    json_t *planted = reproduce("--part discrimination,contrast,target-size,bf16 --seeds 3 --distinct verse,code"), *tossed = reproduce("--part discrimination,contrast --seeds 3 --label-column toss");
+    json_t *planted = reproduce("--part discrimination,contrast,target-size,bf16 --seeds 3 --distinct verse,code"),
+           *tossed = reproduce("--part discrimination,contrast --seeds 3 --label-column toss");
     static const char purity[] = "clusters of multi-hot lists are the domains: purity, K = 10", half[] = "the targets' domain stands in the first half";
     assert_true(mean(claim(planted, "discrimination", purity)) == 1);
     assert_true(mean(claim(tossed, "discrimination", purity)) < 0.7);

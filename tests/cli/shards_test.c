@@ -87,7 +87,8 @@ static void shards_by_word_and_by_array_fill_one_folder(void **state)
     shell("$G nag merge-shards $D/array/*.nag --output $D/array.nag --json && " SAME("array.nag", "one.nag"));
     assert_int_equal(fact("n_documents"), N_DOCS);
     assert_int_equal(fact("n_missing"), 0);
-    shell("SLURM_ARRAY_TASK_ID=0 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=2 " EXTRACT "--input $D/pool.jsonl --output $D/mine.nag && " SAME("mine.nag", "one.nag"));
+    shell("SLURM_ARRAY_TASK_ID=0 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=2 " EXTRACT
+          "--input $D/pool.jsonl --output $D/mine.nag && " SAME("mine.nag", "one.nag"));
     shell(EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k --json"); /* all is there; one task again does what is missing */
     assert_int_equal(fact("n_before"), fact("n_units"));
     refuses("SLURM_ARRAY_TASK_ID=7 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=3 " EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k", 1,
@@ -99,7 +100,8 @@ static void shards_by_word_and_by_array_fill_one_folder(void **state)
     assert_true(fact("n_mine") > 0 && fact("n_mine") < fact("n_units"));
     refuses(EXTRACT "--input $D/pool.jsonl --output $D/array/ --unit-size 4k --top-k 7", 1, "--top-k: 10 there, 7 now");
     refuses("rm $D/array/00000001.nag; $G nag merge-shards $D/array --output $D/x.nag", 1, "1 of ");
-    shell("$G nag merge-shards $D/array --output $D/part.nag --partial && $G nag merge-shards $D/part.nag $D/words --output $D/x.nag && " SAME("x.nag", "one.nag"));
+    shell("$G nag merge-shards $D/array --output $D/part.nag --partial && $G nag merge-shards $D/part.nag $D/words --output $D/x.nag && "
+          SAME("x.nag", "one.nag"));
     assert_true(strstr(s.err, "1 units are still missing"));
 }
 
@@ -143,10 +145,13 @@ static void a_folder_of_units_is_ranked_as_the_file_is(void **state)
          "--input $D/pool.jsonl --output $D/ranked/ --unit-size 4k");
     shell("mkdir $D/rows && split -n l/3 --additional-suffix=.jsonl $D/pool.jsonl $D/rows/");
     shell("$G nag rank --quiet --target $D/target.nag --pool $D/one.nag --payload $D/pool.jsonl --output $D/of-file.jsonl");
-    shell("$G nag rank --quiet --target $D/target.nag --pool $D/ranked --payload $D/rows --output $D/of-folder.jsonl && " SAME("of-folder.jsonl", "of-file.jsonl"));
+    shell("$G nag rank --quiet --target $D/target.nag --pool $D/ranked --payload $D/rows --output $D/of-folder.jsonl && "
+          SAME("of-folder.jsonl", "of-file.jsonl"));
     assert_string_equal(s.err, "");
-    shell("$G nag select --quiet --model $M --dtype f32 --target $D/target.jsonl --pool $D/rows --output $D/of-select.jsonl && " SAME("of-select.jsonl", "of-file.jsonl"));
-    shell("rm $D/ranked/00000002.nag; $G nag rank --quiet --target $D/target.nag --pool $D/ranked --output $D/of-part.jsonl"); /* a part may be ranked, and it is said */
+    shell("$G nag select --quiet --model $M --dtype f32 --target $D/target.jsonl --pool $D/rows --output $D/of-select.jsonl && "
+          SAME("of-select.jsonl", "of-file.jsonl"));
+    /* A part may be ranked, and it is said. */
+    shell("rm $D/ranked/00000002.nag; $G nag rank --quiet --target $D/target.nag --pool $D/ranked --output $D/of-part.jsonl");
     assert_non_null(strstr(s.err, "warning: 1 of the "));
     assert_non_null(strstr(s.err, "units of the input that"));
 }
@@ -270,10 +275,12 @@ static void the_second_at_one_file_is_refused_with_the_holders_id(void **state)
 {
     (void)state;
     one_run();
-    shell("mkfifo $D/slow.jsonl && exec 8<>$D/slow.jsonl && head -3 $D/pool.jsonl >&8 && { " EXTRACT "--input $D/slow.jsonl --output $D/held.nag 8<&- & } && holder=$! && "
-         "for i in $(seq 300); do grep -qs process $D/held.nag.lock && break; sleep 0.05; done; "
-         EXTRACT "--input $D/pool.jsonl --output $D/held.nag 2>$D/second.err; test $? = 1 && grep -q \"process $holder on $(uname -n) is writing it\" $D/second.err && "
-         "kill -KILL $holder; wait $holder; exec 8<&-; " EXTRACT "--input $D/pool.jsonl --output $D/held.nag && " SAME("held.nag", "one.nag"));
+    shell(
+        "mkfifo $D/slow.jsonl && exec 8<>$D/slow.jsonl && head -3 $D/pool.jsonl >&8 && { " EXTRACT
+        "--input $D/slow.jsonl --output $D/held.nag 8<&- & } && holder=$! && "
+        "for i in $(seq 300); do grep -qs process $D/held.nag.lock && break; sleep 0.05; done; " EXTRACT
+        "--input $D/pool.jsonl --output $D/held.nag 2>$D/second.err; test $? = 1 && grep -q \"process $holder on $(uname -n) is writing it\" $D/second.err && "
+        "kill -KILL $holder; wait $holder; exec 8<&-; " EXTRACT "--input $D/pool.jsonl --output $D/held.nag && " SAME("held.nag", "one.nag"));
     assert_false(present(D, "held.nag.lock"));
 }
 
@@ -339,7 +346,8 @@ static filter start_filter(void)
         dup2(out[1], 1);
         for (int i = 3; i < 64; i++)
             close(i);
-        execl(golgi(), "golgi", "nag", "extract", "--model", TINY, "--dtype", "f32", "--threads", "2", "--quiet", "--input", "-", "--output", "-", (char *)NULL);
+        execl(golgi(), "golgi", "nag", "extract", "--model", TINY, "--dtype", "f32", "--threads", "2", "--quiet", "--input", "-", "--output", "-",
+              (char *)NULL);
         _exit(127);
     }
     close(in[0]);
@@ -407,8 +415,8 @@ static void a_pipe_gives_the_lines_that_a_file_would_have(void **state)
     shell(EXTRACT "--input $D/pool.jsonl --output $D/file.jsonl");
     shell("cat $D/pool.jsonl | " EXTRACT "--input - --output - >$D/pipe.jsonl && " SAME("pipe.jsonl", "file.jsonl"));
     shell("while read -r l; do echo \"$l\"; done <$D/pool.jsonl | " EXTRACT "--input - --output - | cat >$D/pipe.jsonl && " SAME("pipe.jsonl", "file.jsonl"));
-    shell("split -n l/4 $D/pool.jsonl $D/piece. && for p in $D/piece.*; do " EXTRACT "--input - --output - <$p >$p.out & done; wait; cat $D/piece.*.out >$D/pieces.jsonl; "
-         SAME("pieces.jsonl", "file.jsonl"));
+    shell("split -n l/4 $D/pool.jsonl $D/piece. && for p in $D/piece.*; do " EXTRACT
+          "--input - --output - <$p >$p.out & done; wait; cat $D/piece.*.out >$D/pieces.jsonl; " SAME("pieces.jsonl", "file.jsonl"));
 }
 
 static void when_nobody_reads_any_more_it_ends_without_a_word(void **state)

@@ -152,7 +152,8 @@ static void pooling_is_over_the_tokens_of_the_document(void **state)
 static void an_action_file_switches_neurons_off(void **state)
 {
     (void)state;
-    put_text(D, "off.json", "{\"golgi\": \"action\", \"version\": 1, \"actions\": [{\"neurons\": [\"L0.up[0-95]\", \"L1.up[0-95]\"], \"operation\": \"zero\"}]}");
+    put_text(D, "off.json",
+             "{\"golgi\": \"action\", \"version\": 1, \"actions\": [{\"neurons\": [\"L0.up[0-95]\", \"L1.up[0-95]\"], \"operation\": \"zero\"}]}");
     gg_context *ctx = NULL;
     gg_tensors *t = NULL;
     assert_int_equal(gg_context_create(&ctx, NULL), GG_OK);
@@ -222,7 +223,8 @@ static void stopped_means_nothing_was_written(void **state)
     static char much[MUCH * 128 + UNFINISHED];
     size_t n = 0;
     for (int i = 0; i < MUCH; i++)
-        n += (size_t)snprintf(much + n, sizeof much - n, "{\"docid\": \"m%03d\", \"doc\": \"And God said, Let there be light: and there was light. %d\"}\n", i, i);
+        n += (size_t)snprintf(much + n, sizeof much - n, "{\"docid\": \"m%03d\", \"doc\": \"And God said, Let there be light: and there was light. %d\"}\n",
+                              i, i);
     const int begun = snprintf(much + n, sizeof much - n, "{\"docid\": \"unfinished\", \"doc\": \"");
     memset(much + n + begun, 'x', UNFINISHED - (size_t)begun);
     put_file(D, "much.jsonl", much, n + UNFINISHED);

@@ -19,7 +19,8 @@ static void fuzz_one(gg_context *ctx, const char *path)
     int32_t ids[8] = {0, 1, 2, 3};
     int64_t n = 4;
     gg_token_list list = {.ctx = ctx};
-    if (gg_model_tokenizer(m) && gg_tokenizer_encode(gg_model_tokenizer(m), &list, text, sizeof text - 1, 8, GG_TOKENIZE_SPECIAL | GG_TOKENIZE_PARSE_SPECIAL) == GG_OK)
+    if (gg_model_tokenizer(m) &&
+        gg_tokenizer_encode(gg_model_tokenizer(m), &list, text, sizeof text - 1, 8, GG_TOKENIZE_SPECIAL | GG_TOKENIZE_PARSE_SPECIAL) == GG_OK)
         memcpy(ids, list.id, sizeof *ids * (size_t)(n = list.n));
     float sum = 0;
     const gg_listener y = {.sites = 1u << GG_SITE_UP | 1u << GG_SITE_LOGITS, .tap = hear, .user = &sum};

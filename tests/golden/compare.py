@@ -84,7 +84,8 @@ for name, model, special in (("smollm2", smollm, []), ("gemma3", gemma, ["--spec
     grow = [t["tokens"][:24] for t in texts]
     for _ in range(12):
         npy(tmp + "/ids.npy", grow)
-        run("activations", "--model", model, "--ids", tmp + "/ids.npy", "--sites", "final", "--pool", "last", "--logits", "--output", tmp + "/l.safetensors", "--quiet")
+        run("activations", "--model", model, "--ids", tmp + "/ids.npy", "--sites", "final", "--pool", "last", "--logits", "--output", tmp + "/l.safetensors",
+            "--quiet")
         logits = safetensors(tmp + "/l.safetensors")
         for i, g in enumerate(grow):
             v = logits["%d.logits" % i][1]

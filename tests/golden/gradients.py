@@ -43,8 +43,8 @@ def listen(model):
         attn = getattr(b, "self_attn", None) or getattr(b, "attention", None) or b.attn
         s.input(b, at + "resid_in")
         s.output(b, at + "resid_out")
-        for site, module in (("q", "q_proj"), ("k", "k_proj"), ("v", "v_proj"), ("q_norm", "q_norm"), ("k_norm", "k_norm"), ("qkv", "qkv_proj"), ("qkv", "c_attn"),
-                             ("qkv_by_head", "query_key_value")):
+        for site, module in (("q", "q_proj"), ("k", "k_proj"), ("v", "v_proj"), ("q_norm", "q_norm"), ("k_norm", "k_norm"), ("qkv", "qkv_proj"),
+                             ("qkv", "c_attn"), ("qkv_by_head", "query_key_value")):
             if hasattr(attn, module):
                 s.output(getattr(attn, module), at + site)
         o = next(getattr(attn, n) for n in ("o_proj", "dense", "c_proj") if hasattr(attn, n))

@@ -52,9 +52,10 @@ static void mistakes_are_told_at_planning_with_both_shapes(void **state)
     static const struct {
         int which;
         const char *must;
-    } wrong[] = {{0, "(3, 4) and (5,)"}, {1, "matmul: (3, 4) x (3, 4): the inner lengths 4 and 3 differ"}, {2, "reshape: (3, 4) has 12 numbers, (5, 2)"}, {3, "slice: 3..5 of axis 1 of (3, 4)"},
-                 {4, "there is no parameter w"}, {5, "axis 2 of (3, 4)"}, {6, "the loss has the shape (3, 4)"}, {7, "targets are int32 of the shape (3,)"}, {8, "value 0 to keep is NULL"},
-                 {9, "the weight has the shape (4,)"}, {10, "concat along axis 0: (3, 4) and (5,) differ elsewhere"}, {11, "indices"}};
+    } wrong[] = {{0, "(3, 4) and (5,)"}, {1, "matmul: (3, 4) x (3, 4): the inner lengths 4 and 3 differ"}, {2, "reshape: (3, 4) has 12 numbers, (5, 2)"},
+                 {3, "slice: 3..5 of axis 1 of (3, 4)"}, {4, "there is no parameter w"}, {5, "axis 2 of (3, 4)"}, {6, "the loss has the shape (3, 4)"},
+                 {7, "targets are int32 of the shape (3,)"}, {8, "value 0 to keep is NULL"}, {9, "the weight has the shape (4,)"},
+                 {10, "concat along axis 0: (3, 4) and (5,) differ elsewhere"}, {11, "indices"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         gg_graph *g = graph(GG_F32, 1);
         gg_params *p = NULL;
@@ -93,7 +94,8 @@ static void a_bad_index_fails_the_run_and_names_it(void **state)
 {
     (void)state;
     gg_graph *g = graph(GG_F32, 1);
-    gg_var *x = gg_graph_input(g, "x", GG_SHAPE(2, 3)), *t = gg_graph_index(g, "labels", GG_SHAPE(2)), *y = gg_var_cross_entropy(x, t, -100), *e = gg_var_gather(x, t);
+    gg_var *x = gg_graph_input(g, "x", GG_SHAPE(2, 3)), *t = gg_graph_index(g, "labels", GG_SHAPE(2)), *y = gg_var_cross_entropy(x, t, -100),
+           *e = gg_var_gather(x, t);
     assert_ok(gg_graph_plan(g, (gg_var *[]){y, e}, 2));
     int32_t *target = gg_var_data(t);
     target[1] = 3;
@@ -190,7 +192,8 @@ static void threads_change_no_bit(void **state)
     assert_ok(gg_params_create(&p, ctx, GG_F32));
     for (int threads = 1; threads <= 3; threads++) {
         gg_graph *g = graph(GG_F32, threads);
-        gg_var *x, *t, *loss = classifier(g, p, 3000, &x, &t), *more = gg_var_mean(gg_var_square(gg_var_softmax(gg_var_permute(x, (const int[]){1, 0}))), GG_ALL_AXES, false);
+        gg_var *x, *t, *loss = classifier(g, p, 3000, &x, &t),
+                       *more = gg_var_mean(gg_var_square(gg_var_softmax(gg_var_permute(x, (const int[]){1, 0}))), GG_ALL_AXES, false);
         loss = gg_var_add(loss, more);
         assert_ok(gg_graph_backward(loss));
         assert_ok(gg_graph_plan(g, &loss, 1));
@@ -248,7 +251,8 @@ static void gradients_accumulate_when_asked_and_frozen_ones_have_none(void **sta
 /* --- loops: floats against libm in double, over the range where an activation lives and beyond --- */
 static double want_of(const char *name, double x)
 {
-    const double phi = 0.39894228040143267794 * exp(-0.5 * x * x), Phi = 0.5 * erfc(-0.70710678118654752440 * x), s = x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
+    const double phi = 0.39894228040143267794 * exp(-0.5 * x * x), Phi = 0.5 * erfc(-0.70710678118654752440 * x),
+                 s = x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
     const double u = 2 * 0.79788456080286535588 * (x + 0.044715 * x * x * x), su = 1 / (1 + exp(-u)), ru = 1 / (1 + exp(u));
     if (strcmp(name, "log") == 0)
         return log(x);
@@ -284,8 +288,8 @@ static void float_loops_agree_with_libm(void **state)
             gg__loop1 f;
             gg__loop2 d;
             double floor; /* absolute error that is forgiven: slopes pass through zero */
-        } list[] = {{"log", l->log, NULL, 0}, {"softplus", l->softplus, NULL, 0}, {"gelu_grad", NULL, l->gelu_grad, 1.5e-7}, {"silu_grad", NULL, l->silu_grad, 1.5e-7},
-                    {"gelu_tanh_grad", NULL, l->gelu_tanh_grad, 3e-7}};
+        } list[] = {{"log", l->log, NULL, 0}, {"softplus", l->softplus, NULL, 0}, {"gelu_grad", NULL, l->gelu_grad, 1.5e-7},
+                    {"silu_grad", NULL, l->silu_grad, 1.5e-7}, {"gelu_tanh_grad", NULL, l->gelu_tanh_grad, 3e-7}};
         for (size_t k = 0; k < sizeof list / sizeof *list; k++) {
             if (list[k].f)
                 list[k].f(y, x, N, NULL);
@@ -293,7 +297,9 @@ static void float_loops_agree_with_libm(void **state)
                 list[k].d(y, one, 1, x, 1, N, NULL);
             for (int i = 0; i < N; i++) {
                 const double want = want_of(list[k].name, x[i]);
-                const bool fine = isnan(want) ? isnan(y[i]) || (isinf(x[i]) && list[k].d) : isinf(want) ? y[i] == (float)want : fabs(y[i] - want) <= 4e-7 * fabs(want) + list[k].floor + 1e-44;
+                const bool fine = isnan(want)   ? isnan(y[i]) || (isinf(x[i]) && list[k].d)
+                                  : isinf(want) ? y[i] == (float)want
+                                                : fabs(y[i] - want) <= 4e-7 * fabs(want) + list[k].floor + 1e-44;
                 if (!fine && !(list[k].d && !isfinite(x[i])))
                     fail_msg("set %d, %s(%.9g) is %.9g, expected %.9g", isa, list[k].name, (double)x[i], (double)y[i], want);
             }

@@ -67,7 +67,8 @@ CASE(f_rms_norm, gg_var_rms_norm(A, B, 1e-5))
 CASE(f_attention, gg_var_attention(A, B, C, NULL))
 CASE(f_attention_causal, gg_var_attention(A, B, C, &(gg_attention_options){.causal = true, .scale = 0.7}))
 CASE(f_attention_window, gg_var_attention(A, B, C, &(gg_attention_options){.causal = true, .window = 2}))
-CASE(f_attention_masked, gg_var_attention(A, B, C, &(gg_attention_options){.key_mask = gg_graph_constant(in->g, GG_SHAPE(2, 3), (const double[]){1, 0, 1, 0, 0, 1})}))
+CASE(f_attention_masked,
+     gg_var_attention(A, B, C, &(gg_attention_options){.key_mask = gg_graph_constant(in->g, GG_SHAPE(2, 3), (const double[]){1, 0, 1, 0, 0, 1})}))
 CASE(f_rope, gg_var_rope(A, 100, 0, 3))
 CASE(f_rope_part, gg_var_rope(A, 10000, 4, 0))
 CASE(f_conv, gg_var_conv2d(A, B, NULL))
@@ -155,21 +156,28 @@ static gg_var *f_custom(inputs *in)
 #define THREE(f) {#f, f, {GG_SHAPE(3, 4, 5)}, 1, false}
 #define TWO(f, a, b) {#f, f, {a, b}, 2, false}
 static const gradient_case cases[] = {
-    ONE(f_neg), ONE(f_abs), ONE(f_sign), ONE(f_square), POSITIVE(f_reciprocal), POSITIVE(f_sqrt), POSITIVE(f_rsqrt), ONE(f_exp), POSITIVE(f_log), ONE(f_sin), ONE(f_cos),
-    ONE(f_tanh), ONE(f_sigmoid), ONE(f_softplus), ONE(f_erf), ONE(f_gelu), ONE(f_gelu_tanh), ONE(f_silu), ONE(f_relu), ONE(f_step), ONE(f_scale), ONE(f_shift), POSITIVE(f_pow),
+    ONE(f_neg), ONE(f_abs), ONE(f_sign), ONE(f_square), POSITIVE(f_reciprocal), POSITIVE(f_sqrt), POSITIVE(f_rsqrt), ONE(f_exp), POSITIVE(f_log), ONE(f_sin),
+    ONE(f_cos),
+    ONE(f_tanh), ONE(f_sigmoid), ONE(f_softplus), ONE(f_erf), ONE(f_gelu), ONE(f_gelu_tanh), ONE(f_silu), ONE(f_relu), ONE(f_step), ONE(f_scale), ONE(f_shift),
+    POSITIVE(f_pow),
     ONE(f_clip), ONE(f_leaky), ONE(f_elu), ONE(f_shared), ONE(f_stop),
     TWO(f2_add, GG_SHAPE(3, 1, 5), GG_SHAPE(4, 1)), TWO(f2_sub, GG_SHAPE(3, 4), GG_SHAPE(4)), TWO(f2_mul, GG_SHAPE(2, 3, 4), GG_SHAPE(3, 1)),
     {"f2_div", f2_div, {GG_SHAPE(5), GG_SHAPE(2, 3, 1)}, 2, true}, TWO(f2_max, GG_SHAPE(3, 4), GG_SHAPE(3, 1)), TWO(f2_min, GG_SHAPE(4), GG_SHAPE(2, 1)),
-    TWO(f2_less, GG_SHAPE(3, 4), GG_SHAPE(4)), TWO(f2_less_equal, GG_SHAPE(3, 4), GG_SHAPE(4)), TWO(f2_equal, GG_SHAPE(3, 4), GG_SHAPE(4)), TWO(f2_mul, GG_SCALAR, GG_SHAPE(3, 4)),
+    TWO(f2_less, GG_SHAPE(3, 4), GG_SHAPE(4)), TWO(f2_less_equal, GG_SHAPE(3, 4), GG_SHAPE(4)), TWO(f2_equal, GG_SHAPE(3, 4), GG_SHAPE(4)),
+    TWO(f2_mul, GG_SCALAR, GG_SHAPE(3, 4)),
     {"f_where", f_where, {GG_SHAPE(3, 4), GG_SHAPE(4), GG_SHAPE(2, 1, 1)}, 3, false},
     THREE(f_sum_all), THREE(f_sum_last), THREE(f_sum_first), THREE(f_sum_middle), THREE(f_sum_outer), THREE(f_mean), THREE(f_amax_last), THREE(f_amax_first),
     TWO(f_matmul, GG_SHAPE(3, 4), GG_SHAPE(4, 5)), TWO(f_matmul, GG_SHAPE(2, 3, 4), GG_SHAPE(4, 5)), TWO(f_matmul, GG_SHAPE(2, 1, 3, 4), GG_SHAPE(3, 4, 2)),
     TWO(f_matmul, GG_SHAPE(3, 4), GG_SHAPE(2, 4, 5)), TWO(f_matmul_nt, GG_SHAPE(3, 4), GG_SHAPE(5, 4)), TWO(f_matmul_nt, GG_SHAPE(2, 3, 4), GG_SHAPE(2, 5, 4)),
-    TWO(f_matmul_tn, GG_SHAPE(4, 3), GG_SHAPE(4, 5)), TWO(f_matmul_tn, GG_SHAPE(2, 4, 3), GG_SHAPE(4, 5)), {"f_affine", f_affine, {GG_SHAPE(2, 3, 4), GG_SHAPE(5, 4), GG_SHAPE(5)}, 3, false},
-    {"f_affine", f_affine, {GG_SHAPE(4), GG_SHAPE(5, 4), GG_SHAPE(5)}, 3, false}, TWO(f_linear, GG_SHAPE(3, 4), GG_SHAPE(2, 4)), TWO(f_reshape, GG_SHAPE(2, 6), GG_SHAPE(3, 2)),
-    TWO(f_permute, GG_SHAPE(3, 4, 5), GG_SHAPE(5, 3, 4)), TWO(f_transpose, GG_SHAPE(2, 3, 4), GG_SHAPE(4, 3)), TWO(f_broadcast, GG_SHAPE(4, 1), GG_SHAPE(3, 4, 5)), THREE(f_slice),
+    TWO(f_matmul_tn, GG_SHAPE(4, 3), GG_SHAPE(4, 5)), TWO(f_matmul_tn, GG_SHAPE(2, 4, 3), GG_SHAPE(4, 5)),
+    {"f_affine", f_affine, {GG_SHAPE(2, 3, 4), GG_SHAPE(5, 4), GG_SHAPE(5)}, 3, false},
+    {"f_affine", f_affine, {GG_SHAPE(4), GG_SHAPE(5, 4), GG_SHAPE(5)}, 3, false}, TWO(f_linear, GG_SHAPE(3, 4), GG_SHAPE(2, 4)),
+    TWO(f_reshape, GG_SHAPE(2, 6), GG_SHAPE(3, 2)),
+    TWO(f_permute, GG_SHAPE(3, 4, 5), GG_SHAPE(5, 3, 4)), TWO(f_transpose, GG_SHAPE(2, 3, 4), GG_SHAPE(4, 3)),
+    TWO(f_broadcast, GG_SHAPE(4, 1), GG_SHAPE(3, 4, 5)), THREE(f_slice),
     TWO(f_pad, GG_SHAPE(3, 2), GG_SHAPE(3, 5)), TWO(f_concat, GG_SHAPE(2, 3, 2), GG_SHAPE(2, 1, 2)), {"f_gather", f_gather, {GG_SHAPE(5, 3)}, 1, false},
-    {"f_scatter", f_scatter, {GG_SHAPE(6, 2)}, 1, false}, THREE(f_softmax), THREE(f_log_softmax), THREE(f_logsumexp), {"f_cross_entropy", f_cross_entropy, {GG_SHAPE(6, 5)}, 1, false},
+    {"f_scatter", f_scatter, {GG_SHAPE(6, 2)}, 1, false}, THREE(f_softmax), THREE(f_log_softmax), THREE(f_logsumexp),
+    {"f_cross_entropy", f_cross_entropy, {GG_SHAPE(6, 5)}, 1, false},
     {"f_layer_norm", f_layer_norm, {GG_SHAPE(3, 2, 7), GG_SHAPE(7), GG_SHAPE(7)}, 3, false}, TWO(f_rms_norm, GG_SHAPE(5, 7), GG_SHAPE(7)),
     {"f_attention", f_attention, {GG_SHAPE(2, 4, 2, 3), GG_SHAPE(2, 3, 2, 3), GG_SHAPE(2, 3, 2, 3)}, 3, false},
     {"f_attention", f_attention, {GG_SHAPE(1, 3, 4, 2), GG_SHAPE(1, 5, 2, 2), GG_SHAPE(1, 5, 2, 2)}, 3, false},
@@ -178,10 +186,14 @@ static const gradient_case cases[] = {
     {"f_attention_window", f_attention_window, {GG_SHAPE(1, 5, 2, 3), GG_SHAPE(1, 5, 2, 3), GG_SHAPE(1, 5, 2, 3)}, 3, false},
     {"f_attention_masked", f_attention_masked, {GG_SHAPE(2, 2, 2, 3), GG_SHAPE(2, 3, 2, 3), GG_SHAPE(2, 3, 2, 3)}, 3, false},
     {"f_rope", f_rope, {GG_SHAPE(2, 3, 2, 4)}, 1, false}, {"f_rope_part", f_rope_part, {GG_SHAPE(1, 3, 2, 6)}, 1, false},
-    TWO(f_conv, GG_SHAPE(2, 3, 5, 4), GG_SHAPE(4, 3, 3, 2)), TWO(f_conv_strided, GG_SHAPE(2, 2, 5, 6), GG_SHAPE(3, 2, 3, 2)), TWO(f_conv_groups, GG_SHAPE(2, 4, 3, 3), GG_SHAPE(2, 2, 3, 3)),
-    TWO(f_conv1d, GG_SHAPE(2, 3, 7), GG_SHAPE(2, 3, 3)), TWO(f_conv1d_causal, GG_SHAPE(9, 2, 6), GG_SHAPE(3, 2, 3)), TWO(f_conv_transpose, GG_SHAPE(2, 3, 3, 2), GG_SHAPE(3, 2, 3, 3)),
-    TWO(f_lstm_cell, GG_SHAPE(3, 20), GG_SHAPE(3, 5)), TWO(f_lstm_hidden, GG_SHAPE(3, 20), GG_SHAPE(3, 5)), {"f_gru_cell", f_gru_cell, {GG_SHAPE(2, 12), GG_SHAPE(2, 12), GG_SHAPE(2, 4)}, 3, false},
-    {"f_max_pool", f_max_pool, {GG_SHAPE(2, 2, 5, 6)}, 1, false}, {"f_avg_pool", f_avg_pool, {GG_SHAPE(2, 5, 4)}, 1, false}, {"f_avg_pool_counting", f_avg_pool_counting, {GG_SHAPE(2, 4, 4)}, 1, false},
+    TWO(f_conv, GG_SHAPE(2, 3, 5, 4), GG_SHAPE(4, 3, 3, 2)), TWO(f_conv_strided, GG_SHAPE(2, 2, 5, 6), GG_SHAPE(3, 2, 3, 2)),
+    TWO(f_conv_groups, GG_SHAPE(2, 4, 3, 3), GG_SHAPE(2, 2, 3, 3)),
+    TWO(f_conv1d, GG_SHAPE(2, 3, 7), GG_SHAPE(2, 3, 3)), TWO(f_conv1d_causal, GG_SHAPE(9, 2, 6), GG_SHAPE(3, 2, 3)),
+    TWO(f_conv_transpose, GG_SHAPE(2, 3, 3, 2), GG_SHAPE(3, 2, 3, 3)),
+    TWO(f_lstm_cell, GG_SHAPE(3, 20), GG_SHAPE(3, 5)), TWO(f_lstm_hidden, GG_SHAPE(3, 20), GG_SHAPE(3, 5)),
+    {"f_gru_cell", f_gru_cell, {GG_SHAPE(2, 12), GG_SHAPE(2, 12), GG_SHAPE(2, 4)}, 3, false},
+    {"f_max_pool", f_max_pool, {GG_SHAPE(2, 2, 5, 6)}, 1, false}, {"f_avg_pool", f_avg_pool, {GG_SHAPE(2, 5, 4)}, 1, false},
+    {"f_avg_pool_counting", f_avg_pool_counting, {GG_SHAPE(2, 4, 4)}, 1, false},
     ONE(f_relu6), ONE(f_selu), ONE(f_celu), TWO(f_prelu, GG_SHAPE(2, 3, 4), GG_SHAPE(3, 1)), ONE(f_hard_swish), ONE(f_mish), THREE(f_amin), THREE(f_variance),
         THREE(f_cumsum_first), THREE(f_cumsum_last),
     ONE(f_top_k), {"f_group_norm", f_group_norm, {GG_SHAPE(2, 4, 3), GG_SHAPE(4), GG_SHAPE(4)}, 3, false},

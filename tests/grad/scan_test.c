@@ -207,7 +207,8 @@ static void carries_may_change_places(void **state)
     gg_graph *g = NULL;
     for (int with_gradient = 0; with_gradient < 2; with_gradient++) {
         assert_ok(gg_graph_create(&g, ctx, &(gg_graph_options){.dtype = GG_F64}));
-        gg_var *one = gg_graph_input(g, "x", GG_SHAPE(10, 1)), *a = gg_graph_input(g, "a", GG_SHAPE(1)), *b = gg_graph_input(g, "b", GG_SHAPE(1)), *last[2], *out[1], *d[2];
+        gg_var *one = gg_graph_input(g, "x", GG_SHAPE(10, 1)), *a = gg_graph_input(g, "a", GG_SHAPE(1)), *b = gg_graph_input(g, "b", GG_SHAPE(1)), *last[2],
+               *out[1], *d[2];
         gg_var_scan(last, out, g, fibonacci, NULL, (gg_var *const[]){a, b}, 2, &one, 1, 1, 0);
         gg_var *loss = gg_var_sum(last[1], GG_ALL_AXES, false), *keep[4] = {loss, out[0]};
         if (with_gradient) {

@@ -72,7 +72,8 @@ static void foreign_files_are_shown_with_what_they_begin_with(void **state)
         {"m.gguf", "tjgg\3", "older than GGUF"},
         {"m.safetensors", "", "the file is empty; expected"},
         {"m.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:", "It is a Git LFS pointer"},
-        {"m.safetensors", "\x1f\x8b\x08", "is not a safetensors file: it begins with 1f 8b 08 (\"...\"); expected 8 bytes of header length and \"{\". It is compressed with gzip"},
+        {"m.safetensors", "\x1f\x8b\x08",
+         "is not a safetensors file: it begins with 1f 8b 08 (\"...\"); expected 8 bytes of header length and \"{\". It is compressed with gzip"},
         {"m.npy", "text", "is not an NPY file: it begins with 74 65 78 74 (\"text\")"},
         {"m.npz", "text", "is not an NPZ file"},
         {"model", "\x80\x02}q\x01", "expected GGUF, safetensors or NumPy (.npy, .npz). It looks like a Python pickle"},
@@ -194,7 +195,8 @@ static void damaged_tensors_of_gguf(void **state)
         {1ull << 62, 1ull << 2, 0, 0, GG_EFORMAT, "tensor \"w\" has more numbers than 64 bits count"},
         {31, 2, 2, 0, GG_EFORMAT, "tensor \"w\" has rows of 31 numbers; Q4_0 needs whole blocks of 32"},
         {16, 2, 3, 0, GG_EFORMAT, "tensor \"w\" has rows of 16 numbers; Q4_1 needs whole blocks of 32"}, /* although 16 x 2 is a block */
-        {8, 2, 23, 0, GG_EUNSUPPORTED, "tensor \"w\" is in number format 23 (IQ4_XS), which golgi does not read; supported: F32 F16 BF16 F64 I8 I16 I32 I64 Q4_0 Q4_1"},
+        {8, 2, 23, 0, GG_EUNSUPPORTED,
+         "tensor \"w\" is in number format 23 (IQ4_XS), which golgi does not read; supported: F32 F16 BF16 F64 I8 I16 I32 I64 Q4_0 Q4_1"},
         {8, 2, 99, 0, GG_EUNSUPPORTED, "tensor \"w\" is in number format 99, which golgi does not read; supported: "},
         {8, 2, UINT32_MAX, 0, GG_EUNSUPPORTED, "tensor \"w\" is in number format 4294967295, which"},
     };
@@ -245,9 +247,11 @@ static void damaged_headers_of_safetensors(void **state)
 {
     (void)state;
     static const damage files[] = {
-        {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, GG_EFORMAT, "tensor \"w\" takes bytes 62 to 70 of the file, which ends at byte 69"},
+        {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, GG_EFORMAT,
+         "tensor \"w\" takes bytes 62 to 70 of the file, which ends at byte 69"},
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 9, GG_EFORMAT, "the file has 71 bytes, its tensors end at byte 70"},
-        {"{\"w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, GG_EFORMAT, "tensor \"w\": its shape as F32 needs 12 bytes, the file gives it 8"},
+        {"{\"w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, GG_EFORMAT,
+         "tensor \"w\": its shape as F32 needs 12 bytes, the file gives it 8"},
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8, GG_EFORMAT, "tensor \"w\": expected \"data_offsets\" of the form [begin, end]"},
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8, GG_EFORMAT, "expected \"data_offsets\" of the form"},
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8, GG_EFORMAT, "expected \"data_offsets\" of the form"},
@@ -257,7 +261,8 @@ static void damaged_headers_of_safetensors(void **state)
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2.5],\"data_offsets\":[0,8]}}", 8, GG_EFORMAT, "expected whole extents of zero or more"},
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", 8, GG_EFORMAT, "needs -1 bytes, the file gives it 8"},
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", 0, GG_EFORMAT, "the file gives it 0"},
-        {"{\"w\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, GG_EUNSUPPORTED, "tensor \"w\" has 7 dimensions; golgi handles up to 6"},
+        {"{\"w\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, GG_EUNSUPPORTED,
+         "tensor \"w\" has 7 dimensions; golgi handles up to 6"},
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":2,\"data_offsets\":[0,8]}}", 8, GG_EFORMAT, "expected \"shape\" with a list of extents"},
         {"{\"w\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8, GG_EFORMAT, "expected \"dtype\""},
         {"{\"w\":{\"dtype\":\"F8_E4M3\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2, GG_EUNSUPPORTED,
@@ -268,7 +273,8 @@ static void damaged_headers_of_safetensors(void **state)
          "tensors \"a\" (bytes 113 to 117) and \"b\" (bytes 115 to 119) overlap"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[4,6]}}", 6, GG_EFORMAT,
          "bytes 115 to 117 before tensor \"b\" belong to no tensor, which the format forbids"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2, GG_EFORMAT, "a duplicate of a name"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2, GG_EFORMAT,
+         "a duplicate of a name"},
         {"{\"__metadata__\":{\"n\":3}}", 0, GG_EFORMAT, "__metadata__ key \"n\" is no text"},
         {"{\"__metadata__\":3}", 0, GG_EFORMAT, "__metadata__ is no object"},
         {"{\"w\":", 8, GG_EFORMAT, "m.safetensors:1:6: the header is no valid JSON: expected a value, found the end"},
@@ -309,7 +315,8 @@ static void damaged_headers_of_npy(void **state)
 {
     (void)state;
     static const damage files[] = {
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 11, GG_EFORMAT, "array \"m\" of its shape as F32 needs 12 bytes after byte 67, the file has 11"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 11, GG_EFORMAT,
+         "array \"m\" of its shape as F32 needs 12 bytes after byte 67, the file has 11"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 13, GG_EFORMAT, "needs 12 bytes after byte 67, the file has 13"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 8, GG_EFORMAT, "expected an extent below 2^63 at byte"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (2305843009213693952, 4), }", 0, GG_EFORMAT, "needs -1 bytes"},

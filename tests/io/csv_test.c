@@ -140,8 +140,8 @@ static void a_record_may_lie_across_windows(void **state)
     at += (size_t)sprintf(text, "i,x,y\r\n");
     int n = 0;
     while (at < cap - 1000) {
-        at += (size_t)sprintf(text + at, "%d,\"%.*s\"\"\r\n,\",%.*s\r\n", n, n % 97, "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789", n % 13,
-                              "abcdefghijklm");
+        at += (size_t)sprintf(text + at, "%d,\"%.*s\"\"\r\n,\",%.*s\r\n", n, n % 97,
+                              "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789", n % 13, "abcdefghijklm");
         n++;
     }
     gg_rows *r;
@@ -152,7 +152,8 @@ static void a_record_may_lie_across_windows(void **state)
         assert_int_equal(gg_rows_next(r, &row), GG_OK);
         assert_int_equal(gg_rows_line(r), 2 + 2 * i);
         assert_int_equal(atoi(json_string_value(json_object_get(row, "i"))), i);
-        snprintf(want, sizeof want, "%.*s\"\r\n,", i % 97, "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789");
+        snprintf(want, sizeof want, "%.*s\"\r\n,", i % 97,
+                 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789");
         assert_string_equal(json_string_value(json_object_get(row, "x")), want);
         assert_int_equal(json_string_length(json_object_get(row, "y")), i % 13);
         json_decref(row);
@@ -166,7 +167,8 @@ static void values_that_are_no_texts_are_written_as_json(void **state)
 {
     (void)state;
     gg_rows_writer *w;
-    json_t *row = json_pack("{s:i,s:f,s:b,s:n,s:[i,s],s:s}", "i", 7, "x", 0.1, "t", 1, "n", "l", 1, "b", "s", "q\"t"), *other = json_pack("{s:i}", "new", 1), *few_columns = json_pack("{s:s}", "s", "");
+    json_t *row = json_pack("{s:i,s:f,s:b,s:n,s:[i,s],s:s}", "i", 7, "x", 0.1, "t", 1, "n", "l", 1, "b", "s", "q\"t"), *other = json_pack("{s:i}", "new", 1),
+           *few_columns = json_pack("{s:s}", "s", "");
     assert_int_equal(gg_rows_writer_open(&w, ctx, at("v.csv")), GG_OK);
     assert_int_equal(gg_rows_writer_add(w, row), GG_OK);
     assert_int_equal(gg_rows_writer_add(w, few_columns), GG_OK);

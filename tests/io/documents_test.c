@@ -208,8 +208,8 @@ static void several_files_of_several_layouts_are_one_source(void **state)
     mkdir(at("folder"), 0755);
     write_text_file("folder/z.txt", "zz");
     write_text_file("folder/y.txt", "");
-    const char *paths[4] = {write_text_file("1.jsonl", "{\"text\":\"a\",\"id\":1}\n"), write_text_file("2.tsv", "docid\tdoc\ttoken_num\nb\tbb\t5\n"), at("folder"),
-                            write_text_file("4.jsonl", "{\"text\":\"d\",\"docid\":\"dd\"}\n")};
+    const char *paths[4] = {write_text_file("1.jsonl", "{\"text\":\"a\",\"id\":1}\n"), write_text_file("2.tsv", "docid\tdoc\ttoken_num\nb\tbb\t5\n"),
+                            at("folder"), write_text_file("4.jsonl", "{\"text\":\"d\",\"docid\":\"dd\"}\n")};
     gg_status end;
     gg_documents *d;
     char *got = all_documents(&end, &d, paths, 4, NULL);

@@ -10,8 +10,8 @@ static void metadata_of_every_type_is_what_python_wrote(void **state)
     static const struct {
         const char *key;
         int64_t value;
-    } whole[] = {{"t.u8", 250}, {"t.i8", -7}, {"t.u16", 65000}, {"t.i16", -300}, {"t.u32", 4000000000}, {"t.i32", -70000}, {"t.u64", 1ll << 40}, {"t.i64", -(1ll << 40)},
-                 {"z.last", 99}};
+    } whole[] = {{"t.u8", 250}, {"t.i8", -7}, {"t.u16", 65000}, {"t.i16", -300}, {"t.u32", 4000000000}, {"t.i32", -70000}, {"t.u64", 1ll << 40},
+                 {"t.i64", -(1ll << 40)}, {"z.last", 99}};
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
         int64_t v = 0;
         double d = 0;
@@ -74,8 +74,9 @@ static void keys_are_listed_in_file_order_with_short_values(void **state)
 {
     (void)state;
     gg_tensors *t = opened(GOLDEN "all.gguf");
-    static const char *const want[][2] = {{"t.f32", "1e-05"}, {"t.f64", "0.1"}, {"t.u64_above", "9223372036854775813"}, {"t.true", "true"}, {"t.text", "\"Grüße, neuron\""},
-                                          {"a.i32", "[1, -2, 3]"}, {"a.bool", "[true, false, true]"}, {"a.text", "[4 texts]"}, {"a.nested", "[2 arrays]"}};
+    static const char *const want[][2] = {{"t.f32", "1e-05"}, {"t.f64", "0.1"}, {"t.u64_above", "9223372036854775813"}, {"t.true", "true"},
+                                          {"t.text", "\"Grüße, neuron\""}, {"a.i32", "[1, -2, 3]"}, {"a.bool", "[true, false, true]"},
+                                          {"a.text", "[4 texts]"}, {"a.nested", "[2 arrays]"}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         char about[100];
         gg_tensors_describe(t, want[i][0], about, sizeof about);

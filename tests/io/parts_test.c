@@ -93,7 +93,8 @@ static void what_cannot_be_entered_in_its_middle_is_one_part(void **state)
 static void messages_of_a_part_say_where_it_begins(void **state)
 {
     (void)state;
-    const char *path = write_text_file("bad.jsonl", "{\"docid\":\"0\",\"doc\":\"x\"}\n{\"docid\":\"1\",\"doc\":\"x\"}\n{\"docid\":\"1\",\"doc\":\"y\"}\nnonsense\n");
+    const char *path =
+        write_text_file("bad.jsonl", "{\"docid\":\"0\",\"doc\":\"x\"}\n{\"docid\":\"1\",\"doc\":\"x\"}\n{\"docid\":\"1\",\"doc\":\"y\"}\nnonsense\n");
     gg_documents *d = NULL;
     gg_document doc;
     const gg_documents_options o = {.part = {24, 81}};

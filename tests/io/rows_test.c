@@ -327,7 +327,8 @@ static void what_is_written_reads_back_the_same(void **state)
 {
     (void)state;
     static const char *const names[] = {"w.jsonl", "w.jsonl.gz", "w.jsonl.zst"};
-    static const char *const lines[] = {"{\"z\":1,\"a\":\"tab\\tquote\\\" back\\\\ \\u0001\\u0000 \xC3\xA9\",\"n\":null}", "{\"l\":[[],{},[1,[2]],true,false]}", "{}"};
+    static const char *const lines[] = {"{\"z\":1,\"a\":\"tab\\tquote\\\" back\\\\ \\u0001\\u0000 \xC3\xA9\",\"n\":null}", "{\"l\":[[],{},[1,[2]],true,false]}",
+                                        "{}"};
     for (size_t f = 0; f < 3; f++) {
         gg_rows_writer *w;
         assert_int_equal(gg_rows_writer_open(&w, ctx, at(names[f])), GG_OK);
@@ -427,7 +428,8 @@ static void a_folder_gives_its_texts_in_order(void **state)
     write_text_file("texts/b/.hidden/x.txt", "no");
     write_text_file("texts/notes.md", "no");
     assert_int_equal(symlink("..", at("texts/b/ring")), 0);
-    expect_rows(at("texts"), "{\"docid\":\"a\",\"doc\":\"first\"}\n{\"docid\":\"b/two\",\"doc\":\"second\\r\\nline\xEF\xBF\xBD\"}\n{\"docid\":\"c\",\"doc\":\"\"}\n");
+    expect_rows(at("texts"),
+                "{\"docid\":\"a\",\"doc\":\"first\"}\n{\"docid\":\"b/two\",\"doc\":\"second\\r\\nline\xEF\xBF\xBD\"}\n{\"docid\":\"c\",\"doc\":\"\"}\n");
     expect_rows(at("texts/b/two.txt"), "{\"docid\":\"two\",\"doc\":\"second\\r\\nline\xEF\xBF\xBD\"}\n");
     char packed[200];
     expect_rows(write_bytes("one.v2.txt.gz", packed, pack_gz(packed, sizeof packed, "packed", 6)), "{\"docid\":\"one.v2\",\"doc\":\"packed\"}\n");

@@ -85,8 +85,8 @@ static void a_sharded_folder_is_one_model_with_its_configuration(void **state)
 static void the_small_decoders_open_as_folders(void **state)
 {
     (void)state;
-    static const char *const families[] = {"llama", "llama3-rope", "mistral-window", "qwen2", "qwen3", "smollm3", "gemma2", "gemma3", "olmo2", "phi3", "phi3-longrope",
-                                           "phi3-shortrope", "gpt2", "pythia", "pythia-serial"};
+    static const char *const families[] = {"llama", "llama3-rope", "mistral-window", "qwen2", "qwen3", "smollm3", "gemma2", "gemma3", "olmo2", "phi3",
+                                           "phi3-longrope", "phi3-shortrope", "gpt2", "pythia", "pythia-serial"};
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         char path[200];
         snprintf(path, sizeof path, "tests/golden/tiny/%s", families[i]);
@@ -124,15 +124,19 @@ static void folders_that_cannot_be_opened_say_what_to_do(void **state)
         const char *name, *file, *text, *message;
         gg_status status;
     } bad[] = {
-        {"pickle", "pytorch_model.bin", "x", "PyTorch pickle (pytorch_model.bin), which can run code when opened: convert them to safetensors", GG_EUNSUPPORTED},
+        {"pickle", "pytorch_model.bin", "x", "PyTorch pickle (pytorch_model.bin), which can run code when opened: convert them to safetensors",
+         GG_EUNSUPPORTED},
         {"two", "a.safetensors", "x", "a.safetensors is not a safetensors file: it begins with 78 (\"x\")", GG_EFORMAT},
         {"two", "b.safetensors", "x", "2 safetensors files, but neither model.safetensors nor model.safetensors.index.json", GG_ENOENT},
-        {"noshard", "model.safetensors.index.json", "{\"weight_map\": {\"w\": \"gone.safetensors\"}}", "the shard \"gone.safetensors\" that it names is not there", GG_ENOENT},
-        {"outside", "model.safetensors.index.json", "{\"weight_map\": {\"w\": \"../gone.safetensors\"}}", "is no plain file name: shards lie beside their index", GG_EFORMAT},
+        {"noshard", "model.safetensors.index.json", "{\"weight_map\": {\"w\": \"gone.safetensors\"}}",
+         "the shard \"gone.safetensors\" that it names is not there", GG_ENOENT},
+        {"outside", "model.safetensors.index.json", "{\"weight_map\": {\"w\": \"../gone.safetensors\"}}",
+         "is no plain file name: shards lie beside their index", GG_EFORMAT},
         {"parent", "model.safetensors.index.json", "{\"weight_map\": {\"w\": \"..\"}}", "is no plain file name", GG_EFORMAT},
         {"number", "model.safetensors.index.json", "{\"weight_map\": {\"w\": 3}}", "weight_map[\"w\"] is no file name", GG_EFORMAT},
         {"nomap", "model.safetensors.index.json", "{\"weights\": {}}", "no object \"weight_map\"", GG_EFORMAT},
-        {"broken", "model.safetensors.index.json", "{\"weight_map\":\n {,}}", "index.json:2:3: the file is no valid JSON: expected a name in quotes", GG_EFORMAT},
+        {"broken", "model.safetensors.index.json", "{\"weight_map\":\n {,}}", "index.json:2:3: the file is no valid JSON: expected a name in quotes",
+         GG_EFORMAT},
         {"twice", "model.safetensors.index.json", "{\"weight_map\": {\"w\": \"a\", \"w\": \"b\"}}", "a duplicate of a name", GG_EFORMAT},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -163,7 +167,8 @@ static void integers_beyond_64_bits_spoil_nothing_else(void **state)
 {
     (void)state;
     const bytes b = safe_file("{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2);
-    folder_with("big", "config.json", "{\"hidden_size\": 576, \"model_max_length\": 1000000000000000019884624838656, \"eps\": 1e-5, \"pad\": -1, \"list\": [3, 0.5]}");
+    folder_with("big", "config.json",
+                "{\"hidden_size\": 576, \"model_max_length\": 1000000000000000019884624838656, \"eps\": 1e-5, \"pad\": -1, \"list\": [3, 0.5]}");
     write_bytes("big/model.safetensors", b.at, b.n);
     gg_tensors *t = opened(at("big"));
     int64_t v = 0;

@@ -154,9 +154,9 @@ static inline bool browser_start(browser *b, const char *profile)
     *b = (browser){.pid = -1};
     char folder_option[200];
     snprintf(folder_option, sizeof folder_option, "--user-data-dir=%s", profile);
-    const char *const argv[] = {chromium_name(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
-                                "--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb", "--remote-debugging-pipe", folder_option,
-                                "about:blank", NULL};
+    const char *const argv[] = {chromium_name(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                                "--disable-extensions", "--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb",
+                                "--remote-debugging-pipe", folder_option, "about:blank", NULL};
     int down[2], up[2];
     assert_int_equal(pipe2(down, O_CLOEXEC), 0);
     assert_int_equal(pipe2(up, O_CLOEXEC), 0);
@@ -272,7 +272,8 @@ static inline void click(browser *b, const char *selector)
 {
     char expression[600];
     snprintf(expression, sizeof expression,
-             "(() => { const e = document.querySelector(%s); e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()",
+             "(() => { const e = document.querySelector(%s); e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); "
+             "return [r.x + r.width / 2, r.y + r.height / 2]; })()",
              selector);
     json_t *at = value_of(b, expression);
     static const char *const act[] = {"mousePressed", "mouseReleased"};

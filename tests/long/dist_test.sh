@@ -27,13 +27,15 @@ result 'all that is committed is in it, and nothing else' $? "$tmp/log"
 
 make -j"$(nproc)" all > "$tmp/log" 2>&1
 result 'it builds' $? "$tmp/log"
-make install DESTDIR="$tmp/by-make" PREFIX=/usr > "$tmp/log" 2>&1 && "$tmp/by-make/usr/bin/golgi" tokenize --model tests/golden/tinygguf/tiny.gguf LICENSE | grep -q '[0-9] [0-9]'
+make install DESTDIR="$tmp/by-make" PREFIX=/usr > "$tmp/log" 2>&1 &&
+    "$tmp/by-make/usr/bin/golgi" tokenize --model tests/golden/tinygguf/tiny.gguf LICENSE | grep -q '[0-9] [0-9]'
 result 'what it installs works' $? "$tmp/log"
 make -j"$(nproc)" build/tests/base/command_test > "$tmp/log" 2>&1 && build/tests/base/command_test >> "$tmp/log" 2>&1
 result 'its tests build and run' $? "$tmp/log"
 
 if command -v meson > /dev/null; then
-    meson setup "$tmp/meson" "$tree" --prefix=/usr --libdir=lib > "$tmp/log" 2>&1 && ninja -C "$tmp/meson" golgi libgolgi.a "libgolgi.so.${tree##*golgi-}" >> "$tmp/log" 2>&1
+    meson setup "$tmp/meson" "$tree" --prefix=/usr --libdir=lib > "$tmp/log" 2>&1 &&
+        ninja -C "$tmp/meson" golgi libgolgi.a "libgolgi.so.${tree##*golgi-}" >> "$tmp/log" 2>&1
     result 'it builds with meson' $? "$tmp/log"
     DESTDIR=$tmp/by-meson meson install -C "$tmp/meson" --no-rebuild > "$tmp/log" 2>&1
     result 'and installs' $? "$tmp/log"

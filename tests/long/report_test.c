@@ -38,11 +38,13 @@ static void draw_figures(gg_context *ctx, gg_report *r)
         pool[i] = 1.0 / N_DOMAINS;
         chosen[i] = (N_DOMAINS - i) / 36.0;
     }
-    assert_ok_in(ctx, gg_plot_shares(ctx, at("shares"), "Domains in the pool and among the chosen tokens", DOMAINS, N_DOMAINS, pool, "pool", chosen, "chosen", "share of tokens"));
+    assert_ok_in(ctx, gg_plot_shares(ctx, at("shares"), "Domains in the pool and among the chosen tokens", DOMAINS, N_DOMAINS, pool, "pool", chosen, "chosen",
+                                     "share of tokens"));
     add_figure(r, ctx, "shares", "The fifth of the pool's tokens whose neurons are nearest to those of the target.");
     assert_ok_in(ctx, gg_plot_histogram(ctx, at("histogram"), "Distances by domain", x, label, N, DOMAINS, N_DOMAINS, 40, "distance (no unit)", "documents"));
     add_figure(r, ctx, "histogram", "Documents of one domain lie at like distances.");
-    assert_ok_in(ctx, gg_plot_heat(ctx, at("heat"), "The target's profile", z, 30, 576, "neuron of up", "layer (input side at the bottom)", "share of documents"));
+    assert_ok_in(ctx,
+                 gg_plot_heat(ctx, at("heat"), "The target's profile", z, 30, 576, "neuron of up", "layer (input side at the bottom)", "share of documents"));
     add_figure(r, ctx, "heat", "How often each neuron is among the ten strongest of its layer.");
     assert_ok_in(ctx, gg_plot_map(ctx, at("map"), "Documents by their neurons", xy, label, N, DOMAINS, N_DOMAINS, "t-SNE 1 (no unit)", "t-SNE 2 (no unit)"));
     add_figure(r, ctx, "map", "Documents that excite the same neurons lie together.");
@@ -60,23 +62,30 @@ enum { N_ROWS = sizeof ROWS / sizeof *ROWS };
 static void make_page(gg_context *ctx)
 {
     gg_report *r = NULL;
-    assert_ok_in(ctx, gg_report_create(&r, ctx, "golgi nag select", "Chosen: 81 of 400 documents; 58 % of their tokens are scripture, which makes 12 % of the pool."));
-    gg_report_section(r, "What was chosen", "The fifth of the pool's tokens whose neurons look most like those of five documents of scripture.\n\nBelow: which domains they are of.");
+    assert_ok_in(
+        ctx, gg_report_create(&r, ctx, "golgi nag select", "Chosen: 81 of 400 documents; 58 % of their tokens are scripture, which makes 12 % of the pool."));
+    gg_report_section(r, "What was chosen",
+                      "The fifth of the pool's tokens whose neurons look most like those of five documents of scripture.\n\nBelow: which domains they are of.");
     draw_figures(ctx, r);
     gg_report_section(r, "Both ends", NULL);
-    gg_report_table_begin(r, "Nearest and farthest documents", (const char *[]){"document", "tokens", "distance", "first words"}, (const bool[]){false, true, true, false}, 4);
+    gg_report_table_begin(r, "Nearest and farthest documents", (const char *[]){"document", "tokens", "distance", "first words"},
+                          (const bool[]){false, true, true, false}, 4);
     for (int i = 0; i < N_ROWS; i++)
         gg_report_table_row(r, ROWS[i]);
     gg_report_table_end(r);
-    gg_report_fact(r, "command", "golgi nag select --model models/SmolLM2-135M-Instruct.Q4_1.gguf --target target.jsonl --pool pool.jsonl.zst --fraction 0.2 --output selected.jsonl");
+    gg_report_fact(
+        r, "command",
+        "golgi nag select --model models/SmolLM2-135M-Instruct.Q4_1.gguf --target target.jsonl --pool pool.jsonl.zst --fraction 0.2 --output selected.jsonl");
     gg_report_fact(r, "SHA-256 of the model", "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53");
     snprintf(page, sizeof page, "%s", at("report.html"));
     assert_ok_in(ctx, gg_report_commit(r, page));
 
-    static const char evil[] = "</title></style></script><script>window.was_run = 1</script><img src=x onerror='window.was_run = 2'>\" onmouseover=\"window.was_run = 3";
+    static const char evil[] =
+        "</title></style></script><script>window.was_run = 1</script><img src=x onerror='window.was_run = 2'>\" onmouseover=\"window.was_run = 3";
     put("evil.svg",
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 9 9\" onload=\"window.was_run = 4\"><script>window.was_run = 5</script>"
-        "<image href=\"https://example.org/a.png\"/><foreignObject><iframe src=\"https://example.org\"/></foreignObject><path d=\"M0,0 L9,9\" onclick=\"window.was_run = 6\"/></svg>",
+        "<image href=\"https://example.org/a.png\"/><foreignObject><iframe src=\"https://example.org\"/></foreignObject>"
+        "<path d=\"M0,0 L9,9\" onclick=\"window.was_run = 6\"/></svg>",
         0644);
     assert_ok_in(ctx, gg_report_create(&r, ctx, evil, evil));
     gg_report_section(r, evil, evil);
@@ -92,8 +101,9 @@ static void make_page(gg_context *ctx)
 /* golgi's own report: a selection for two targets with a model of two layers. */
 static void make_nag_page(void)
 {
-    static const char *const text[][2] = {{"scripture", "And God said, Let there be light: and there was light. The earth was without form, and void; "},
-                                          {"pycode", "def reset(self): self.cache = {} # https://example.org/a-link-that-is-so-long-that-it-fits-nowhere-on-a-telephone "}};
+    static const char *const text[][2] = {
+        {"scripture", "And God said, Let there be light: and there was light. The earth was without form, and void; "},
+        {"pycode", "def reset(self): self.cache = {} # https://example.org/a-link-that-is-so-long-that-it-fits-nowhere-on-a-telephone "}};
     static char pool[1 << 16];
     size_t n = 0;
     for (int i = 0; i < 60; i++) {
@@ -107,8 +117,9 @@ static void make_nag_page(void)
     put("pool.jsonl", pool, 0644);
     const char *golgi = getenv("GOLGI");
     char line[1024];
-    snprintf(line, sizeof line, "D=%s; %s nag select --quiet --model tests/golden/tinygguf/tiny.gguf --target $D/target.jsonl --pool $D/pool.jsonl --fraction 0.3 "
-                                "--output $D/out.jsonl --report $D/nag > $D/said 2>&1 || { cat $D/said >&2; false; }",
+    snprintf(line, sizeof line,
+             "D=%s; %s nag select --quiet --model tests/golden/tinygguf/tiny.gguf --target $D/target.jsonl --pool $D/pool.jsonl --fraction 0.3 "
+             "--output $D/out.jsonl --report $D/nag > $D/said 2>&1 || { cat $D/said >&2; false; }",
              test_folder, golgi ? golgi : "build/golgi");
     assert_int_equal(system(line), 0);
     snprintf(nag_page, sizeof nag_page, "%s", at("nag/report.html"));
@@ -291,10 +302,12 @@ static void the_page_is_never_wider_than_its_window(void **state)
         }
     open_page(&b, page, PHONE, 780, "light", "");
     /* letters as large as a telephone's reader needs them, and buttons that a finger hits */
-    assert_true(number_of(&b, "Math.min(...Array.from(document.querySelectorAll('p, h1, td, th, dd, figcaption'), e => parseFloat(getComputedStyle(e).fontSize)))") >= 14);
+    assert_true(number_of(&b, "Math.min(...Array.from(document.querySelectorAll('p, h1, td, th, dd, figcaption'),"
+                              " e => parseFloat(getComputedStyle(e).fontSize)))") >= 14);
     assert_true(number_of(&b, "Math.min(...Array.from(document.querySelectorAll('button'), e => e.getBoundingClientRect().height))") >= 24);
     assert_true(number_of(&b, "Math.min(...Array.from(document.querySelectorAll('figure svg'), e => e.getBoundingClientRect().width))") >= 500);
-    assert_true(is_true(&b, "Array.from(document.querySelectorAll('.plot')).every(e => e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === 'auto')"));
+    assert_true(is_true(&b, "Array.from(document.querySelectorAll('.plot')).every(e => e.scrollWidth > e.clientWidth &&"
+                            " getComputedStyle(e).overflowX === 'auto')"));
     /* a command line is not broken within an option, and can be copied as it is */
     assert_true(is_true(&b, "Array.from(document.querySelectorAll('dd span')).every(e => e.getClientRects().length === 1) && "
                             "document.querySelector('dd').textContent.startsWith('golgi nag select --model models/SmolLM2-135M-Instruct.Q4_1.gguf --target')"));
@@ -310,7 +323,8 @@ static double contrast(const char *selector, const char *property)
              "const parse = c => (c.match(/[\\d.]+/g) || []).map(Number);"
              "const light = c => { const f = c.slice(0, 3).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);"
              "  return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2]; };"
-             "const behind = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0) return c; }"
+             "const behind = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); "
+             "if (c.length === 3 || c[3] > 0) return c; }"
              "  return [255, 255, 255]; };"
              "const found = Array.from(document.querySelectorAll(%s));"
              "if (!found.length) return -1;"
@@ -352,7 +366,8 @@ static void on_paper_it_is_black_on_white_without_buttons(void **state)
     (void)state;
     need_browser();
     open_page(&b, page, 760, 1000, "dark", "print");
-    assert_true(is_true(&b, "getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)' && getComputedStyle(document.body).color === 'rgb(0, 0, 0)'"));
+    assert_true(is_true(&b, "getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)' &&"
+                            " getComputedStyle(document.body).color === 'rgb(0, 0, 0)'"));
     assert_true(is_true(&b, "Array.from(document.querySelectorAll('.csv')).every(e => getComputedStyle(e).display === 'none')"));
     assert_true(is_true(&b, "Array.from(document.querySelectorAll('.plot')).every(e => e.scrollWidth <= e.clientWidth)")); /* nothing is cut at the edge */
     picture_of(&b, "'body'", SCREENS "report-print.png");

@@ -48,15 +48,22 @@ static float *narrow(const double *x, int64_t n)
 }
 
 enum { NN, NT, TN, TT, WIDE, WAYS }; /* WIDE: rows with a gap, every second column of B */
-static gg_strides a_of(int way, int64_t M, int64_t K) { return way == TN || way == TT ? (gg_strides){1, M} : way == WIDE ? (gg_strides){K + 3, 1} : (gg_strides){K, 1}; }
-static gg_strides b_of(int way, int64_t N, int64_t K) { return way == NT || way == TT ? (gg_strides){1, K} : way == WIDE ? (gg_strides){2 * N, 2} : (gg_strides){N, 1}; }
+static gg_strides a_of(int way, int64_t M, int64_t K)
+{
+    return way == TN || way == TT ? (gg_strides){1, M} : way == WIDE ? (gg_strides){K + 3, 1} : (gg_strides){K, 1};
+}
+static gg_strides b_of(int way, int64_t N, int64_t K)
+{
+    return way == NT || way == TT ? (gg_strides){1, K} : way == WIDE ? (gg_strides){2 * N, 2} : (gg_strides){N, 1};
+}
 static int64_t extent(gg_strides s, int64_t rows, int64_t columns) { return rows && columns ? (rows - 1) * s.row + (columns - 1) * s.column + 1 : 0; }
 
 static void one(const gg__gemms *g, int way, int64_t M, int64_t N, int64_t K, bool add)
 {
     const gg_strides a = a_of(way, M, K), b = b_of(way, N, K);
     const int64_t na = extent(a, M, K), nb = extent(b, K, N), ldc = N + (way == WIDE ? 5 : 0), nc = M * ldc;
-    double *A = numbers(na, 1), *B = numbers(nb, 2), *C = numbers(nc, 3), *want = malloc((size_t)nc * sizeof *want + 1), *size = calloc((size_t)nc + 1, sizeof *size);
+    double *A = numbers(na, 1), *B = numbers(nb, 2), *C = numbers(nc, 3), *want = malloc((size_t)nc * sizeof *want + 1),
+           *size = calloc((size_t)nc + 1, sizeof *size);
     float *Af = narrow(A, na), *Bf = narrow(B, nb), *Cf = narrow(C, nc);
     memcpy(want, C, (size_t)nc * sizeof *want);
     for (int64_t m = 0; m < M; m++)
@@ -71,9 +78,10 @@ static void one(const gg__gemms *g, int way, int64_t M, int64_t N, int64_t K, bo
     g->f32(Cf, ldc, add ? Cf : NULL, ldc, Af, a, Bf, b, NULL, M, N, K, scratch);
     g->f64(C, ldc, add ? C : NULL, ldc, A, a, B, b, NULL, M, N, K, scratch);
     for (int64_t i = 0; i < nc; i++) {
-        if (!(fabs(C[i] - want[i]) <= 1e-15 * (double)(K + 4) * (size[i] + fabs(want[i]))) || !(fabs(Cf[i] - want[i]) <= 1.2e-7 * sqrt((double)K + 16) * (size[i] + fabs(want[i]))))
-            fail_msg("way %d, %lld x %lld x %lld%s: C[%lld] is %.9g and %.17g, expected %.17g", way, (long long)M, (long long)N, (long long)K, add ? " added" : "", (long long)i,
-                     (double)Cf[i], C[i], want[i]);
+        if (!(fabs(C[i] - want[i]) <= 1e-15 * (double)(K + 4) * (size[i] + fabs(want[i]))) ||
+            !(fabs(Cf[i] - want[i]) <= 1.2e-7 * sqrt((double)K + 16) * (size[i] + fabs(want[i]))))
+            fail_msg("way %d, %lld x %lld x %lld%s: C[%lld] is %.9g and %.17g, expected %.17g", way, (long long)M, (long long)N, (long long)K,
+                     add ? " added" : "", (long long)i, (double)Cf[i], C[i], want[i]);
         if (N && i % ldc >= N)
             assert_true(C[i] == want[i]); /* the gap between rows is not touched */
     }

@@ -387,7 +387,9 @@ static void same(const void *found, const float *want, bool narrow, int64_t n, c
     for (int64_t i = 0; i < n; i++)
         if (narrow && fabsf(want[i]) < 0x1p-126f && (f[i] & 0x7fff) == 0)
             continue;
-        else if (isnan(want[i]) ? !(narrow ? (f[i] & 0x7fff) > 0x7f80 : isnan(((const float *)found)[i])) : narrow ? f[i] != h[i] : memcmp((const float *)found + i, want + i, 4) != 0)
+        else if (isnan(want[i]) ? !(narrow ? (f[i] & 0x7fff) > 0x7f80 : isnan(((const float *)found)[i]))
+                 : narrow       ? f[i] != h[i]
+                                : memcmp((const float *)found + i, want + i, 4) != 0)
             fail_msg("%s, %s, number %lld of %lld differs from %g", what, narrow ? "bfloat16" : "float32", (long long)i, (long long)n, (double)want[i]);
     assert_true(narrow ? f[n] == 0x1234 : ((const float *)found)[n] == guard);
 }

@@ -140,7 +140,8 @@ static void gguf_files_agree_with_independent_code(void **state)
 /* smollm3 in GGUF has RoPE in all but every fourth layer: three layers that all have it. Its q and k are interleaved like llama's. */
 static void smollm3_in_gguf_is_the_same_as_in_a_folder(void **state)
 {
-    static const edit all = {.config = "\"no_rope_layer_interval\": 2,\n  \"no_rope_layers\": [\n    1,\n    0,\n    1\n  ]", .config_becomes = "\"no_rope_layer_interval\": 4"};
+    static const edit all = {.config = "\"no_rope_layer_interval\": 2,\n  \"no_rope_layers\": [\n    1,\n    0,\n    1\n  ]",
+                             .config_becomes = "\"no_rope_layer_interval\": 4"};
     static const int32_t ids[12] = {5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 10, 11};
     char path[] = "/tmp/golgi-smollm3-XXXXXX.gguf";
     close(mkstemps(path, 5));

@@ -96,7 +96,8 @@ static void lists_of_layers(void **state)
             assert_int_equal(on[l], good[i].on[l] == '1');
     }
     static const struct { const char *text, *says; } bad[] = {
-        {"10", "no layer 10: the layers are 0 to 9"}, {"0-12", "no layer 12"}, {"3-1", "3-1"}, {"", "not a list"}, {"x", "\"x\""}, {"1,,2", "not a list"}, {"-1", "-1"}, {"1-", "1-"},
+        {"10", "no layer 10: the layers are 0 to 9"}, {"0-12", "no layer 12"}, {"3-1", "3-1"}, {"", "not a list"}, {"x", "\"x\""}, {"1,,2", "not a list"},
+        {"-1", "-1"}, {"1-", "1-"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         bool on[10] = {true};

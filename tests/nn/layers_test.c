@@ -113,7 +113,8 @@ static void names_shapes_and_distributions_are_those_of_torch(void **state)
     gg_params *p = params();
     gg_graph *g = graph();
     gg_nn nn = {g, p, NULL};
-    gg_var *image = gg_graph_input(g, "image", GG_SHAPE(2, 3, 8, 8)), *seq = gg_graph_input(g, "seq", GG_SHAPE(5, 2, 50)), *ids = gg_graph_index(g, "ids", GG_SHAPE(2, 6));
+    gg_var *image = gg_graph_input(g, "image", GG_SHAPE(2, 3, 8, 8)), *seq = gg_graph_input(g, "seq", GG_SHAPE(5, 2, 50)),
+           *ids = gg_graph_index(g, "ids", GG_SHAPE(2, 6));
     gg_var *keep[4];
     keep[0] = gg_nn_conv2d(&nn, "conv", image, 40, 3, 3, true, &(gg_conv_options){.padding = {1, 1}});
     keep[1] = gg_nn_lstm(&nn, "lstm", seq, 30, NULL, NULL);
@@ -125,9 +126,10 @@ static void names_shapes_and_distributions_are_those_of_torch(void **state)
         const char *name;
         gg_shape shape;
         double sd; /* of the distribution */
-    } want[] = {{"conv.weight", {4, {40, 3, 3, 3}}, 0.11111}, {"conv.bias", {1, {40}}, 0.11111}, {"lstm.weight_ih_l0", {2, {120, 50}}, 0.10541}, {"lstm.weight_hh_l0", {2, {120, 30}}, 0.10541},
-                {"lstm.bias_hh_l0", {1, {120}}, 0.10541}, {"emb.weight", {2, {100, 32}}, 1}, {"block.attn.q.weight", {2, {32, 32}}, 0.10206}, {"block.mlp_norm.weight", {1, {32}}, 0},
-                {"llama.attn.k.weight", {2, {16, 32}}, 0.10206}, {"llama.mlp.gate.weight", {2, {64, 32}}, 0.10206}};
+    } want[] = {{"conv.weight", {4, {40, 3, 3, 3}}, 0.11111}, {"conv.bias", {1, {40}}, 0.11111}, {"lstm.weight_ih_l0", {2, {120, 50}}, 0.10541},
+                {"lstm.weight_hh_l0", {2, {120, 30}}, 0.10541}, {"lstm.bias_hh_l0", {1, {120}}, 0.10541}, {"emb.weight", {2, {100, 32}}, 1},
+                {"block.attn.q.weight", {2, {32, 32}}, 0.10206}, {"block.mlp_norm.weight", {1, {32}}, 0}, {"llama.attn.k.weight", {2, {16, 32}}, 0.10206},
+                {"llama.mlp.gate.weight", {2, {64, 32}}, 0.10206}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         const int at = gg_params_find(p, want[i].name);
         assert_true(at >= 0);
@@ -167,10 +169,11 @@ static void losses_are_what_they_are_called(void **state)
     gg_graph *g = NULL;
     assert_ok(gg_graph_create(&g, ctx, &(gg_graph_options){.dtype = GG_F64}));
     const double p[] = {0.2, -1.5, 3, 0.7}, t[] = {0, 1, 0.25, 1}, q[] = {0.1, 0.2, 0.3, 0.4};
-    gg_var *P = gg_graph_constant(g, GG_SHAPE(1, 4), p), *T = gg_graph_constant(g, GG_SHAPE(1, 4), t), *Q = gg_graph_constant(g, GG_SHAPE(1, 4), q), *index = gg_graph_index(g, "i", GG_SHAPE(1));
+    gg_var *P = gg_graph_constant(g, GG_SHAPE(1, 4), p), *T = gg_graph_constant(g, GG_SHAPE(1, 4), t), *Q = gg_graph_constant(g, GG_SHAPE(1, 4), q),
+           *index = gg_graph_index(g, "i", GG_SHAPE(1));
     gg_var *w = gg_graph_constant(g, GG_SHAPE(4), (const double[]){1, 2, 3, 4});
-    gg_var *l[] = {gg_nn_mse(P, T), gg_nn_mae(P, T), gg_nn_huber(P, T, 1), gg_nn_bce_logits(P, T), gg_nn_bce(Q, T), gg_nn_kl(gg_var_log_softmax(P), Q), gg_nn_soft_cross_entropy(P, Q),
-                   gg_nn_smooth_cross_entropy(P, index, 0.1), gg_nn_weighted_cross_entropy(P, index, w)};
+    gg_var *l[] = {gg_nn_mse(P, T), gg_nn_mae(P, T), gg_nn_huber(P, T, 1), gg_nn_bce_logits(P, T), gg_nn_bce(Q, T), gg_nn_kl(gg_var_log_softmax(P), Q),
+                   gg_nn_soft_cross_entropy(P, Q), gg_nn_smooth_cross_entropy(P, index, 0.1), gg_nn_weighted_cross_entropy(P, index, w)};
     enum { N = sizeof l / sizeof *l };
     assert_ok(gg_graph_plan(g, l, N));
     *(int32_t *)gg_var_data(index) = 2;
@@ -186,7 +189,8 @@ static void losses_are_what_they_are_called(void **state)
     }
     for (int i = 0; i < 4; i++) {
         const double e = fabs(p[i] - t[i]), s = 1 / (1 + exp(-p[i]));
-        const double want[] = {e * e, e, e < 1 ? 0.5 * e * e : e - 0.5, -(t[i] * log(s) + (1 - t[i]) * log(1 - s)), -(t[i] * log(q[i]) + (1 - t[i]) * log(1 - q[i]))};
+        const double want[] = {e * e, e, e < 1 ? 0.5 * e * e : e - 0.5, -(t[i] * log(s) + (1 - t[i]) * log(1 - s)),
+                               -(t[i] * log(q[i]) + (1 - t[i]) * log(1 - q[i]))};
         for (int k = 0; k < 5; k++)
             assert_true(fabs(((double *)gg_var_data(l[k]))[i] - want[k]) < 1e-12);
     }

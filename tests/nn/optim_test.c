@@ -14,7 +14,8 @@ static double or_else(double x, double y) { return x == 0 ? y : x; }
 /* One number, as torch.optim's pages write it. */
 static void twin(double *w, double g, state *s, int i, int t, const gg_optim_options *o, bool decays)
 {
-    const double lr = o->lr, wd = decays ? o->weight_decay : 0, b1 = or_else(o->beta1, 0.9), b2 = or_else(o->beta2, 0.999), eps = or_else(o->eps, o->kind == GG_OPTIM_ADAGRAD ? 1e-10 : 1e-8);
+    const double lr = o->lr, wd = decays ? o->weight_decay : 0, b1 = or_else(o->beta1, 0.9), b2 = or_else(o->beta2, 0.999),
+                 eps = or_else(o->eps, o->kind == GG_OPTIM_ADAGRAD ? 1e-10 : 1e-8);
     if (o->kind == GG_OPTIM_ADAMW)
         *w -= lr * wd * *w;
     else if (o->kind != GG_OPTIM_RPROP)
@@ -62,10 +63,12 @@ static void updates_are_those_of_the_formulas(void **state_)
 {
     (void)state_;
     static const gg_optim_options list[] = {
-        {.kind = GG_OPTIM_SGD, .lr = 0.1}, {.kind = GG_OPTIM_SGD, .lr = 0.1, .weight_decay = 0.1}, {.kind = GG_OPTIM_SGD, .lr = 0.05, .momentum = 0.9, .weight_decay = 0.01},
-        {.kind = GG_OPTIM_SGD, .lr = 0.05, .momentum = 0.9, .dampening = 0.3}, {.kind = GG_OPTIM_SGD, .lr = 0.05, .momentum = 0.8, .nesterov = true}, {.kind = GG_OPTIM_ADAM, .lr = 0.01},
-        {.kind = GG_OPTIM_ADAM, .lr = 0.01, .weight_decay = 0.1, .beta1 = 0.5, .beta2 = 0.9, .eps = 1e-3}, {.kind = GG_OPTIM_ADAMW, .lr = 0.01, .weight_decay = 0.1},
-        {.kind = GG_OPTIM_RMSPROP, .lr = 0.01}, {.kind = GG_OPTIM_RMSPROP, .lr = 0.01, .centered = true, .momentum = 0.9, .weight_decay = 0.1, .alpha = 0.8},
+        {.kind = GG_OPTIM_SGD, .lr = 0.1}, {.kind = GG_OPTIM_SGD, .lr = 0.1, .weight_decay = 0.1},
+        {.kind = GG_OPTIM_SGD, .lr = 0.05, .momentum = 0.9, .weight_decay = 0.01}, {.kind = GG_OPTIM_SGD, .lr = 0.05, .momentum = 0.9, .dampening = 0.3},
+        {.kind = GG_OPTIM_SGD, .lr = 0.05, .momentum = 0.8, .nesterov = true}, {.kind = GG_OPTIM_ADAM, .lr = 0.01},
+        {.kind = GG_OPTIM_ADAM, .lr = 0.01, .weight_decay = 0.1, .beta1 = 0.5, .beta2 = 0.9, .eps = 1e-3},
+        {.kind = GG_OPTIM_ADAMW, .lr = 0.01, .weight_decay = 0.1}, {.kind = GG_OPTIM_RMSPROP, .lr = 0.01},
+        {.kind = GG_OPTIM_RMSPROP, .lr = 0.01, .centered = true, .momentum = 0.9, .weight_decay = 0.1, .alpha = 0.8},
         {.kind = GG_OPTIM_ADAGRAD, .lr = 0.1, .lr_decay = 0.1, .weight_decay = 0.01}, {.kind = GG_OPTIM_RPROP, .lr = 0.01}};
     for (size_t k = 0; k < sizeof list / sizeof *list; k++)
         for (int f64 = 0; f64 < 2; f64++) {
@@ -111,7 +114,8 @@ static void updates_are_those_of_the_formulas(void **state_)
                 for (int i = 0; i < N; i++) {
                     const double found = f64 ? ((double *)gg_params_value(p, 2 * side))[i] : (double)((float *)gg_params_value(p, 2 * side))[i];
                     if (!(fabs(found - w[side][i]) <= (f64 ? 1e-13 : 3e-6) * (1 + fabs(w[side][i]))))
-                        fail_msg("case %d (%s), %s: w[%d] is %.17g, expected %.17g", (int)k, gg_optim_name(list[k].kind), f64 ? "f64" : "f32", i, found, w[side][i]);
+                        fail_msg("case %d (%s), %s: w[%d] is %.17g, expected %.17g", (int)k, gg_optim_name(list[k].kind), f64 ? "f64" : "f32", i, found,
+                                 w[side][i]);
                 }
             const void *still = gg_params_value(p, 1);
             assert_true(f64 ? *(const double *)still == 0 : *(const float *)still == 0);

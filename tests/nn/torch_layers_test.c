@@ -115,8 +115,10 @@ static void layers_and_gradients_are_those_of_torch(void **state)
 static void record_layers(const gg_nn *nn)
 {
     gg_graph *g = nn->graph;
-    gg_var *x5 = gg_graph_input(g, "x5", GG_SHAPE(2, 5)), *seq = gg_graph_input(g, "seq", GG_SHAPE(3, 2, 5)), *tokens = gg_graph_input(g, "tokens", GG_SHAPE(2, 3, 8));
-    gg_var *image = gg_graph_input(g, "image", GG_SHAPE(2, 4, 5, 5)), *line = gg_graph_input(g, "line", GG_SHAPE(2, 3, 9)), *index = gg_graph_index(g, "i", GG_SHAPE(2));
+    gg_var *x5 = gg_graph_input(g, "x5", GG_SHAPE(2, 5)), *seq = gg_graph_input(g, "seq", GG_SHAPE(3, 2, 5)),
+           *tokens = gg_graph_input(g, "tokens", GG_SHAPE(2, 3, 8));
+    gg_var *image = gg_graph_input(g, "image", GG_SHAPE(2, 4, 5, 5)), *line = gg_graph_input(g, "line", GG_SHAPE(2, 3, 9)),
+           *index = gg_graph_index(g, "i", GG_SHAPE(2));
     const gg_transformer_options o = {.n_heads = 2, .d_ff = 12};
     gg_nn_linear(nn, "fc1", x5, 3, true);
     gg_nn_linear(nn, "fc2", gg_graph_input(g, "x30", GG_SHAPE(2, 30)), 7, false);
@@ -159,12 +161,14 @@ static void initial_values_are_the_numbers_of_torch(void **state)
             const int64_t n = gg_params_size(nn.params, i);
             assert_int_equal(t->n_bytes, n * (f64 ? 8 : 4));
             const void *value = gg_params_value(nn.params, i);
-            const bool is_normal = strcmp(name, "tiny.weight") == 0 || strcmp(name, "small.weight") == 0 || strcmp(name, "emb.weight") == 0 || strcmp(name, "even.weight") == 0;
+            const bool is_normal =
+                strcmp(name, "tiny.weight") == 0 || strcmp(name, "small.weight") == 0 || strcmp(name, "emb.weight") == 0 || strcmp(name, "even.weight") == 0;
             seen++;
             if (!is_normal && memcmp(value, t->data, (size_t)t->n_bytes) != 0)
                 fail_msg("seed %llu: %s has other bits", (unsigned long long)seeds[k], name);
             for (int64_t j = 0; j < n && is_normal; j++) {
-                const double found = f64 ? ((const double *)value)[j] : (double)((const float *)value)[j], want = f64 ? ((const double *)t->data)[j] : (double)((const float *)t->data)[j];
+                const double found = f64 ? ((const double *)value)[j] : (double)((const float *)value)[j],
+                             want = f64 ? ((const double *)t->data)[j] : (double)((const float *)t->data)[j];
                 if (!(fabs(found - want) <= (f64 ? 1e-15 : 2.4e-7) * (1 + fabs(want)))) /* two units in the last place of numbers around 1 */
                     fail_msg("seed %llu: %s[%d] is %.17g, torch has %.17g", (unsigned long long)seeds[k], name, (int)j, found, want);
             }

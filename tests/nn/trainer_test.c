@@ -27,7 +27,8 @@ static int set_up(void **state)
     gg_random_shuffle(&r, order, N);
     for (int i = 0; i < N; i++)
         shuffled[i] = label[order[i]];
-    snprintf(test_folder, sizeof test_folder, "%s/golgi-trainer-test-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"); /* checkpoints at every step */
+    /* In memory where there is such a place: checkpoints are written at every step. */
+    snprintf(test_folder, sizeof test_folder, "%s/golgi-trainer-test-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     return mkdtemp(test_folder) == NULL;
 }
 

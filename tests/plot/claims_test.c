@@ -22,7 +22,8 @@ static gg_claims *two_parts(gg_context *ctx)
     double v[3] = {10, 11, 15};
     assert_int_equal(gg_claims_create(&c, ctx), GG_OK);
     assert_int_equal(gg_claims_part(c, "first", "what it is about"), GG_OK);
-    assert_int_equal(gg_claims_add(c, &(gg_claim){.claim = claim, .paper = "12.5", .unit = "times", .over = "seeds", .bound = 12, .note = "a remark"}, v, 3), GG_OK);
+    assert_int_equal(gg_claims_add(c, &(gg_claim){.claim = claim, .paper = "12.5", .unit = "times", .over = "seeds", .bound = 12, .note = "a remark"}, v, 3),
+                     GG_OK);
     memset(claim, 'x', sizeof claim - 1);
     v[0] = v[1] = v[2] = 0;
     assert_int_equal(gg_claims_add(c, &(gg_claim){.claim = "small", .relation = GG_AT_MOST, .bound = 1e-4}, (double[]){2e-4}, 1), GG_OK);
@@ -44,7 +45,8 @@ static void a_verdict_is_where_the_mean_stands(void **state)
         gg_claims *c = NULL;
         assert_int_equal(gg_claims_create(&c, *state), GG_OK);
         assert_int_equal(gg_claims_part(c, "p", ""), GG_OK);
-        assert_int_equal(gg_claims_add(c, &(gg_claim){.claim = "c", .relation = table[i].relation, .bound = table[i].bound}, table[i].value, table[i].n), GG_OK);
+        assert_int_equal(gg_claims_add(c, &(gg_claim){.claim = "c", .relation = table[i].relation, .bound = table[i].bound}, table[i].value, table[i].n),
+                         GG_OK);
         for (int v = 0; v < GG_VERDICTS; v++)
             if (gg_claims_count(c, (gg_verdict)v) != (v == (int)table[i].is))
                 fail_msg("row %zu: %d claims are %s", i, gg_claims_count(c, (gg_verdict)v), gg_verdict_name((gg_verdict)v));
@@ -112,12 +114,14 @@ static void json_has_every_value(void **state)
     json_error_t e;
     assert_non_null(want = json_loads(
         "[{\"part\": \"first\", \"about\": \"what it is about\", \"claims\": ["
-        "{\"claim\": \"the many words of this claim are wrapped to the width of their column, wherever that is\", \"paper\": \"12.5\", \"values\": [10.0, 11.0, 15.0],"
-        " \"mean\": 12.0, \"sd\": 0.0, \"over\": \"seeds\", \"unit\": \"times\", \"relation\": \"at least\", \"bound\": 12.0, \"verdict\": \"held\", \"note\": \"a remark\"},"
+        "{\"claim\": \"the many words of this claim are wrapped to the width of their column, wherever that is\", \"paper\": \"12.5\","
+        " \"values\": [10.0, 11.0, 15.0], \"mean\": 12.0, \"sd\": 0.0, \"over\": \"seeds\", \"unit\": \"times\", \"relation\": \"at least\", \"bound\": 12.0,"
+        " \"verdict\": \"held\", \"note\": \"a remark\"},"
         "{\"claim\": \"small\", \"paper\": null, \"values\": [2e-4], \"mean\": 2e-4, \"sd\": null, \"over\": null, \"unit\": null, \"relation\": \"at most\","
         " \"bound\": 1e-4, \"verdict\": \"not held\", \"note\": null}]},"
-        "{\"part\": \"second\", \"about\": \"\", \"claims\": [{\"claim\": \"absent\", \"paper\": null, \"values\": [], \"mean\": null, \"sd\": null, \"over\": null,"
-        " \"unit\": null, \"relation\": \"at least\", \"bound\": 0.9, \"verdict\": \"not tried\", \"note\": \"there is no such pool\"}]}]", 0, &e));
+        "{\"part\": \"second\", \"about\": \"\", \"claims\": [{\"claim\": \"absent\", \"paper\": null, \"values\": [], \"mean\": null, \"sd\": null,"
+        " \"over\": null, \"unit\": null, \"relation\": \"at least\", \"bound\": 0.9, \"verdict\": \"not tried\", \"note\": \"there is no such pool\"}]}]",
+        0, &e));
     json_t *row = json_array_get(json_object_get(json_array_get(j, 0), "claims"), 0);
     assert_true(fabs(json_real_value(json_object_get(row, "sd")) - sqrt(7)) < 1e-12);
     assert_true(fabs(json_real_value(json_object_get(row, "mean")) - 12) < 1e-12);

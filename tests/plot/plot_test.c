@@ -435,7 +435,8 @@ static void a_distance_on_a_map_looks_the_same_in_every_direction(void **state)
         char *svg = read_file(NULL, at("a.svg"));
         double at[10][2];
         int n = 0;
-        for (const char *dot = strstr(svg, "<use xlink:href=\"#gpPt6\" transform"); dot && n < 10; dot = strstr(dot + 1, "<use xlink:href=\"#gpPt6\" transform"))
+        for (const char *dot = strstr(svg, "<use xlink:href=\"#gpPt6\" transform"); dot && n < 10;
+             dot = strstr(dot + 1, "<use xlink:href=\"#gpPt6\" transform"))
             n += sscanf(dot, "<use xlink:href=\"#gpPt6\" transform=\"translate(%lf,%lf)", &at[n][0], &at[n][1]) == 2;
         assert_int_equal(n, 5); /* and that of the legend, which comes first */
         const double across = at[2][0] - at[1][0], up = at[3][1] - at[4][1];

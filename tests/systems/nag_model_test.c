@@ -47,7 +47,8 @@ static int set_up(void **state)
         return -1;
     for (int side = 0; side < 2; side++)
         for (int i = 0; i < N; i++) {
-            json_t *r = json_pack("{s:O, s:O}", "docid", json_object_get(golden[side ? N - 1 - i : i], "docid"), "doc", json_object_get(golden[side ? N - 1 - i : i], "doc"));
+            json_t *r = json_pack("{s:O, s:O}", "docid", json_object_get(golden[side ? N - 1 - i : i], "docid"), "doc",
+                                  json_object_get(golden[side ? N - 1 - i : i], "doc"));
             json_dumpf(r, side ? back : out, JSON_COMPACT);
             fputc('\n', side ? back : out);
             json_decref(r);
@@ -111,7 +112,8 @@ static void six_sites_are_the_published_ones_and_so_are_whole_vectors(void **sta
         assert_true(s->f.token_num[i] >= s->f.n_scored[i]);
         for (int t = 0; t < GG_NAG_TYPES; t++)
             for (int l = 0; l < L; l++)
-                if (!same_set((const uint16_t *)s->f.index[t] + (i * L + l) * K, json_array_get(json_object_get(golden[i], gg_nag_type_name((gg_nag_type)t)), (size_t)l), (gg_nag_type)t))
+                if (!same_set((const uint16_t *)s->f.index[t] + (i * L + l) * K,
+                              json_array_get(json_object_get(golden[i], gg_nag_type_name((gg_nag_type)t)), (size_t)l), (gg_nag_type)t))
                     fail_msg("%s L%d.%s", s->f.docid[i], l, gg_nag_type_name((gg_nag_type)t));
     }
     gg_nag_set_free(s);

@@ -396,7 +396,8 @@ static void equal_hashes_of_different_docids_are_no_alarm(void **state)
         snprintf(name, sizeof name, "c%d.nag", i);
         json_t *units = json_pack("{s:i, s:i, s:s, s:[i]}", "of", 3, "bytes", 1, "plan", "x", "held", i);
         assert_ok(gg__nag_writer_open_units(&w, ctx, at(name), &h, units));
-        assert_ok(gg_nag_writer_add(w, &(gg_nag_features){.n = 1, .docid = &docids[i], .token_num = &tokens, .n_scored = &tokens, .index_bytes = 2, .index = {index}}));
+        assert_ok(gg_nag_writer_add(
+            w, &(gg_nag_features){.n = 1, .docid = &docids[i], .token_num = &tokens, .n_scored = &tokens, .index_bytes = 2, .index = {index}}));
         assert_ok(gg_nag_writer_commit(w));
         json_decref(units);
     }
@@ -416,8 +417,9 @@ static void headers_that_lie_are_refused(void **state)
     gg_nag_merge_shards_result m;
     assert_ok(gg_nag_header_of(&h, ctx, model, &options));
     const char *const units[] = {"{\"of\":3,\"held\":[3]}", "{\"of\":3,\"held\":[-1]}", "{\"of\":3,\"held\":[]}", "{\"of\":3}", "{\"of\":3,\"held\":[0,1]}",
-                                 "{\"of\":3,\"held\":[1,0],\"counts\":[0,0]}", "{\"of\":3,\"held\":[0,1],\"counts\":[1,1]}", "{\"of\":3,\"held\":[0,1],\"counts\":[0]}",
-                                 "{\"of\":3,\"held\":[0],\"counts\":[\"x\"]}", "{\"of\":3,\"held\":[0.5]}", "{\"of\":\"3\",\"held\":[0]}"};
+                                 "{\"of\":3,\"held\":[1,0],\"counts\":[0,0]}", "{\"of\":3,\"held\":[0,1],\"counts\":[1,1]}",
+                                 "{\"of\":3,\"held\":[0,1],\"counts\":[0]}", "{\"of\":3,\"held\":[0],\"counts\":[\"x\"]}", "{\"of\":3,\"held\":[0.5]}",
+                                 "{\"of\":\"3\",\"held\":[0]}"};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         gg_nag_writer *w = NULL;
         json_t *j = json_loads(units[i], 0, NULL);

@@ -85,8 +85,8 @@ static int load_golden(void **state)
         for (int t = 0; t < GG_NAG_TYPES; t++)
             for (int l = 0; l < L; l++)
                 for (int k = 0; k < K; k++)
-                    g.index[t][(i * L + l) * K + k] =
-                        (uint16_t)json_integer_value(json_array_get(json_array_get(json_object_get(row, gg_nag_type_name((gg_nag_type)t)), (size_t)l), (size_t)k));
+                    g.index[t][(i * L + l) * K + k] = (uint16_t)json_integer_value(
+                        json_array_get(json_array_get(json_object_get(row, gg_nag_type_name((gg_nag_type)t)), (size_t)l), (size_t)k));
         json_decref(row);
     }
     gg_rows_close(in);
@@ -102,7 +102,8 @@ static int load_golden(void **state)
     FILE *payload = fopen(at("payload.jsonl"), "w");
     for (int i = N - 1; i >= 0; i--) { /* another order than the features */
         const json_t *q = json_object_get(quality, g.docid[i]);
-        fprintf(payload, "{\"docid\":\"%s\",\"doc\":\"text of %s\",\"domain\":\"%s\",\"token_num\":%lld", g.docid[i], g.docid[i], g.domain[i], (long long)g.token_num[i]);
+        fprintf(payload, "{\"docid\":\"%s\",\"doc\":\"text of %s\",\"domain\":\"%s\",\"token_num\":%lld", g.docid[i], g.docid[i], g.domain[i],
+                (long long)g.token_num[i]);
         if (json_is_number(q))
             fprintf(payload, ",\"quality\":%.17g", json_number_value(q));
         fprintf(payload, "}\n");
@@ -505,7 +506,8 @@ static void wide_layers_take_four_bytes(void **state)
     gg_nag_writer *w = NULL;
     assert_ok(gg_nag_writer_open(&w, ctx, at("wide.nag"), &h));
     const char *docid = "x";
-    assert_ok(gg_nag_writer_add(w, &(gg_nag_features){.n = 1, .docid = &docid, .token_num = (int64_t[]){-1}, .n_scored = (int64_t[]){-1}, .index_bytes = 4, .index = {index}}));
+    assert_ok(gg_nag_writer_add(
+        w, &(gg_nag_features){.n = 1, .docid = &docid, .token_num = (int64_t[]){-1}, .n_scored = (int64_t[]){-1}, .index_bytes = 4, .index = {index}}));
     assert_ok(gg_nag_writer_commit(w));
     gg_nag_set *s = NULL;
     assert_ok(gg_nag_set_read(&s, ctx, (const char *[]){at("wide.nag")}, 1, 0));
@@ -539,7 +541,9 @@ static void every_cut_and_every_changed_byte_is_noticed(void **state)
     gg_nag_writer *w = NULL;
     const char *docid[2] = {"first", "second"};
     assert_ok(gg_nag_writer_open(&w, ctx, at("small.nag"), &h));
-    assert_ok(gg_nag_writer_add(w, &(gg_nag_features){.n = 2, .docid = docid, .token_num = (int64_t[]){7, -1}, .n_scored = (int64_t[]){7, 5}, .index_bytes = 2, .index = {index, index}}));
+    assert_ok(gg_nag_writer_add(
+        w,
+        &(gg_nag_features){.n = 2, .docid = docid, .token_num = (int64_t[]){7, -1}, .n_scored = (int64_t[]){7, 5}, .index_bytes = 2, .index = {index, index}}));
     assert_ok(gg_nag_writer_commit(w));
     char *good;
     size_t n;
@@ -611,12 +615,17 @@ static double planted_precision(bool shuffled, gg_nag_weights weights)
             snprintf(name, sizeof name, "%s%03d", side && i < n_planted ? "like" : "other", i);
             for (int l = 0; l < L; l++)
                 for (int k = 0; k < K; k++) /* every layer: five always-on neurons, favourites, noise */
-                    index[l * K + k] = (uint16_t)(k < 5 ? k : like && gg_random_uniform(&rnd) < 0.5 ? 100 + l + gg_random_below(&rnd, favourites) : 200 + gg_random_below(&rnd, 1300));
-            assert_ok(gg_nag_writer_add(w, &(gg_nag_features){.n = 1, .docid = &docid, .token_num = (int64_t[]){100}, .n_scored = (int64_t[]){100}, .index_bytes = 2, .index = {index}}));
+                    index[l * K + k] = (uint16_t)(k < 5                                   ? k
+                                                  : like && gg_random_uniform(&rnd) < 0.5 ? 100 + l + gg_random_below(&rnd, favourites)
+                                                                                          : 200 + gg_random_below(&rnd, 1300));
+            assert_ok(gg_nag_writer_add(
+                w,
+                &(gg_nag_features){.n = 1, .docid = &docid, .token_num = (int64_t[]){100}, .n_scored = (int64_t[]){100}, .index_bytes = 2, .index = {index}}));
         }
         assert_ok(gg_nag_writer_commit(w));
     }
-    gg_nag_rank_options o = {.target = {at("p-target.nag")}, .n_target = 1, .pool = {at("p-pool.nag")}, .n_pool = 1, .fraction = (double)n_planted / n_pool, .weights = weights};
+    gg_nag_rank_options o = {
+        .target = {at("p-target.nag")}, .n_target = 1, .pool = {at("p-pool.nag")}, .n_pool = 1, .fraction = (double)n_planted / n_pool, .weights = weights};
     gg_nag_ranking *r = NULL;
     assert_ok(gg_nag_rank(&r, ctx, &o));
     int64_t hit = 0;

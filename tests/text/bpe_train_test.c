@@ -41,11 +41,13 @@ static void merges_are_those_of_hugging_face(void **state)
 {
     (void)state;
     assert_int_equal(train(700, 2), json_integer_value(json_object_get(expected, "n_vocab")));
-    json_t *got = json_load_file(path, 0, NULL), *merges = json_object_get(json_object_get(got, "model"), "merges"), *want = json_object_get(expected, "merges");
+    json_t *got = json_load_file(path, 0, NULL), *merges = json_object_get(json_object_get(got, "model"), "merges"),
+           *want = json_object_get(expected, "merges");
     assert_int_equal(json_array_size(merges), json_array_size(want));
     for (size_t i = 0; i < json_array_size(want); i++)
         for (size_t side = 0; side < 2; side++)
-            assert_string_equal(json_string_value(json_array_get(json_array_get(merges, i), side)), json_string_value(json_array_get(json_array_get(want, i), side)));
+            assert_string_equal(json_string_value(json_array_get(json_array_get(merges, i), side)),
+                                json_string_value(json_array_get(json_array_get(want, i), side)));
     json_decref(got);
 }
 
@@ -90,7 +92,8 @@ static void it_ends_when_nothing_is_frequent_enough(void **state)
 static void characters_are_one_token_each(void **state)
 {
     (void)state;
-    static const char text[] = "h\xc3\xa9llo, \xe6\xbc\xa2\xe5\xad\x97 \xf0\x9f\x98\x80\xf0\x9f\x98\x81 'tis\n\n\xc3\xa8 \xe6\xbc\xaa  x", other[] = "\xc3\xaah!\xe6\xbc\xabx";
+    static const char text[] = "h\xc3\xa9llo, \xe6\xbc\xa2\xe5\xad\x97 \xf0\x9f\x98\x80\xf0\x9f\x98\x81 'tis\n\n\xc3\xa8 \xe6\xbc\xaa  x",
+                      other[] = "\xc3\xaah!\xe6\xbc\xabx";
     gg_bpe_trainer *b = NULL;
     gg_tokenizer *t = NULL;
     gg_token_list ids = {.ctx = ctx};

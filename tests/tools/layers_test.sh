@@ -26,8 +26,10 @@ planted() { # NAME FILE LINE-OF-CODE EXPECTED
 }
 planted 'math may not include io' src/math/planted.c '#include "io/formats.h"' 'src/math/planted.c:2: floor 1 includes io/formats.h of floor 3'
 planted 'text may not include its neighbour io' src/text/planted.c '#include "io/formats.h"' 'src/text/planted.c:2: floor 3 includes io/formats.h of floor 3'
-planted 'the library may not include a system' src/model/planted.c '#include "systems/nag/nag.h"' 'src/model/planted.c:2: floor 5 includes systems/nag/nag.h of floor 6'
-planted 'a public header of a floor above is seen' src/base/planted.c ' #  include <golgi/model.h>' 'src/base/planted.c:2: floor 0 includes golgi/model.h of floor'
+planted 'the library may not include a system' src/model/planted.c '#include "systems/nag/nag.h"' \
+    'src/model/planted.c:2: floor 5 includes systems/nag/nag.h of floor 6'
+planted 'a public header of a floor above is seen' src/base/planted.c ' #  include <golgi/model.h>' \
+    'src/base/planted.c:2: floor 0 includes golgi/model.h of floor'
 planted 'a public header that does not exist is seen' src/base/planted.c '#include <golgi/none.h>' 'src/base/planted.c:2: there is no public header'
 planted 'a folder outside the house is seen' src/attic/planted.c 'int x;' 'src/attic is of no floor'
 

@@ -17,8 +17,9 @@ def line_of(row, separator):
 
 random.seed(4)
 PIECES = ["a", "b", "\u00e9", " ", ",", ",", "\t", "\"", "\"\"", "\n", "\r\n", "\r", "\"x,y\"", "\"l1\nl2\"", "\"q\"\"q\""]
-texts = ["a,b\n1,2\n", "a,b\n1,2", "a,b\r\n1,2\r\n", "a\n\"\"\n", "a,b\n\n1,2\n\n\n3,4", "a,b\n1,\n,2\n,\n", "a,b\n\"1\n2\",\"\"\"\"\n", "a,a\n1,2\n", "a,b\n1\n", "a,b\n1,2,3\n",
-         "\"a\nb\",c\n1,2\n", "a,b\n\"1,2\n", "a,b\n\"1\"2,3\n", "a,b\n1\"2,3\n", " a , b \n 1 , 2 \n", "a,b\r1,2\r", "\n\na,b\n1,2\n", "a,,c\n1,2,3\n", "a,b\n\"1\"\n", "a\n\"x\"\"\"\n"]
+texts = ["a,b\n1,2\n", "a,b\n1,2", "a,b\r\n1,2\r\n", "a\n\"\"\n", "a,b\n\n1,2\n\n\n3,4", "a,b\n1,\n,2\n,\n", "a,b\n\"1\n2\",\"\"\"\"\n", "a,a\n1,2\n",
+         "a,b\n1\n", "a,b\n1,2,3\n", "\"a\nb\",c\n1,2\n", "a,b\n\"1,2\n", "a,b\n\"1\"2,3\n", "a,b\n1\"2,3\n", " a , b \n 1 , 2 \n", "a,b\r1,2\r",
+         "\n\na,b\n1,2\n", "a,,c\n1,2,3\n", "a,b\n\"1\"\n", "a\n\"x\"\"\"\n"]
 for _ in range(450):
     texts.append(random.choice(["a,b\n", "c\n", "h,\u00e9,k\r\n", ""]) + "".join(random.choices(PIECES, k=random.randint(1, 14))))
 for _ in range(300):  # tables that are right

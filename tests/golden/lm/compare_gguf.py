@@ -69,5 +69,6 @@ if "tokenizer.ggml.tokens" in f.fields:
         wrong.append("merges")
     if len(tokens) != config["vocab_size"]:
         wrong.append("number of tokens")
-print(f"{path}: {len(f.tensors)} tensors ({', '.join(kinds)}), {len(f.fields)} keys; off by {worst:.1e} at most from the folder's numbers; wrong: {wrong or 'nothing'}")
+print(f"{path}: {len(f.tensors)} tensors ({', '.join(kinds)}), {len(f.fields)} keys; "
+      f"off by {worst:.1e} at most from the folder's numbers; wrong: {wrong or 'nothing'}")
 sys.exit(bool(wrong))

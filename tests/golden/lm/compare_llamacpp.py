@@ -44,7 +44,8 @@ def ask(what, question):
 
 worst, loss, ours_loss, n, wrong = 0.0, 0.0, 0.0, 0, 0
 with tempfile.TemporaryDirectory() as work:
-    run("activations", "--model", path, "--input", texts, "--id-column", "id", "--sites", "logits", "--pool", "none", "--max-tokens", str(n_ctx), "--quiet", "--output", work + "/l.safetensors")
+    run("activations", "--model", path, "--input", texts, "--id-column", "id", "--sites", "logits", "--pool", "none", "--max-tokens", str(n_ctx), "--quiet",
+        "--output", work + "/l.safetensors")
     with safe_open(work + "/l.safetensors", "np") as found:
         for row in rows:
             open(work + "/text", "w", encoding="utf-8", newline="").write(row["text"])
@@ -61,6 +62,7 @@ with tempfile.TemporaryDirectory() as work:
                 loss -= seen[ids[i + 1]]
                 ours_loss -= row_[ids[i + 1]]
                 n += 1
-print(f"xllamacpp {xllamacpp.__version__}: {path}: {len(rows)} texts, texts whose ids differ: {wrong}; {n} positions: loss {loss / n:.6f}, golgi {ours_loss / n:.6f} nats a token; "
+print(f"xllamacpp {xllamacpp.__version__}: {path}: {len(rows)} texts, texts whose ids differ: {wrong}; "
+      f"{n} positions: loss {loss / n:.6f}, golgi {ours_loss / n:.6f} nats a token; "
       f"log-probabilities off by {worst:.1e} at most")
 sys.exit(wrong > 0 or not worst <= tolerance)

@@ -27,7 +27,8 @@ def run(*words):
 
 worst, largest, n_ids, wrong, n_new, other = 0.0, 0.0, 0, 0, 0, 0
 with tempfile.TemporaryDirectory() as work:
-    run("activations", "--model", folder, "--input", texts, "--id-column", "id", "--sites", "logits", "--pool", "none", "--max-tokens", str(n_ctx), "--quiet", "--output", work + "/l.safetensors")
+    run("activations", "--model", folder, "--input", texts, "--id-column", "id", "--sites", "logits", "--pool", "none", "--max-tokens", str(n_ctx), "--quiet",
+        "--output", work + "/l.safetensors")
     with safe_open(work + "/l.safetensors", "pt") as found:
         for row in rows:
             open(work + "/text", "w", encoding="utf-8", newline="").write(row["text"])

@@ -25,10 +25,12 @@ RULES = [("\u2460", "1"), ("\ufb01", "fi"), ("\u00a0", " "), ("\u3000", " "), ("
 MODELS = { # the ways that models differ: T5, XLM-R, llama, gemma, phi-3
     "unigram": dict(model_type="unigram", rules=True),
     "unigram-plain": dict(model_type="unigram", add_dummy_prefix=False, remove_extra_whitespaces=False),
-    "unigram-symbols": dict(model_type="unigram", add_dummy_prefix=False, remove_extra_whitespaces=False, user_defined_symbols=["<sep>", "\u00a7\u00b6"], control_symbols=["<ctl>"]),
+    "unigram-symbols": dict(model_type="unigram", add_dummy_prefix=False, remove_extra_whitespaces=False, user_defined_symbols=["<sep>", "\u00a7\u00b6"],
+                            control_symbols=["<ctl>"]),
     "unigram-bytes": dict(model_type="unigram", byte_fallback=True, character_coverage=0.98),
     "bpe": dict(model_type="bpe", byte_fallback=True, remove_extra_whitespaces=False, character_coverage=0.98),
-    "bpe-no-prefix": dict(model_type="bpe", byte_fallback=True, add_dummy_prefix=False, remove_extra_whitespaces=False, character_coverage=0.98, user_defined_symbols=["\u2581\u2581", "\u2581\u2581\u2581", "<sep>", "the", "\n\n"]),
+    "bpe-no-prefix": dict(model_type="bpe", byte_fallback=True, add_dummy_prefix=False, remove_extra_whitespaces=False, character_coverage=0.98,
+                          user_defined_symbols=["\u2581\u2581", "\u2581\u2581\u2581", "<sep>", "the", "\n\n"]),
     "bpe-no-bytes": dict(model_type="bpe", remove_extra_whitespaces=False, character_coverage=0.98),
 }
 TEXTS = texts(80, seed=23) + ["a<sep>b", "<sep>", " <sep> x <sep>", "foo bar", "foo  bar", "a foo bar b foobar", "hello world how now brown cow", "<ctl>",

@@ -25,9 +25,13 @@ from hostile import texts
 
 TEXTS = texts(60, seed=21)
 ADDED_TEXTS = [
-    "<|a|>", "x<|a|>y", " <|a|> ", "x <|a|> y", "x  <|b|>  y", "x\t<|b|>\n y", "x<|b|>y", "  <|b|>", "<|b|>  ", "<|a|><|b|><|a|>", "<|a|> <|b|> <|a|>", "one two", "xone", "one", "onex", "one.", "_one_", "one-one", "1one",
-    "\u00e9one", "one\u0301", "one\u200d", "a one b", "\u24d0one", "one\u2166", "one\u00b2", "ONE One one", "<|A|>", "<|a|", "<|a|>|>", "<|a<|a|>", "tw", "two", "twoo", "two three", "twothree", "THREE three Three", "x<|a|><|b|> <mask>  one   new york     two", " \u00a0 <|b|>\u3000 \u2003 <mask>x", "one\u200done one\U0001d7ceone one", "\uff76\uff9e\uff76\uff9e\uff76\uff9e \u304b\u3099\u304b\u3099", "\u1112\u1161\u11ab\u1100\u1161\u11a8", "\u017elu\u0165", "z\u030clut\u030c", "Z\u030cLUT\u030c", "a \u017elu\u0165 b",
-    "<mask>", "a <mask> b", "a<mask>b", "a \u00a0<mask>\u3000b", "new york", "new  york", "newyork", "xnew york", "new yorks", "<s>", "</s>", "<s></s>", "[CLS] x [SEP]", "<unk>", "[UNK]", "\u2581<s>", "a<0x41>b",
+    "<|a|>", "x<|a|>y", " <|a|> ", "x <|a|> y", "x  <|b|>  y", "x\t<|b|>\n y", "x<|b|>y", "  <|b|>", "<|b|>  ", "<|a|><|b|><|a|>", "<|a|> <|b|> <|a|>",
+    "one two", "xone", "one", "onex", "one.", "_one_", "one-one", "1one", "\u00e9one", "one\u0301", "one\u200d", "a one b", "\u24d0one", "one\u2166",
+    "one\u00b2", "ONE One one", "<|A|>", "<|a|", "<|a|>|>", "<|a<|a|>", "tw", "two", "twoo", "two three", "twothree", "THREE three Three",
+    "x<|a|><|b|> <mask>  one   new york     two", " \u00a0 <|b|>\u3000 \u2003 <mask>x", "one\u200done one\U0001d7ceone one",
+    "\uff76\uff9e\uff76\uff9e\uff76\uff9e \u304b\u3099\u304b\u3099", "\u1112\u1161\u11ab\u1100\u1161\u11a8", "\u017elu\u0165", "z\u030clut\u030c",
+    "Z\u030cLUT\u030c", "a \u017elu\u0165 b", "<mask>", "a <mask> b", "a<mask>b", "a \u00a0<mask>\u3000b", "new york", "new  york", "newyork", "xnew york",
+    "new yorks", "<s>", "</s>", "<s></s>", "[CLS] x [SEP]", "<unk>", "[UNK]", "\u2581<s>", "a<0x41>b",
 ]
 
 
@@ -77,7 +81,8 @@ suffixed = trained(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"), tra
         special_tokens=["<unk>"], end_of_word_suffix="</w>"), TEXTS,
                    normalizer=norm.Lowercase(), pre_tokenizer=pre.BertPreTokenizer())
 prefixed = trained(models.BPE(unk_token="[UNK]", continuing_subword_prefix="##"),
-                   trainers.BpeTrainer(vocab_size=500, show_progress=False, special_tokens=["[UNK]"], continuing_subword_prefix="##"), TEXTS, pre_tokenizer=pre.Whitespace())
+                   trainers.BpeTrainer(vocab_size=500, show_progress=False, special_tokens=["[UNK]"], continuing_subword_prefix="##"), TEXTS,
+                   pre_tokenizer=pre.Whitespace())
 
 pieces = trained(models.WordPiece(unk_token="[UNK]"), trainers.WordPieceTrainer(vocab_size=700, show_progress=False, special_tokens=["[PAD]", "[UNK]",
         "[CLS]", "[SEP]", "[MASK]"]), TEXTS,
@@ -115,23 +120,30 @@ def case(name, t, extra=(), special=False):
 
 forms = {"NFC": norm.NFC(), "NFD": norm.NFD(), "NFKC": norm.NFKC(), "NFKD": norm.NFKD(), "Lowercase": norm.Lowercase(), "StripAccents": norm.StripAccents(),
          "Nmt": norm.Nmt(), "Strip": norm.Strip(),
-         "Strip left": norm.Strip(left=True, right=False), "Strip right": norm.Strip(left=False, right=True), "Prepend": norm.Prepend("\u2581>"), "Replace": norm.Replace("ab", "<->"), "Replace one": norm.Replace(" ", "\u2581"),
-         "Replace nothing": norm.Replace("", "x"), "Replace regex": norm.Replace(Regex(r"\s+|(?<=l)l"), "_"), "Replace empty match": norm.Replace(Regex(r"x*"), "-"), "ByteLevel": norm.ByteLevel(),
-         "BertNormalizer": norm.BertNormalizer(), "Bert cased": norm.BertNormalizer(lowercase=False), "Bert bare": norm.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False),
-         "Bert accents": norm.BertNormalizer(strip_accents=False), "Sequence": norm.Sequence([norm.NFKD(), norm.StripAccents(), norm.Lowercase(), norm.Replace(Regex(" {2,}"), " "), norm.Strip()]),
-         "Precompiled": norm.Precompiled(charsmap)}
+         "Strip left": norm.Strip(left=True, right=False), "Strip right": norm.Strip(left=False, right=True), "Prepend": norm.Prepend("\u2581>"),
+         "Replace": norm.Replace("ab", "<->"), "Replace one": norm.Replace(" ", "\u2581"), "Replace nothing": norm.Replace("", "x"),
+         "Replace regex": norm.Replace(Regex(r"\s+|(?<=l)l"), "_"), "Replace empty match": norm.Replace(Regex(r"x*"), "-"), "ByteLevel": norm.ByteLevel(),
+         "BertNormalizer": norm.BertNormalizer(), "Bert cased": norm.BertNormalizer(lowercase=False),
+         "Bert bare": norm.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False),
+         "Bert accents": norm.BertNormalizer(strip_accents=False), "Sequence": norm.Sequence([norm.NFKD(), norm.StripAccents(), norm.Lowercase(),
+                                                                                              norm.Replace(Regex(" {2,}"), " "), norm.Strip()]),
+                                                                                              "Precompiled": norm.Precompiled(charsmap)}
 for name, n in forms.items():
     case("normalizer " + name, cold(bytes_model(), normalizer=n))
 
 cuts = {"WhitespaceSplit": pre.WhitespaceSplit(), "Whitespace": pre.Whitespace(), "BertPreTokenizer": pre.BertPreTokenizer(), "Digits": pre.Digits(),
         "Digits one": pre.Digits(individual_digits=True), "CharDelimiterSplit": pre.CharDelimiterSplit("a"),
-        "Metaspace": pre.Metaspace(), "Metaspace first": pre.Metaspace(prepend_scheme="first"), "Metaspace never": pre.Metaspace(prepend_scheme="never"), "Metaspace whole": pre.Metaspace(split=False),
-        "Split word": pre.Split(Regex(r"\w+"), "isolated"), "Split space": pre.Split(Regex(r"\s+"), "isolated"), "Split before capitals": pre.Split(Regex(r"(?<=\p{Ll})(?=\p{Lu})|(?=\d)"), "isolated"),
-        "Split anywhere": pre.Split(Regex("l*"), "merged_with_previous"), "Split posix": pre.Split(Regex(r"[[:alpha:]]+|[[:punct:]a]|[[:space:]]{2}|[^[:alnum:][:blank:]]+"), "isolated"), "Split nothing": pre.Split("", "isolated"),
-        "Split lines": pre.Split(Regex(r"^.|.$|\n$"), "isolated"), "Split digits": pre.Split(Regex(r"\d\D"), "merged_with_next"), "Split case": pre.Split(Regex("(?i)h|k|s"), "removed"),
-        "Metaspace other": pre.Metaspace(replacement="_"),
-        "ByteLevel": pre.ByteLevel(), "ByteLevel bare": pre.ByteLevel(add_prefix_space=False, use_regex=False),
-        "Sequence": pre.Sequence([pre.Split(" ", "merged_with_next"), pre.Punctuation("removed"), pre.Digits(), pre.Split(Regex("[aeiou]+"), "merged_with_previous")])}
+        "Metaspace": pre.Metaspace(), "Metaspace first": pre.Metaspace(prepend_scheme="first"), "Metaspace never": pre.Metaspace(prepend_scheme="never"),
+        "Metaspace whole": pre.Metaspace(split=False), "Split word": pre.Split(Regex(r"\w+"), "isolated"), "Split space": pre.Split(Regex(r"\s+"), "isolated"),
+        "Split before capitals": pre.Split(Regex(r"(?<=\p{Ll})(?=\p{Lu})|(?=\d)"), "isolated"),
+        "Split anywhere": pre.Split(Regex("l*"), "merged_with_previous"),
+        "Split posix": pre.Split(Regex(r"[[:alpha:]]+|[[:punct:]a]|[[:space:]]{2}|[^[:alnum:][:blank:]]+"), "isolated"),
+        "Split nothing": pre.Split("", "isolated"), "Split lines": pre.Split(Regex(r"^.|.$|\n$"), "isolated"),
+        "Split digits": pre.Split(Regex(r"\d\D"), "merged_with_next"), "Split case": pre.Split(Regex("(?i)h|k|s"), "removed"),
+        "Metaspace other": pre.Metaspace(replacement="_"), "ByteLevel": pre.ByteLevel(),
+        "ByteLevel bare": pre.ByteLevel(add_prefix_space=False, use_regex=False),
+        "Sequence": pre.Sequence([pre.Split(" ", "merged_with_next"), pre.Punctuation("removed"), pre.Digits(),
+                                  pre.Split(Regex("[aeiou]+"), "merged_with_previous")])}
 for how in ("isolated", "removed", "merged_with_previous", "merged_with_next", "contiguous"):
     cuts["Punctuation " + how] = pre.Punctuation(how)
     cuts["Split string " + how] = pre.Split("l", how)

@@ -92,7 +92,8 @@ case("avg_pool2d_counting", lambda x: F.avg_pool2d(x, 2, padding=1), R(2, 3, 6, 
 T = lambda x: x.transpose(1, 2)
 case("attention", lambda q, k, v: T(F.scaled_dot_product_attention(T(q), T(k), T(v))), R(2, 70, 3, 16), R(2, 90, 3, 16), R(2, 90, 3, 16))
 case("attention_causal", lambda q, k, v: T(F.scaled_dot_product_attention(T(q), T(k), T(v), is_causal=True)), R(2, 130, 2, 8), R(2, 130, 2, 8), R(2, 130, 2, 8))
-case("attention_grouped", lambda q, k, v: T(F.scaled_dot_product_attention(T(q), T(k), T(v), is_causal=True, enable_gqa=True)), R(1, 67, 6, 8), R(1, 67, 2, 8), R(1, 67, 2, 8))
+case("attention_grouped", lambda q, k, v: T(F.scaled_dot_product_attention(T(q), T(k), T(v), is_causal=True, enable_gqa=True)), R(1, 67, 6, 8), R(1, 67, 2, 8),
+     R(1, 67, 2, 8))
 window = (torch.arange(80)[:, None] - torch.arange(80)[None] < 9) & (torch.arange(80)[:, None] >= torch.arange(80)[None])
 case("attention_window", lambda q, k, v: T(F.scaled_dot_product_attention(T(q), T(k), T(v), attn_mask=window)), R(1, 80, 2, 8), R(1, 80, 2, 8), R(1, 80, 2, 8))
 
@@ -176,6 +177,7 @@ case("scatter_add", lambda i, x: torch.zeros(7, 5).index_add(0, i, x), torch.ran
 case("matmul_nt", lambda a, b: a @ b.mT, R(3, 17, 29), R(3, 21, 29))
 case("matmul_tn", lambda a, b: a.mT @ b, R(3, 29, 17), R(3, 29, 21))
 seen = torch.tensor([[1, 0, 1, 1, 1], [1, 1, 1, 0, 0]]).bool()
-case("attention_masked", lambda q, k, v: T(F.scaled_dot_product_attention(T(q), T(k), T(v), attn_mask=seen[:, None, None])), R(2, 7, 3, 8), R(2, 5, 3, 8), R(2, 5, 3, 8))
+case("attention_masked", lambda q, k, v: T(F.scaled_dot_product_attention(T(q), T(k), T(v), attn_mask=seen[:, None, None])), R(2, 7, 3, 8), R(2, 5, 3, 8),
+     R(2, 5, 3, 8))
 
 save_file(out, os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.safetensors"))
