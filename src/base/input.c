@@ -176,14 +176,7 @@ static char *join(gg_context *ctx, const char *folder, const char *name)
 
 static gg_status keep(gg_folder *f, gg_context *ctx, char *relative, int64_t bytes)
 {
-    if (f->n == f->cap) {
-        int64_t cap = f->cap ? 2 * f->cap : 64;
-        char **paths = gg_renew(ctx, f->paths, char *, cap);
-        if (!paths)
-            return GG_ENOMEM;
-        f->paths = paths;
-        f->cap = cap;
-    }
+    GG_TRY(gg_grow(ctx, &f->paths, f->n, &f->cap, 64));
     f->paths[f->n++] = relative;
     f->bytes += bytes;
     return GG_OK;

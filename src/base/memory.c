@@ -74,6 +74,18 @@ void gg_drop(gg_context *ctx, void *p)
     ctx->allocator.resize(ctx->allocator.user, h, h->size + HEAD, 0);
 }
 
+gg_status gg__grow(gg_context *ctx, void *at, int64_t size, int64_t *cap, int64_t first)
+{
+    void *p; /* copied in and out: the pointer behind `at` is one of any type */
+    const int64_t wanted = *cap ? 2 * *cap : first;
+    memcpy(&p, at, sizeof p);
+    if (!(p = gg_realloc(ctx, p, gg_mul(size, wanted))))
+        return GG_ENOMEM;
+    memcpy(at, &p, sizeof p);
+    *cap = wanted;
+    return GG_OK;
+}
+
 char *gg_strndup(gg_context *ctx, const char *s, size_t n)
 {
     char *d = gg_alloc(ctx, n < SIZE_MAX ? n + 1 : n);

@@ -34,6 +34,10 @@ char *gg_strndup(gg_context *ctx, const char *s, size_t n);
 #define gg_new(ctx, type, n) ((type *)gg_alloc((ctx), gg_mul((int64_t)sizeof(type), (int64_t)(n))))
 #define gg_renew(ctx, p, type, n) ((type *)gg_realloc((ctx), (p), gg_mul((int64_t)sizeof(type), (int64_t)(n))))
 
+/* Room for one more in the array *at, which has n of *cap and doubles from `first` on. On failure both are as they were. */
+#define gg_grow(ctx, at, n, cap, first) ((n) < *(cap) ? GG_OK : gg__grow((ctx), (at), (int64_t)sizeof **(at), (cap), (first)))
+gg_status gg__grow(gg_context *ctx, void *at, int64_t size, int64_t *cap, int64_t first);
+
 /* A bump allocator: zeroed memory that is freed all at once. */
 typedef struct gg_arena {
     gg_context *ctx;

@@ -164,19 +164,6 @@ void *gg__graph_alloc(gg_graph *g, size_t bytes)
     return p;
 }
 
-static gg_status room_for_one(gg_graph *g)
-{
-    if (g->n < g->cap)
-        return GG_OK;
-    const int32_t cap = g->cap ? 2 * g->cap : 256;
-    gg_var **node = gg_renew(g->ctx, g->node, gg_var *, cap);
-    if (!node)
-        return GG_ENOMEM;
-    g->node = node;
-    g->cap = cap;
-    return GG_OK;
-}
-
 gg_var *gg__node_new(gg_graph *g, gg__op op, gg_dtype dtype, gg_shape shape, gg_var *const *in, int n_in)
 {
     if (g->status != GG_OK)
@@ -191,7 +178,7 @@ gg_var *gg__node_new(gg_graph *g, gg__op op, gg_dtype dtype, gg_shape shape, gg_
             return in[i] ? gg__mistake(g, GG_EINVAL, "%s: an input belongs to another graph", gg__operation_of(op)->name) : NULL;
     gg_var *v = gg__graph_alloc(g, sizeof *v);
     gg_var **own = v && n_in ? gg__graph_alloc(g, (size_t)n_in * sizeof *own) : NULL;
-    if (!v || (n_in && !own) || room_for_one(g) != GG_OK)
+    if (!v || (n_in && !own) || gg_grow(g->ctx, &g->node, g->n, &g->cap, 256) != GG_OK)
         return gg__mistake(g, GG_ENOMEM, "out of memory while recording");
     for (int i = 0; i < n_in; i++)
         own[i] = in[i];

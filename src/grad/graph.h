@@ -76,7 +76,8 @@ struct gg_graph {
     bool accumulate, planned;
     gg_arena arena;       /* nodes, shapes, attributes */
     gg_var **node;        /* (n,) */
-    int32_t n, cap;
+    int32_t n;
+    int64_t cap;
     gg_status status;     /* the first mistake */
     char *message;
     gg_team *team;

@@ -17,7 +17,8 @@ typedef struct param {
 struct gg_params {
     gg_context *ctx;
     gg_dtype dtype;
-    int n, cap;
+    int n;
+    int64_t cap;
     param *at;
     int64_t extent, size;
     void *value, *gradient;
@@ -60,14 +61,7 @@ gg_status gg_params_add(gg_params *p, const char *name, gg_shape shape, unsigned
         return gg_fail(p->ctx, GG_EINVAL, "parameter %s has the shape %s", name, gg__shape_say(shape).text);
     if (gg_params_find(p, name) >= 0)
         return gg_fail(p->ctx, GG_EINVAL, "two parameters are called %s", name);
-    if (p->n == p->cap) {
-        const int cap = p->cap ? 2 * p->cap : 16;
-        param *at = gg_renew(p->ctx, p->at, param, cap);
-        if (!at)
-            return GG_ENOMEM;
-        p->at = at;
-        p->cap = cap;
-    }
+    GG_TRY(gg_grow(p->ctx, &p->at, p->n, &p->cap, 16));
     char *own = gg_strdup(p->ctx, name);
     if (!own)
         return GG_ENOMEM;

@@ -36,14 +36,7 @@ static gg_status end_field(csv_state *c, gg_context *ctx)
 {
     if (c->fields.failed)
         return GG_ENOMEM;
-    if (c->n_fields == c->cap) {
-        int64_t cap = c->cap ? 2 * c->cap : 32;
-        size_t *ends = gg_renew(ctx, c->ends, size_t, cap);
-        if (!ends)
-            return GG_ENOMEM;
-        c->ends = ends;
-        c->cap = cap;
-    }
+    GG_TRY(gg_grow(ctx, &c->ends, c->n_fields, &c->cap, 32));
     c->ends[c->n_fields++] = c->fields.len;
     return GG_OK;
 }

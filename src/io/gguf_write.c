@@ -168,14 +168,7 @@ gg_status gg_gguf_writer_tensor(gg_gguf_writer *w, const char *name, gg_dtype t,
         return gg_fail(w->ctx, GG_EINVAL,
                        "%s: tensor \"%s\" has %d dimensions, rows of %lld; expected 1 to %d, with numbers in it, and rows of whole blocks (%lld)", w->path,
                        name, n_dims, (long long)(n_dims >= 1 && n_dims <= DIMS_MAX ? shape[n_dims - 1] : 0), DIMS_MAX, (long long)gg_dtype_block(t));
-    if (w->names.n == w->cap) {
-        const int64_t cap = w->cap ? 2 * w->cap : 64;
-        entry *grown = gg_renew(w->ctx, w->entry, entry, cap);
-        if (!grown)
-            return GG_ENOMEM;
-        w->entry = grown;
-        w->cap = cap;
-    }
+    GG_TRY(gg_grow(w->ctx, &w->entry, w->names.n, &w->cap, 64));
     GG_TRY(keep_name(&w->names, w, name, "the tensor"));
     w->entry[w->names.n - 1] = (entry){.dtype = t, .n = count, .row = shape[n_dims - 1]};
     add_text(&w->tensors, name, strlen(name));

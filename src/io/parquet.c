@@ -74,14 +74,7 @@ typedef struct group_list {
 static gg_status keep_group(void *user, int64_t from, int64_t to)
 {
     group_list *l = user;
-    if (l->n == l->cap) {
-        const int64_t cap = l->cap ? 2 * l->cap : 16;
-        gg_parquet_group *at = gg_renew(l->ctx, l->at, gg_parquet_group, cap);
-        if (!at)
-            return GG_ENOMEM;
-        l->at = at;
-        l->cap = cap;
-    }
+    GG_TRY(gg_grow(l->ctx, &l->at, l->n, &l->cap, 16));
     l->at[l->n++] = (gg_parquet_group){from, to};
     return GG_OK;
 }

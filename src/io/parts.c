@@ -19,14 +19,7 @@ enum { PACKED_RATIO = 3 /* bytes of text in a compressed byte, about */, SEEK_BY
 /* --- the list of files ------------------------------------------------------------------------------------------------------------- */
 static gg_status add(gg_parts *p, gg_context *ctx, gg_part part)
 {
-    if (p->n == p->cap) {
-        const int64_t cap = p->cap ? 2 * p->cap : 64;
-        gg_part *at = gg_renew(ctx, p->at, gg_part, cap);
-        if (!at)
-            return GG_ENOMEM;
-        p->at = at;
-        p->cap = cap;
-    }
+    GG_TRY(gg_grow(ctx, &p->at, p->n, &p->cap, 64));
     p->at[p->n++] = part;
     p->bytes += part.bytes;
     return GG_OK;

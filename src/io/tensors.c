@@ -50,14 +50,7 @@ gg_status gg__names_add(gg__names *h, const char *key, bool *is_new)
     *is_new = gg__names_find(h, key) < 0;
     if (!*is_new)
         return GG_OK;
-    if (h->n == h->cap) {
-        const int64_t cap = h->cap ? 2 * h->cap : 32;
-        const char **grown = gg_renew(h->ctx, h->key, const char *, cap);
-        if (!grown)
-            return GG_ENOMEM;
-        h->key = grown;
-        h->cap = cap;
-    }
+    GG_TRY(gg_grow(h->ctx, &h->key, h->n, &h->cap, 32));
     if (2 * (h->n + 1) > h->n_slots)
         GG_TRY(names_grow(h));
     h->slot[slot_of(h, key)] = h->n + 1;
@@ -196,14 +189,7 @@ gg_status gg__tensors_map(gg_map *out, gg_tensors *t, const char *path)
 
 gg_status gg__tensors_copy(void **out, gg_tensors *t, size_t bytes)
 {
-    if (t->n_copies == t->copy_cap) {
-        const int64_t cap = t->copy_cap ? 2 * t->copy_cap : 16;
-        void **grown = gg_renew(t->ctx, t->copy, void *, cap);
-        if (!grown)
-            return GG_ENOMEM;
-        t->copy = grown;
-        t->copy_cap = cap;
-    }
+    GG_TRY(gg_grow(t->ctx, &t->copy, t->n_copies, &t->copy_cap, 16));
     void *p = gg_alloc(t->ctx, bytes);
     if (!p)
         return GG_ENOMEM;
@@ -258,14 +244,7 @@ gg_status gg__tensors_add(gg_tensors *t, const char *file, const char *name, siz
         memcpy(copy, data, (size_t)n_bytes);
         data = copy;
     }
-    if (t->names.n == t->tensor_cap) {
-        const int64_t cap = t->tensor_cap ? 2 * t->tensor_cap : 32;
-        gg_tensor *grown = gg_renew(t->ctx, t->tensor, gg_tensor, cap);
-        if (!grown)
-            return GG_ENOMEM;
-        t->tensor = grown;
-        t->tensor_cap = cap;
-    }
+    GG_TRY(gg_grow(t->ctx, &t->tensor, t->names.n, &t->tensor_cap, 32));
     gg_tensor *w = &t->tensor[t->names.n];
     *w = (gg_tensor){.name = own, .dtype = dtype, .n_dims = n_dims, .data = data, .n_bytes = n_bytes};
     for (int d = 0; d < n_dims; d++)
@@ -278,14 +257,7 @@ gg_status gg__tensors_put(gg_tensors *t, const char *file, const char *key, size
 {
     char *own = NULL;
     GG_TRY(name_copy(&own, t, file, "a metadata key", key, n_key));
-    if (t->keys.n == t->value_cap) {
-        const int64_t cap = t->value_cap ? 2 * t->value_cap : 32;
-        gg__value *grown = gg_renew(t->ctx, t->value, gg__value, cap);
-        if (!grown)
-            return GG_ENOMEM;
-        t->value = grown;
-        t->value_cap = cap;
-    }
+    GG_TRY(gg_grow(t->ctx, &t->value, t->keys.n, &t->value_cap, 32));
     bool is_new;
     GG_TRY(gg__names_add(&t->keys, own, &is_new));
     if (!is_new)

@@ -141,14 +141,7 @@ gg_status gg_tensors_writer_add(gg_tensors_writer *w, const char *name, gg_dtype
 {
     int64_t n_bytes = 0;
     GG_TRY(check_new(w, name, t, n_dims, shape, &n_bytes));
-    if (w->names.n == w->cap) {
-        const int64_t cap = w->cap ? 2 * w->cap : 32;
-        entry *grown = gg_renew(w->ctx, w->entry, entry, cap);
-        if (!grown)
-            return GG_ENOMEM;
-        w->entry = grown;
-        w->cap = cap;
-    }
+    GG_TRY(gg_grow(w->ctx, &w->entry, w->names.n, &w->cap, 32));
     const char *own = gg_arena_strndup(&w->arena, name, strlen(name));
     if (!own)
         return GG_ENOMEM;

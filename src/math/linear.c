@@ -407,14 +407,7 @@ static gg_status find_product(product **out, gg_linear_scratch *s, const gg_line
             return GG_OK;
         }
     }
-    if (s->n_products == s->cap_products) {
-        int64_t cap = s->cap_products ? 2 * s->cap_products : 32;
-        product *more = gg_renew(s->ctx, s->products, product, cap);
-        if (!more)
-            return GG_ENOMEM;
-        s->products = more;
-        s->cap_products = cap;
-    }
+    GG_TRY(gg_grow(s->ctx, &s->products, s->n_products, &s->cap_products, 32));
     product *p = s->products + s->n_products;
     *p = (product){.n_out = l->n_out, .n_in = l->n_in, .n_rows = n_rows, .compute = l->compute, .has_bias = l->bias != NULL};
     gg_status e = make_product(p, s, l);

@@ -94,27 +94,12 @@ static int64_t place_search(const gg_actions *a, int layer, gg_site site, bool *
     return low;
 }
 
-/* Room for one more element behind a pointer that stays valid on failure. */
-#define GROW(ctx, pointer, type, n, cap)                              \
-    ((n) < (cap) || grow((ctx), (void **)&(pointer), sizeof(type), &(cap)))
-static bool grow(gg_context *ctx, void **pointer, size_t size, int64_t *cap)
-{
-    const int64_t wanted = *cap ? *cap * 2 : 4;
-    void *p = gg_realloc(ctx, *pointer, gg_mul((int64_t)size, wanted));
-    if (!p)
-        return false;
-    *pointer = p;
-    *cap = wanted;
-    return true;
-}
-
 static gg_status add_range(gg_actions *a, int32_t layer, gg_site site, range r)
 {
     bool found;
     const int64_t i = place_search(a, layer, site, &found);
     if (!found) {
-        if (!GROW(a->ctx, a->place, place, a->n, a->cap))
-            return GG_ENOMEM;
+        GG_TRY(gg_grow(a->ctx, &a->place, a->n, &a->cap, 4));
         memmove(a->place + i + 1, a->place + i, sizeof(place) * (size_t)(a->n - i));
         a->place[i] = (place){.layer = is_once(site) ? -1 : layer, .named = layer, .site = site};
         a->n++;
@@ -127,8 +112,7 @@ static gg_status add_range(gg_actions *a, int32_t layer, gg_site site, range r)
         before->last = r.last;
         return GG_OK;
     }
-    if (!GROW(a->ctx, p->range, range, p->n, p->cap))
-        return GG_ENOMEM;
+    GG_TRY(gg_grow(a->ctx, &p->range, p->n, &p->cap, 4));
     p->range[p->n++] = r;
     return GG_OK;
 }

@@ -191,16 +191,11 @@ static void sift_down(gg__heap_item *h, int64_t n, int64_t i)
     h[i] = x;
 }
 
+static gg_status heap_room(gg__encoder *e) { return gg_grow(e->ctx, &e->heap, e->n_heap, &e->cap_heap, 1024); }
+
 static gg_status heap_push(gg__encoder *e, gg__heap_item x)
 {
-    if (e->n_heap == e->cap_heap) {
-        const int64_t cap = e->cap_heap ? e->cap_heap * 2 : 1024;
-        gg__heap_item *h = gg_renew(e->ctx, e->heap, gg__heap_item, cap);
-        if (!h)
-            return GG_ENOMEM;
-        e->heap = h;
-        e->cap_heap = cap;
-    }
+    GG_TRY(heap_room(e));
     int64_t i = e->n_heap++;
     for (int64_t up; i && before(x, e->heap[up = (i - 1) / 2]); i = up)
         e->heap[i] = e->heap[up];
@@ -351,14 +346,7 @@ static gg_status merge_long(gg__encoder *e, const char *text, int32_t n, bool op
     e->n_heap = 0;
     for (int32_t i = 0; i < n; last = i, i = e->next[i])
         if (e->next[i] < n && joined(e, text, i, e->next[i], e->next[e->next[i]], &key, &id)) {
-            if (e->n_heap == e->cap_heap) {
-                const int64_t cap = e->cap_heap ? e->cap_heap * 2 : 1024;
-                gg__heap_item *h = gg_renew(e->ctx, e->heap, gg__heap_item, cap);
-                if (!h)
-                    return GG_ENOMEM;
-                e->heap = h;
-                e->cap_heap = cap;
-            }
+            GG_TRY(heap_room(e));
             e->heap[e->n_heap++] = (gg__heap_item){key, (uint32_t)i, (uint32_t)(e->next[e->next[i]] - i), id};
         }
     for (int64_t i = e->n_heap / 2 - 1; i >= 0; i--)

@@ -38,7 +38,8 @@ struct gg_bpe_trainer {
     pcre2_code *code;
     pcre2_match_data *match;
     word *word;
-    int32_t n_words, cap_words;
+    int32_t n_words;
+    int64_t cap_words;
     int32_t *slot; /* of words: 1 + index, open addressing */
     int64_t n_slots;
     pair *pair;
@@ -106,14 +107,7 @@ static gg_status widen_words(gg_bpe_trainer *t)
 {
     if (t->n_words == INT32_MAX / 2)
         return gg_fail(t->ctx, GG_EUNSUPPORTED, "more than %d different pieces of text", INT32_MAX / 2);
-    if (t->n_words == t->cap_words) {
-        const int32_t cap = t->cap_words ? 2 * t->cap_words : 4096;
-        word *w = gg_renew(t->ctx, t->word, word, cap);
-        if (!w)
-            return GG_ENOMEM;
-        t->word = w;
-        t->cap_words = cap;
-    }
+    GG_TRY(gg_grow(t->ctx, &t->word, t->n_words, &t->cap_words, 4096));
     if (2 * ((int64_t)t->n_words + 1) > t->n_slots) {
         gg_drop(t->ctx, t->slot);
         const int64_t n = t->n_slots ? 2 * t->n_slots : 16384;
@@ -216,14 +210,7 @@ static bool before(heap_entry a, heap_entry b) { return a.count != b.count ? a.c
 
 static gg_status heap_push(gg_bpe_trainer *t, heap_entry e)
 {
-    if (t->n_heap == t->cap_heap) {
-        const int64_t cap = t->cap_heap ? 2 * t->cap_heap : 4096;
-        heap_entry *h = gg_renew(t->ctx, t->heap, heap_entry, cap);
-        if (!h)
-            return GG_ENOMEM;
-        t->heap = h;
-        t->cap_heap = cap;
-    }
+    GG_TRY(gg_grow(t->ctx, &t->heap, t->n_heap, &t->cap_heap, 4096));
     int64_t i = t->n_heap++;
     for (; i > 0 && before(e, t->heap[(i - 1) / 2]); i = (i - 1) / 2)
         t->heap[i] = t->heap[(i - 1) / 2];

@@ -250,14 +250,7 @@ gg_status gg__buffer_add(gg__encoder *e, gg__buffer *b, const char *s, size_t n)
 
 gg_status gg__token_list_add(gg_token_list *l, gg_context *ctx, int32_t id)
 {
-    if (l->n == l->cap) {
-        const int64_t cap = l->cap ? l->cap * 2 : 128;
-        int32_t *p = gg_renew(ctx, l->id, int32_t, cap);
-        if (!p)
-            return GG_ENOMEM;
-        l->id = p;
-        l->cap = cap;
-    }
+    GG_TRY(gg_grow(ctx, &l->id, l->n, &l->cap, 128));
     l->id[l->n++] = id;
     return GG_OK;
 }

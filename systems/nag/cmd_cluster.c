@@ -78,14 +78,7 @@ static gg_status add_label(job *j, json_t *row)
     }
     if (!docid || !text || gg__docids_find(&j->ids, docid) >= 0)
         return GG_OK;
-    if (j->ids.n == j->label_cap) {
-        const int64_t cap = j->label_cap ? 2 * j->label_cap : 1024;
-        int32_t *grown = gg_renew(j->ctx, j->label_of, int32_t, cap);
-        if (!grown)
-            return GG_ENOMEM;
-        j->label_of = grown;
-        j->label_cap = cap;
-    }
+    GG_TRY(gg_grow(j->ctx, &j->label_of, j->ids.n, &j->label_cap, 1024));
     char *copy = gg_arena_strndup(&j->arena, docid, strlen(docid));
     int64_t found;
     if (!copy)

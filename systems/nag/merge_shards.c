@@ -43,14 +43,7 @@ typedef struct job {
 /* --- what there is ------------------------------------------------------------------------------------------------------------------ */
 static gg_status add_file(job *j, const char *folder, const char *name)
 {
-    if (j->n_files == j->cap_files) {
-        const int64_t cap = j->cap_files ? 2 * j->cap_files : 64;
-        file *f = gg_renew(j->ctx, j->file, file, cap);
-        if (!f)
-            return GG_ENOMEM;
-        j->file = f;
-        j->cap_files = cap;
-    }
+    GG_TRY(gg_grow(j->ctx, &j->file, j->n_files, &j->cap_files, 64));
     gg_str path = {.ctx = j->ctx};
     gg_str_printf(&path, "%s%s%s", folder ? folder : "", folder && folder[strlen(folder) - 1] != '/' ? "/" : "", name);
     if (path.failed)
@@ -78,14 +71,7 @@ static gg_status add_input(job *j, const char *path)
 
 static gg_status add_entry(job *j, entry e)
 {
-    if (j->n_entries == j->cap_entries) {
-        const int64_t cap = j->cap_entries ? 2 * j->cap_entries : 64;
-        entry *at = gg_renew(j->ctx, j->entry, entry, cap);
-        if (!at)
-            return GG_ENOMEM;
-        j->entry = at;
-        j->cap_entries = cap;
-    }
+    GG_TRY(gg_grow(j->ctx, &j->entry, j->n_entries, &j->cap_entries, 64));
     j->entry[j->n_entries++] = e;
     return GG_OK;
 }

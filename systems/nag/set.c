@@ -8,15 +8,9 @@
 #include "base/input.h"
 
 /* --- files by name ------------------------------------------------------------------------------------------------------------ */
-static gg_status add_file(gg__nag_files *f, int *cap, gg_context *ctx, const char *folder, const char *name)
+static gg_status add_file(gg__nag_files *f, int64_t *cap, gg_context *ctx, const char *folder, const char *name)
 {
-    if (f->n == *cap) {
-        char **more = gg_renew(ctx, f->path, char *, 2 * *cap + 16);
-        if (!more)
-            return GG_ENOMEM;
-        f->path = more;
-        *cap = 2 * *cap + 16;
-    }
+    GG_TRY(gg_grow(ctx, &f->path, f->n, cap, 16));
     gg_str path = {.ctx = ctx};
     const size_t n = strlen(folder);
     gg_str_puts(&path, folder);
@@ -38,7 +32,7 @@ static bool ends_with(const char *s, const char *ending)
 
 gg_status gg__nag_files_ending(gg__nag_files *out, gg_context *ctx, const char *const *paths, int n_paths, const char *ending)
 {
-    int cap = 0;
+    int64_t cap = 0;
     gg_status st = GG_OK;
     *out = (gg__nag_files){0};
     for (int p = 0; p < n_paths && st == GG_OK; p++) {

@@ -187,14 +187,7 @@ gg_status gg__docids_add(gg__docids *d, const char *docid, int64_t *found)
 {
     if (2 * (d->n + 1) > d->n_slots)
         GG_TRY(widen(d));
-    if (d->n == d->cap) {
-        const int64_t cap = d->cap ? 2 * d->cap : 512;
-        const char **at = gg_renew(d->ctx, d->at, const char *, cap);
-        if (!at)
-            return GG_ENOMEM;
-        d->at = at;
-        d->cap = cap;
-    }
+    GG_TRY(gg_grow(d->ctx, &d->at, d->n, &d->cap, 512));
     const uint64_t h = gg__xxh64(docid, strlen(docid), 1);
     const int64_t i = slot_of(d, docid, h);
     *found = d->slot[i] - 1;
