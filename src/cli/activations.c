@@ -275,7 +275,7 @@ int gg_cli_activations(int argc, char **argv)
         goto end;
     mask |= logits ? 1u << GG_SITE_LOGITS : 0;
     if ((s = gg_model_open(&m, ctx, model,
-                           &(gg_model_options){.dtype = gg_cli_dtype(ctx, dtype), .actions = actions, .no_head = !gradients && !(mask >> GG_SITE_LOGITS & 1)})) != GG_OK ||
+                           &(gg_model_options){.dtype = gg_linear_dtype(ctx, dtype), .actions = actions, .no_head = !gradients && !(mask >> GG_SITE_LOGITS & 1)})) != GG_OK ||
         (s = check_sites(ctx, m, mask, model)) != GG_OK)
         goto end;
     job = (struct job){.ctx = ctx, .n_layers = gg_model_describe(m)->n_layers, .gradients = gradients != NULL};
@@ -297,7 +297,7 @@ int gg_cli_activations(int argc, char **argv)
         job.out = NULL;
     }
     if (s == GG_OK && c.json) {
-        s = gg_cli_print_json(ctx, json_pack("{s:s, s:I, s:I, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_tokens",
+        s = gg_json_print(ctx, json_pack("{s:s, s:I, s:I, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_tokens",
                                              (json_int_t)r.n_tokens, "n_empty", (json_int_t)(d ? gg_documents_empty(d) : 0)));
     } else if (s == GG_OK && !c.quiet) {
         FILE *to = gg_command_say_begin(&c);

@@ -7,10 +7,10 @@
 #include "cli/verbs.h"
 #include "base/command.h"
 #include "base/memory.h"
+#include "io/formats.h"
 #include "math/kernels.h"
 #include "math/linear.h"
 #include "math/roof.h"
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,14 +308,9 @@ static int bench_machine(int argc, char **argv)
     }
     if (s == GG_OK && gg_context_stopped(b.ctx))
         s = gg_fail(b.ctx, GG_EINTR, "stopped on request");
-    if (s == GG_OK && c.json) {
-        json_t *j = json_pack("{s:f, s:o, s:O, s:O, s:O}", "load", load, "roof", roof_json(&b), "products", b.products,
-                              "attention", b.attention, "rows", b.rows);
-        if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) != 0)
-            s = gg_fail(b.ctx, GG_EIO, "the figures could not be written");
-        putchar('\n');
-        json_decref(j);
-    }
+    if (s == GG_OK && c.json)
+        s = gg_json_print(b.ctx, json_pack("{s:f, s:o, s:O, s:O, s:O}", "load", load, "roof", roof_json(&b), "products", b.products, "attention", b.attention,
+                                           "rows", b.rows));
     json_decref(b.products);
     json_decref(b.attention);
     json_decref(b.rows);

@@ -70,7 +70,7 @@ static gg_status evaluate(gg_context *ctx, const gg_command *c, const char *fold
     if (s == GG_OK && !j)
         s = gg_fail(ctx, GG_ENOMEM, "out of memory for the scores");
     if (s == GG_OK && c->json) {
-        s = gg_cli_print_json(ctx, json_incref(j));
+        s = gg_json_print(ctx, json_incref(j));
     } else if (s == GG_OK) {
         const json_t *column[] = {j};
         gg__scores_print(stdout, column, &(const char *){"value"}, 1);
@@ -208,7 +208,7 @@ int gg_cli_predict(int argc, char **argv)
     gg_lock *lock = NULL;
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, ctx, output)) == GG_OK && (s = predict(&n, ctx, model, parameters, input, output)) == GG_OK) {
         if (c.json && strcmp(output, "-") != 0) {
-            s = gg_cli_print_json(ctx, json_pack("{s:s, s:I}", "output", output, "samples", (json_int_t)n));
+            s = gg_json_print(ctx, json_pack("{s:s, s:I}", "output", output, "samples", (json_int_t)n));
         } else if (!c.quiet && strcmp(output, "-") != 0) {
             FILE *to = gg_command_say_begin(&c);
             fprintf(to, "%lld samples -> %s\n", (long long)n, output);

@@ -109,7 +109,7 @@ static int tokenizer_train(int argc, char **argv)
         (s = train_vocabulary(&n, ctx, input, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict}, vocab, min_count, characters,
                               output)) == GG_OK) {
         if (c.json) {
-            s = gg_cli_print_json(ctx, json_pack("{s:s, s:I}", "output", output, "n_tokens", (json_int_t)n));
+            s = gg_json_print(ctx, json_pack("{s:s, s:I}", "output", output, "n_tokens", (json_int_t)n));
         } else if (!c.quiet) {
             FILE *to = gg_command_say_begin(&c);
             fprintf(to, "%lld tokens -> %s%s\n", (long long)n, output, n < vocab && !characters ? " (no other pair is frequent enough)" : "");
@@ -295,7 +295,7 @@ static gg_status tell(const job *j)
 {
     const gg_lm_result *r = &j->r;
     if (j->c->json)
-        return gg_cli_print_json(j->ctx, json_pack("{s:s, s:I, s:I, s:o, s:o, s:f, s:I, s:i}", "output", j->w->output, "parameters",
+        return gg_json_print(j->ctx, json_pack("{s:s, s:I, s:I, s:o, s:o, s:f, s:I, s:i}", "output", j->w->output, "parameters",
                                                    (json_int_t)gg_lm_size(j->lm), "train_tokens", (json_int_t)j->n_train, "loss", number(r->loss), "val_loss",
                                                    number(r->val_loss), "seconds", r->seconds, "from_step", (json_int_t)r->from_step, "ranks",
                                                    gg_ranks_count(j->ranks)));

@@ -76,9 +76,7 @@ int gg_cli_lm_generate(int argc, char **argv)
         {"Method", "tokens", GG_OPT_INT, &o.n_tokens, "N", "at most so many new ones; the token that ends a text ends it", NULL, false, 0, 1e9},
         {NULL, "temperature", GG_OPT_DOUBLE, &o.temperature, "X", "0: always the likeliest token; 1: as the model has it", NULL, false, 0, 1000},
         {NULL, "top-k", GG_OPT_INT, &o.top_k, "K", "draw among the K likeliest tokens; 0: all", NULL, false, 0, 1e9},
-        {NULL, "action", GG_OPT_TEXT, &action, "A.json", "an action file: neurons to switch, scale or set while the model runs", NULL, false, 0, 0},
-        {NULL, "dtype", GG_OPT_CHOICE, &dtype, "TYPE", "number format of the products; auto: the faster of f32 and bf16 here; i8: fast and coarse",
-         GG_CLI_DTYPES, false, 0, 0},
+        GG_CLI_ACTING(action, dtype),
     };
     gg_command c = {.name = "lm generate",
                     .sentence = "Writes text with a model: after a prompt, token by token.",
@@ -94,7 +92,7 @@ int gg_cli_lm_generate(int argc, char **argv)
     gg_model *m = NULL;
     o.seed = (uint64_t)c.seed;
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (!action || (s = gg_actions_read(&actions, ctx, action)) == GG_OK) &&
-        (s = gg_model_open(&m, ctx, model, &(gg_model_options){.dtype = gg_cli_dtype(ctx, dtype), .actions = actions})) == GG_OK)
+        (s = gg_model_open(&m, ctx, model, &(gg_model_options){.dtype = gg_linear_dtype(ctx, dtype), .actions = actions})) == GG_OK)
         s = generate(ctx, &c, m, prompt, o);
     gg_model_free(m);
     gg_actions_free(actions);

@@ -3,8 +3,7 @@
 #include "base/ranks.h"
 #include "cli/verbs.h"
 #include <dnnl.h>
-#include <golgi/rows.h>
-#include <jansson.h>
+#include "io/formats.h"
 #include <stdio.h>
 
 #define GG_SYSTEM(name, summary)                    \
@@ -58,15 +57,6 @@ int gg_cli_reproduce(int argc, char **argv)
                         argc, argv);
 }
 
-static int print_json(gg_command *c, json_t *j)
-{
-    const bool made = j && json_dumpf(j, stdout, JSON_INDENT(2)) == 0;
-    json_decref(j);
-    if (made)
-        putchar('\n');
-    return gg_command_close(c, NULL, made ? GG_OK : GG_ENOMEM);
-}
-
 static json_t *verbs_json(const gg_verb *v, int n)
 {
     json_t *list = json_array();
@@ -90,7 +80,8 @@ int gg_cli_list(int argc, char **argv)
     if (s != GG_OK)
         return not_run(s);
     if (c.json)
-        return print_json(&c, json_pack("{so so}", "systems", verbs_json(verbs, N_SYSTEMS), "verbs", verbs_json(verbs + N_SYSTEMS, N_VERBS - N_SYSTEMS)));
+        return gg_command_close(&c, NULL, gg_json_print(NULL, json_pack("{so so}", "systems", verbs_json(verbs, N_SYSTEMS), "verbs",
+                                                                        verbs_json(verbs + N_SYSTEMS, N_VERBS - N_SYSTEMS))));
     puts("Systems (golgi help NAME; golgi reproduce NAME)");
     for (int i = 0; i < N_VERBS; i++) {
         if (i == N_SYSTEMS)
@@ -111,8 +102,8 @@ int gg_cli_version(int argc, char **argv)
     snprintf(onednn, sizeof onednn, "%d.%d.%d", d->major, d->minor, d->patch);
     const bool parquet = gg_rows_parquet(), mpi = gg_ranks_built();
     if (c.json)
-        return print_json(&c, json_pack("{ss ss ss sb sb}", "version", gg_version(), "compiler", __VERSION__, "onednn", onednn, "parquet", (int)parquet, "mpi",
-                                        (int)mpi));
+        return gg_command_close(&c, NULL, gg_json_print(NULL, json_pack("{ss ss ss sb sb}", "version", gg_version(), "compiler", __VERSION__, "onednn", onednn,
+                                                                        "parquet", (int)parquet, "mpi", (int)mpi)));
     printf("golgi %s\ncompiler %s, oneDNN %s, Parquet %s, MPI %s\n", gg_version(), __VERSION__, onednn, parquet ? "yes" : "no (tools/setup, then build again)",
            mpi ? "yes" : "no (tools/setup --cluster, then build again)");
     return gg_command_close(&c, NULL, GG_OK);

@@ -70,17 +70,15 @@ static void show_text(const gg_model *m, const char *hash, bool metadata)
     }
 }
 
-static void show_json(const gg_model *m, const char *hash)
+static gg_status show_json(gg_context *ctx, const gg_model *m, const char *hash)
 {
     const gg_model_description *d = gg_model_describe(m);
     const gg_tokenizer *k = gg_model_tokenizer(m);
-    json_t *j = json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:b, s:b, s:s?, s:s}", "name", d->name, "family", d->family, "parameters",
-                          (json_int_t)gg_model_parameters(m), "n_layers", d->n_layers, "d_model", (json_int_t)d->d_model, "d_ff", (json_int_t)d->d_ff,
-                          "n_heads", d->n_heads, "n_kv_heads", d->n_kv_heads, "d_head", (json_int_t)d->d_head, "n_vocab", (json_int_t)d->n_vocab, "n_ctx",
-                          (json_int_t)d->n_ctx, "gated", d->gated, "tied", d->tied, "tokenizer", k ? gg_tokenizer_kind(k) : NULL, "sha256", hash);
-    json_dumpf(j, stdout, JSON_INDENT(2));
-    printf("\n");
-    json_decref(j);
+    return gg_json_print(
+        ctx, json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:b, s:b, s:s?, s:s}", "name", d->name, "family", d->family, "parameters",
+                       (json_int_t)gg_model_parameters(m), "n_layers", d->n_layers, "d_model", (json_int_t)d->d_model, "d_ff", (json_int_t)d->d_ff, "n_heads",
+                       d->n_heads, "n_kv_heads", d->n_kv_heads, "d_head", (json_int_t)d->d_head, "n_vocab", (json_int_t)d->n_vocab, "n_ctx",
+                       (json_int_t)d->n_ctx, "gated", d->gated, "tied", d->tied, "tokenizer", k ? gg_tokenizer_kind(k) : NULL, "sha256", hash));
 }
 
 static int model_show(int argc, char **argv)
@@ -105,7 +103,7 @@ static int model_show(int argc, char **argv)
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_model_open(&m, ctx, path, &(gg_model_options){.no_weights = true})) == GG_OK &&
         (s = gg_model_hash(m, hash)) == GG_OK) {
         if (c.json)
-            show_json(m, hash);
+            s = show_json(ctx, m, hash);
         else
             show_text(m, hash, metadata);
     }
@@ -177,11 +175,8 @@ static int model_sites(int argc, char **argv)
                     printf("\n");
                 }
         }
-        if (c.json) {
-            if (!made || json_dumpf(all, stdout, JSON_INDENT(2)) != 0)
-                s = gg_fail(ctx, GG_ENOMEM, "out of memory for the summary");
-            printf("\n");
-        }
+        if (c.json)
+            s = gg_json_print(ctx, made ? json_incref(all) : NULL);
         json_decref(all);
     }
     gg_model_free(m);
@@ -212,7 +207,7 @@ static int model_convert(int argc, char **argv)
         (s = gg_model_open(&m, ctx, path, &(gg_model_options){.no_weights = true})) == GG_OK)
         s = gg_model_convert(m, output, gg_cli_gguf_format(dtype));
     if (s == GG_OK && c.json) {
-        s = gg_cli_print_json(ctx, json_pack("{s:s, s:I}", "output", output, "parameters", (json_int_t)gg_model_parameters(m)));
+        s = gg_json_print(ctx, json_pack("{s:s, s:I}", "output", output, "parameters", (json_int_t)gg_model_parameters(m)));
     } else if (s == GG_OK && !c.quiet && strcmp(output, "-") != 0) {
         FILE *to = gg_command_say_begin(&c);
         fprintf(to, "%lld parameters as %s -> %s\n", (long long)gg_model_parameters(m), dtype, output);

@@ -69,7 +69,7 @@ int gg_cli_score(int argc, char **argv)
     double roof = 0;
     if ((s = gg_command_context(&ctx, &c)) != GG_OK || (s = gg_lock_take(&lock, ctx, output)) != GG_OK || (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
         (s = gg_documents_open(&d, ctx, input.at, input.n, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict})) != GG_OK ||
-        (s = gg_model_open(&m, ctx, model, &(gg_model_options){.dtype = gg_cli_dtype(ctx, dtype), .actions = actions})) != GG_OK ||
+        (s = gg_model_open(&m, ctx, model, &(gg_model_options){.dtype = gg_linear_dtype(ctx, dtype), .actions = actions})) != GG_OK ||
         (s = gg_rows_writer_open(&sink.out, ctx, output)) != GG_OK || (s = gg_command_progress(&p, &c, ctx, input.at[0], "documents", 0)) != GG_OK)
         goto end;
     sink.ctx = ctx;
@@ -82,7 +82,7 @@ int gg_cli_score(int argc, char **argv)
     }
     const double mean = sink.n_predicted ? sink.sum_nll / (double)sink.n_predicted : (double)NAN;
     if (s == GG_OK && c.json && strcmp(output, "-") != 0) {
-        s = gg_cli_print_json(ctx, json_pack("{s:s, s:I, s:I, s:I, s:o, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_tokens",
+        s = gg_json_print(ctx, json_pack("{s:s, s:I, s:I, s:I, s:o, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_tokens",
                                              (json_int_t)r.n_tokens, "n_predicted", (json_int_t)sink.n_predicted, "mean_nll",
                                              isnan(mean) ? json_null() : json_real(mean), "n_empty", (json_int_t)gg_documents_empty(d)));
     } else if (s == GG_OK && !c.quiet) {

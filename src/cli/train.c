@@ -341,7 +341,7 @@ static gg_status describe(gg_context *ctx, const gg_command *c, const gg__run *r
         json_t *j = json_pack("{s:{s:I, s:I, s:I}, s:o, s:I}", "samples", "train", (json_int_t)samples(t, GG_PART_TRAIN), "validation",
                               (json_int_t)samples(t, GG_PART_VALIDATION), "test", (json_int_t)samples(t, GG_PART_TEST), "layers",
                               gg__net_json(gg_trainer_net(t)), "parameters", (json_int_t)parameters(t));
-        s = gg_cli_print_json(ctx, j);
+        s = gg_json_print(ctx, j);
     } else {
         printf("%s: %lld samples to train on, %lld for validation, %lld for the test", r->config, (long long)samples(t, GG_PART_TRAIN),
                (long long)samples(t, GG_PART_VALIDATION), (long long)samples(t, GG_PART_TEST));
@@ -432,7 +432,7 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
     else if (s == GG_OK)
         s = gg__train_one(&result, ctx, &r);
     if (s == GG_OK && result && c->json) {
-        s = gg_cli_print_json(ctx, json_incref(result));
+        s = gg_json_print(ctx, json_incref(result));
     } else if (s == GG_OK && result && !c->quiet) {
         FILE *to = gg_command_say_begin(c);
         (many ? print_points : print_result)(to, result);

@@ -61,4 +61,6 @@ const char *gg_json_kind(const json_t *value);
 /* Appends value as JSON without needless spaces, keys in their order, doubles in the fewest digits that read back as the same double. NULL
  * (a value there was no memory for) fails as an append does. */
 void gg_json_write(struct gg_str *out, const json_t *value);
+/* The result of a command, indented, on standard output. Takes it over; NULL (there was no memory for it) fails. */
+gg_status gg_json_print(gg_context *ctx, json_t *value);
 #endif

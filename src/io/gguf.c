@@ -85,15 +85,20 @@ static gg_status unknown_type(const cursor *c, uint32_t type, const char *key, s
                    gg__show(key, n_key), type, c->at);
 }
 
+/* What stands before an array's values. */
+static gg_status take_array_head(uint32_t *type, uint64_t *n, cursor *c, const char *key, size_t n_key)
+{
+    GG_TRY(take_u32(type, c, "an array", key, n_key));
+    GG_TRY(take_u64(n, c, "an array", key, n_key));
+    return *type < N_TYPES ? GG_OK : unknown_type(c, *type, key, n_key);
+}
+
 /* Walks over an array of arrays that nobody asks for, so that the next key is found. */
 static gg_status skip_array(cursor *c, int depth, const char *key, size_t n_key)
 {
     uint32_t type = 0;
     uint64_t n = 0;
-    GG_TRY(take_u32(&type, c, "an array", key, n_key));
-    GG_TRY(take_u64(&n, c, "an array", key, n_key));
-    if (type >= N_TYPES)
-        return unknown_type(c, type, key, n_key);
+    GG_TRY(take_array_head(&type, &n, c, key, n_key));
     if (type == TYPE_ARRAY && depth == MAX_NESTING)
         return gg_fail(c->t->ctx, GG_EUNSUPPORTED, "%s: key \"%s\" holds arrays more than %d deep at byte %zu", c->file, gg__show(key, n_key), MAX_NESTING, c->at);
     if (type_bytes[type]) {
@@ -133,10 +138,7 @@ static gg_status take_array(gg__value *v, cursor *c, const char *key, size_t n_k
 {
     uint32_t type = 0;
     uint64_t n = 0;
-    GG_TRY(take_u32(&type, c, "an array", key, n_key));
-    GG_TRY(take_u64(&n, c, "an array", key, n_key));
-    if (type >= N_TYPES)
-        return unknown_type(c, type, key, n_key);
+    GG_TRY(take_array_head(&type, &n, c, key, n_key));
     if (type == TYPE_TEXT)
         return take_texts(v, c, n, key, n_key);
     if (type == TYPE_ARRAY) {

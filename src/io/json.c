@@ -559,3 +559,11 @@ void gg_json_write(gg_str *out, const json_t *value)
     case JSON_NULL: gg_str_puts(out, "null"); break;
     }
 }
+
+gg_status gg_json_print(gg_context *ctx, json_t *value)
+{
+    const bool made = value && json_dumpf(value, stdout, JSON_INDENT(2)) == 0;
+    json_decref(value);
+    putchar('\n'); /* whether all went out is asked when the command closes */
+    return made || ferror(stdout) ? GG_OK : gg_fail(ctx, GG_ENOMEM, "out of memory for the summary");
+}

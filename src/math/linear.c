@@ -570,3 +570,10 @@ bool gg_bf16_is_fast(gg_context *ctx)
     gg_drop(ctx, y);
     return fast;
 }
+
+gg_dtype gg_linear_dtype(gg_context *ctx, const char *word)
+{
+    if (!strcmp(word, "auto"))
+        return gg_bf16_is_fast(ctx) ? GG_BF16 : GG_F32;
+    return !strcmp(word, "bf16") ? GG_BF16 : !strcmp(word, "i8") ? GG_I8 : GG_F32;
+}

@@ -35,6 +35,9 @@ void gg_naive_linear(float *y, const float *x, const float *W, const float *bias
 
 /* True where the CPU computes bf16 products at least as fast as fp32: measured once a process on a small product. */
 bool gg_bf16_is_fast(gg_context *ctx);
+/* The format that a word of GG_LINEAR_DTYPES names; auto: the faster of f32 and bf16 on this machine. */
+#define GG_LINEAR_DTYPES "f32|bf16|i8|auto"
+gg_dtype gg_linear_dtype(gg_context *ctx, const char *word);
 /* True where GG_I8 can be computed. */
 bool gg_i8_is_there(void);
 #endif

@@ -2,7 +2,6 @@
  * features in cmd_look.c, cmd_cluster.c and cmd_explain.c. */
 #include <stdio.h>
 #include "systems/nag/cmd.h"
-#include "math/linear.h"
 
 int gg_nag_main(int argc, char **argv)
 {
@@ -28,9 +27,7 @@ gg_status gg__nag_open_model(gg_model **m, gg_actions **actions, gg_context *ctx
 {
     if (w->action)
         GG_TRY(gg_actions_read(actions, ctx, w->action));
-    const bool bf16 = strcmp(w->dtype, "bf16") == 0 || (strcmp(w->dtype, "auto") == 0 && gg_bf16_is_fast(ctx));
-    const gg_dtype t = strcmp(w->dtype, "i8") == 0 ? GG_I8 : bf16 ? GG_BF16 : GG_F32;
-    return gg_model_open(m, ctx, w->model, &(gg_model_options){.dtype = t, .actions = *actions, .no_head = true});
+    return gg_model_open(m, ctx, w->model, &(gg_model_options){.dtype = gg_linear_dtype(ctx, w->dtype), .actions = *actions, .no_head = true});
 }
 
 gg_status gg__nag_extract_options_of(gg_nag_extract_options *o, gg_context *ctx, const gg__nag_run_words *w, const gg_actions *actions)
@@ -103,16 +100,6 @@ gg_status gg__nag_command_line(gg_str *out, const char *name, int argc, char **a
         gg_str_puts(out, plain ? "" : "'");
     }
     return out->failed ? GG_ENOMEM : GG_OK;
-}
-
-gg_status gg__nag_print_json(gg_context *ctx, json_t *j)
-{
-    if (!j)
-        return gg_fail(ctx, GG_ENOMEM, "out of memory for the summary");
-    const bool made = json_dumpf(j, stdout, JSON_INDENT(2)) == 0;
-    json_decref(j);
-    putchar('\n'); /* whether all went out is asked when the command closes */
-    return made || ferror(stdout) ? GG_OK : gg_fail(ctx, GG_ENOMEM, "out of memory for the summary");
 }
 
 char *gg__nag_stem(gg_context *ctx, const char *path)

@@ -3,7 +3,9 @@
 #define GOLGI_NAG_CMD_H
 #include "systems/nag/pages.h"
 #include "base/command.h"
+#include "io/formats.h"
 #include "io/parts.h"
+#include "math/linear.h"
 
 int gg__nag_cmd_extract(int argc, char **argv);
 int gg__nag_cmd_rank(int argc, char **argv);
@@ -37,7 +39,7 @@ typedef struct gg__nag_run_words { /* of what runs a model */
     {NULL, "special", GG_OPT_FLAG, &(w).special, NULL, "add the special tokens that the model expects around a text (the paper does not)", NULL, false, 0, 0}, \
     {NULL, "action", GG_OPT_TEXT, &(w).action, "A.json", "an action file: neurons to switch, scale or set while the model runs", NULL, false, 0, 0}
 #define GG__NAG_OPT_DTYPE(w)                                                                                                                             \
-    {"Machine", "dtype", GG_OPT_CHOICE, &(w).dtype, "TYPE", "number format of the products; auto: bf16 where this machine computes it faster; i8: faster still, coarser (golgi bench nag says how much)", "f32|bf16|i8|auto", false, 0, 0}
+    {"Machine", "dtype", GG_OPT_CHOICE, &(w).dtype, "TYPE", "number format of the products; auto: bf16 where this machine computes it faster; i8: faster still, coarser (golgi bench nag says how much)", GG_LINEAR_DTYPES, false, 0, 0}
 
 /* Opens the model of these words with its actions (*actions is freed after the model). */
 gg_status gg__nag_open_model(gg_model **m, gg_actions **actions, gg_context *ctx, const gg__nag_run_words *w);
@@ -102,8 +104,6 @@ gg_status gg__nag_report(const gg__nag_chapter *chapter, int n_chapters, const c
 
 /* "golgi nag select --model M ..." as it could be typed again. */
 gg_status gg__nag_command_line(gg_str *out, const char *name, int argc, char **argv);
-/* The result of a command as JSON on standard output; takes j over (NULL: out of memory). */
-gg_status gg__nag_print_json(gg_context *ctx, json_t *j);
 /* "data/target-scripture.jsonl.zst" -> "scripture": what a target is called. Freed by gg_drop. */
 char *gg__nag_stem(gg_context *ctx, const char *path);
 /* "42,103" into out, which is returned */

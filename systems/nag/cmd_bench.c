@@ -12,7 +12,6 @@
  */
 #include "systems/nag/cmd.h"
 #include "base/file.h"
-#include "math/linear.h"
 #include "math/roof.h"
 #include <golgi/cluster.h>
 #include <malloc.h>
@@ -328,11 +327,8 @@ static gg_status write_json(const bench *b, const figures *f, int n, double load
     json_t *j = json_pack("{s:o, s:f, s:s, s:I, s:I, s:I, s:f, s:o}", "roof", text.failed ? NULL : json_loadb(text.data, text.len, 0, NULL), "load", load, "model",
                           b->h.model, "n_documents", (json_int_t)f[0].r.n_documents, "n_tokens", (json_int_t)f[0].r.n_tokens, "max_tokens",
                           (json_int_t)b->h.max_tokens, "operations_per_token", f[0].r.operations / (double)f[0].r.n_tokens, "dtypes", list);
-    const bool written = j && json_dumpf(j, stdout, JSON_INDENT(2)) == 0;
-    putchar('\n');
-    json_decref(j);
     gg_str_free(&text);
-    return written ? GG_OK : gg_fail(b->ctx, GG_EIO, "the figures could not be written");
+    return gg_json_print(b->ctx, j);
 }
 
 /* --- the whole ---------------------------------------------------------------------------------------------------------------- */

@@ -499,7 +499,7 @@ static gg_status run(job *j, gg_command *c, double start, int argc, char **argv)
     if (j->report)
         GG_TRY(write_report(j, start, argc, argv));
     if (c->json)
-        return gg__nag_print_json(j->ctx, as_json(j));
+        return gg_json_print(j->ctx, as_json(j));
     if (c->quiet)
         return GG_OK;
     GG_TRY(tell(j));

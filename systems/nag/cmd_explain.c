@@ -160,7 +160,7 @@ int gg__nag_cmd_explain(int argc, char **argv)
     o.weights = strcmp(weights, "contrast") == 0 ? GG_NAG_CONTRAST : GG_NAG_FREQUENCY;
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg__nag_check_weights(ctx, weights, o.power)) == GG_OK &&
         (s = gg__nag_type_parse(&o.type, ctx, site)) == GG_OK && (s = gg_nag_explain(&e, ctx, &o)) == GG_OK)
-        s = c.json ? gg__nag_print_json(ctx, as_json(e, &o)) : tell(e, &o, n_shown);
+        s = c.json ? gg_json_print(ctx, as_json(e, &o)) : tell(e, &o, n_shown);
     gg_nag_explanation_free(e);
     return gg_command_close(&c, ctx, s);
 }

@@ -96,7 +96,7 @@ int gg__nag_cmd_extract(int argc, char **argv)
             gg_command_say_end(&c, to);
         }
         if (c.json && strcmp(output, "-") != 0)
-            s = gg__nag_print_json(ctx, as_json(&r, &h, output));
+            s = gg_json_print(ctx, as_json(&r, &h, output));
     }
     gg_model_free(m);
     gg_actions_free(actions);

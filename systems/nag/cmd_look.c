@@ -391,7 +391,7 @@ int gg__nag_cmd_show(int argc, char **argv)
     if ((s = gg_command_context(&k.ctx, &c)) == GG_OK && (s = count_files(&k, site)) == GG_OK && (s = find_used(&k)) == GG_OK &&
         (s = report ? write_report(&k, report, start, argc, argv) : GG_OK) == GG_OK) {
         if (c.json)
-            s = gg__nag_print_json(k.ctx, as_json(&k));
+            s = gg_json_print(k.ctx, as_json(&k));
         else {
             tell(&k);
             if (report)
@@ -442,7 +442,7 @@ static gg_status tell_actions(const switches *w, const gg_command *c)
     const gg_nag_header *h = &w->seen.set.header;
     const int64_t n = gg_actions_count(w->actions), all = h->site[0].width * h->n_layers;
     if (c->json)
-        return gg__nag_print_json(w->ctx, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "output", w->output, "site", gg_nag_type_name(w->type), "weights",
+        return gg_json_print(w->ctx, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "output", w->output, "site", gg_nag_type_name(w->type), "weights",
                                                     w->random ? "random" : w->weights, "n_documents", (json_int_t)w->seen.counts->n_documents, "per_layer",
                                                     (json_int_t)w->per_layer, "n_layers", (json_int_t)h->n_layers, "n_neurons", (json_int_t)n));
     if (c->quiet)

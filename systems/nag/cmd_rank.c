@@ -214,7 +214,7 @@ static gg_status tell(ranking_words *w, gg_nag_ranking *const *r)
     if (to)
         gg_command_say_end(w->c, to);
     if (st == GG_OK && w->c->json && strcmp(w->output, "-") != 0)
-        st = gg__nag_print_json(w->ctx, json_incref(w->targets.n || w->n > 1 ? all : json_array_get(all, 0)));
+        st = gg_json_print(w->ctx, json_incref(w->targets.n || w->n > 1 ? all : json_array_get(all, 0)));
     json_decref(all);
     return st;
 }
@@ -274,7 +274,7 @@ static gg_status make_part(ranking_words *w)
     if (w->c->quiet)
         return GG_OK;
     if (w->c->json)
-        return gg__nag_print_json(w->ctx, json_pack("{s:s}", "output", w->output));
+        return gg_json_print(w->ctx, json_pack("{s:s}", "output", w->output));
     FILE *to = gg_command_say_begin(w->c);
     fprintf(to, "%s\n", w->output);
     gg_command_say_end(w->c, to);
@@ -431,7 +431,7 @@ int gg__nag_cmd_merge(int argc, char **argv)
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, ctx, output)) == GG_OK &&
         (s = gg_nag_merge(&r, ctx, output, input.at, input.n, deduplicate)) == GG_OK) {
         if (c.json && strcmp(output, "-") != 0)
-            s = gg__nag_print_json(
+            s = gg_json_print(
                 ctx, json_pack("{s:s, s:I, s:I}", "output", output, "n_rows", (json_int_t)r.n_rows, "n_duplicates", (json_int_t)r.n_duplicates));
         else if (!c.quiet) {
             FILE *to = gg_command_say_begin(&c);
@@ -466,7 +466,7 @@ int gg__nag_cmd_slice(int argc, char **argv)
     if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, ctx, output)) == GG_OK &&
         (s = gg_nag_slice(&n, ctx, output, input, layers, (int)n_layers)) == GG_OK && !c.quiet) {
         if (c.json && strcmp(output, "-") != 0)
-            s = gg__nag_print_json(ctx, json_pack("{s:s, s:I, s:s}", "output", output, "n_documents", (json_int_t)n, "layers", layers));
+            s = gg_json_print(ctx, json_pack("{s:s, s:I, s:s}", "output", output, "n_documents", (json_int_t)n, "layers", layers));
         else {
             FILE *to = gg_command_say_begin(&c);
             fprintf(to, "kept layers %s of %lld documents -> %s\n", layers, (long long)n, output);

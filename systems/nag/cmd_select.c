@@ -289,7 +289,7 @@ static gg_status print_json(job *j)
     }
     json_t *all = !made ? NULL : j->n_targets == 1 ? json_incref(json_array_get(list, 0)) : json_pack("{s:O}", "targets", list);
     json_decref(list);
-    return gg__nag_print_json(j->ctx, all);
+    return gg_json_print(j->ctx, all);
 }
 
 static void tell(job *j, double start)

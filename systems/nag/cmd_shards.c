@@ -137,7 +137,7 @@ static gg_status tell_json(const job *j, double seconds)
                           "n_done", (json_int_t)r->n_done, "n_before", (json_int_t)r->n_before, "n_documents", (json_int_t)r->sum.n_documents, "n_tokens",
                           (json_int_t)r->sum.n_tokens, "n_empty", (json_int_t)r->sum.n_empty, "n_cut", (json_int_t)r->sum.n_cut, "n_reused",
                           (json_int_t)r->sum.n_reused, "seconds", seconds);
-    return gg__nag_print_json(j->ctx, t);
+    return gg_json_print(j->ctx, t);
 }
 
 static gg_status open_plan(job *j)
@@ -275,7 +275,7 @@ int gg__nag_cmd_merge_shards(int argc, char **argv)
         if (c.json && strcmp(output, "-") != 0) {
             json_t *j = json_pack("{s:s, s:I, s:I, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_units", (json_int_t)r.n_units, "n_missing",
                                   (json_int_t)r.n_missing);
-            s = gg__nag_print_json(ctx, j);
+            s = gg_json_print(ctx, j);
         } else if (!c.quiet) {
             FILE *to = gg_command_say_begin(&c);
             fprintf(to, "joined %s units, %s documents -> %s\n", gg__nag_count_text(a, r.n_units), gg__nag_count_text(b, r.n_documents), output);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "systems/nag/reproduce.h"
 #include "base/file.h"
+#include "io/formats.h"
 
 typedef struct part {
     const char *name;
@@ -132,9 +133,7 @@ static gg_status print_json(const gg__lab *lab, double seconds)
                           seconds, "found_in_work", "features", (json_int_t)lab->n_kept, "losses", (json_int_t)lab->n_losses_kept, "models",
                           (json_int_t)lab->n_models_kept, "parts", gg_claims_json(lab->claims), "held", gg_claims_count(lab->claims, GG_HELD), "not_held",
                           gg_claims_count(lab->claims, GG_NOT_HELD), "not_tried", gg_claims_count(lab->claims, GG_NOT_TRIED));
-    const bool written = j && json_dumpf(j, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF && fflush(stdout) == 0;
-    json_decref(j);
-    return written ? GG_OK : gg_fail(lab->ctx, GG_EIO, "the summary could not be written");
+    return gg_json_print(lab->ctx, j);
 }
 
 /* --- the whole ---------------------------------------------------------------------------------------------------------------------------- */
