@@ -39,7 +39,8 @@ CPPFLAGS += -Iinclude -Isrc -I. -D_GNU_SOURCE $(ARROW_CFLAGS)
 SHARE    := -fvisibility=hidden -pthread -fPIC -fno-semantic-interposition -ffile-prefix-map=$(CURDIR)=.
 CFLAGS   := -std=c17 $(OPT) $(WARN) $(SHARE) -fno-math-errno -ffp-contract=off
 CXXFLAGS := -std=c++20 $(OPT) -Wall -Wextra -Werror $(SHARE)
-LDLIBS   := -Wl,--as-needed -ldnnl -llapacke -lopenblas -ljansson -lpcre2-8 -lutf8proc -lzstd -lz -lcrypto -lgomp $(ARROW_LIBS) $(MPI_LIBS) $(IMAGE_LIBS) -lm -pthread
+LDLIBS   := -Wl,--as-needed -ldnnl -llapacke -lopenblas -ljansson -lpcre2-8 -lutf8proc -lzstd -lz -lcrypto -lgomp $(ARROW_LIBS) \
+            $(MPI_LIBS) $(IMAGE_LIBS) -lm -pthread
 
 LIB_SRC := $(filter-out src/cli/%,$(wildcard src/*/*.c systems/*/*.c))
 CXX_SRC := $(if $(ARROW_LIBS),$(wildcard src/io/*_arrow.cc))
@@ -144,7 +145,8 @@ check-clang:
 SECONDS  ?= 10
 FUZZ_BIN := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 fuzz:
-	@+$(MAKE) CC=clang CXX=clang++ B=build/fuzz OPT="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr,function -fno-sanitize-recover=undefined" fuzz-programs
+	@+$(MAKE) CC=clang CXX=clang++ B=build/fuzz fuzz-programs \
+	    OPT="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr,function -fno-sanitize-recover=undefined"
 	@tools/fuzz $(SECONDS)
 fuzz-programs: $(FUZZ_BIN)
 build/fuzz/%: tests/fuzz/%_fuzz.c build/fuzz/libgolgi.a
@@ -181,4 +183,5 @@ include packaging/install.mk
 clean:
 	rm -rf build
 
--include $(shell find $B -mindepth 1 -path build/asan -prune -o -path build/clang -prune -o -path build/fuzz -prune -o -path build/tsan -prune -o -path build/coverage -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $B -mindepth 1 -path build/asan -prune -o -path build/clang -prune -o -path build/fuzz -prune -o -path build/tsan -prune \
+           -o -path build/coverage -prune -o -name '*.d' -print 2>/dev/null)

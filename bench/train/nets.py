@@ -94,7 +94,8 @@ def mixed(i):
 def batch(shape_x, shape_t, step, classes, index):
     at = lambda n, first: mixed(np.arange(n, dtype=np.uint64) + np.uint64((step << 32) + first))
     x = at(int(np.prod(shape_x)), 0)
-    x = torch.tensor((x % np.uint64(classes)).astype(np.int64)) if index else torch.tensor(((x >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1).astype(np.float32))
+    x = (x % np.uint64(classes)).astype(np.int64) if index else ((x >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1).astype(np.float32)
+    x = torch.tensor(x)
     t = torch.tensor((at(int(np.prod(shape_t)), 0x80000000) % np.uint64(classes)).astype(np.int64))
     return x.view(shape_x), t.view(shape_t)
 

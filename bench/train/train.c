@@ -23,10 +23,12 @@ static const struct {
     {"mlp-small", {.batch = 32, .in = 16, .hidden = 32, .hidden2 = 32, .out = 4}, {.kind = GG_OPTIM_ADAM}, 16 * 32 + 32 * 32 + 32 * 4},
     {"policy", {.batch = 1, .in = 25, .hidden = 64, .hidden2 = 64, .out = 5}, {.kind = GG_OPTIM_SGD}, 25 * 64 + 64 * 64 + 64 * 5},
     {"mlp-mnist", {.batch = 64, .in = 784, .hidden = 256, .out = 10}, {.kind = GG_OPTIM_SGD, .lr = 0.01}, 784 * 256 + 256 * 10},
-    {"rnn-relu", {.batch = 32, .in = 100, .hidden = 300, .T = 8, .out = 10}, {.kind = GG_OPTIM_SGD, .lr = 1e-3, .momentum = 0.9}, 8 * (100 * 300 + 300 * 300) + 3000},
+    {"rnn-relu", {.batch = 32, .in = 100, .hidden = 300, .T = 8, .out = 10}, {.kind = GG_OPTIM_SGD, .lr = 1e-3, .momentum = 0.9},
+     8 * (100 * 300 + 300 * 300) + 3000},
     {"lstm", {.batch = 50, .in = 10, .hidden = 50, .T = 10, .out = 5}, {.kind = GG_OPTIM_ADAM}, 10 * 4 * (10 * 50 + 50 * 50) + 250},
     {"cnn", {.batch = 64, .in = 28, .hidden = 16, .hidden2 = 32, .out = 10}, {.kind = GG_OPTIM_SGD, .lr = 0.01}, 784 * 9 * 16 + 196 * 144 * 32 + 1568 * 10},
-    {"gpt", {.batch = 8, .hidden = 128, .T = 64, .layers = 4, .heads = 4, .vocab = 512}, {.kind = GG_OPTIM_ADAMW, .lr = 3e-4, .weight_decay = 0.1}, 4 * (12 * 128 * 128 + 64 * 128) + 128 * 512},
+    {"gpt", {.batch = 8, .hidden = 128, .T = 64, .layers = 4, .heads = 4, .vocab = 512}, {.kind = GG_OPTIM_ADAMW, .lr = 3e-4, .weight_decay = 0.1},
+     4 * (12 * 128 * 128 + 64 * 128) + 128 * 512},
 };
 
 static void check(gg_context *ctx, gg_status s)

@@ -53,7 +53,8 @@ GG_API gg_status gg_tensors_open(gg_tensors **out, gg_context *ctx, const char *
 GG_API void gg_tensors_free(gg_tensors *t);
 GG_API const char *gg_tensors_path(const gg_tensors *t);
 GG_API gg_tensors_kind gg_tensors_kind_of(const gg_tensors *t);
-/* SHA-256 over the bytes of all files, in order (parts by number; config.json, index, shards as the index names them); 64 hexadecimal digits. Computed at the first call. */
+/* SHA-256 over the bytes of all files, in order (parts by number; config.json, index, shards as the index names them); 64 hexadecimal digits. Computed at the
+ * first call. */
 GG_API gg_status gg_tensors_hash(gg_tensors *t, char hex[65]);
 
 GG_API int64_t gg_tensors_count(const gg_tensors *t);

@@ -21,8 +21,8 @@ gg_status gg_file_remove(gg_context *ctx, const char *path);
 /* Reads a whole small file (NUL-terminated copy); freed by gg_drop. */
 gg_status gg_file_read(char **out, size_t *n, gg_context *ctx, const char *path);
 
-/* A file that appears under its name only when committed: temporary beside it (of which the dead leave none behind for good), fsync, rename. "-" is standard output
- * (written as it comes, flushed on commit). Buffered. One gg_out is used by one thread. */
+/* A file that appears under its name only when committed: temporary beside it (of which the dead leave none behind for good), fsync, rename. "-" is standard
+ * output (written as it comes, flushed on commit). Buffered. One gg_out is used by one thread. */
 typedef struct gg_out gg_out;
 gg_status gg_out_open(gg_out **out, gg_context *ctx, const char *path);
 gg_status gg_out_write(gg_out *o, const void *data, size_t n);

@@ -1,5 +1,5 @@
-/* The door to the system's files: each call asks the context's hook first. Owns also the words for what went wrong. Trap: a close that is said to fail has closed all the same,
- * as Linux does it, or a test of failures would run out of descriptors. */
+/* The door to the system's files: each call asks the context's hook first. Owns also the words for what went wrong. Trap: a close that is said to fail has
+ * closed all the same, as Linux does it, or a test of failures would run out of descriptors. */
 #include "base/io.h"
 #include "base/context.h"
 #include "base/file.h"

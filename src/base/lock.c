@@ -143,7 +143,8 @@ gg_status gg_lock_take(gg_lock **out, gg_context *ctx, const char *path)
     l->path = name.data;
     gg_status s = name.failed ? GG_ENOMEM : GG_OK;
     for (int round = 0; s == GG_OK && l->fd < 0; round++)
-        s = round < ROUNDS ? take_once(l, path, round + 1 == ROUNDS) : gg_fail(ctx, GG_EBUSY, "%s: other processes take and give back its lock without end (%s)", path, l->path);
+        s = round < ROUNDS ? take_once(l, path, round + 1 == ROUNDS)
+                           : gg_fail(ctx, GG_EBUSY, "%s: other processes take and give back its lock without end (%s)", path, l->path);
     if (s != GG_OK) {
         if (l->fd >= 0)
             close(l->fd);

@@ -168,7 +168,8 @@ static gg_status read_ids(int32_t **out, int64_t *n_rows, int64_t *n_columns, gg
             memcpy(&v, (const char *)x->data + i * 8, 8);
         }
         if (v < 0 || v > INT32_MAX)
-            s = gg_fail(ctx, GG_EINVAL, "%s: row %lld, column %lld is %lld, not a token id", path, (long long)(i / *n_columns), (long long)(i % *n_columns), (long long)v);
+            s = gg_fail(ctx, GG_EINVAL, "%s: row %lld, column %lld is %lld, not a token id", path, (long long)(i / *n_columns), (long long)(i % *n_columns),
+                        (long long)v);
         (*out)[i] = (int32_t)v;
     }
     gg_tensors_free(t);
@@ -227,15 +228,20 @@ int gg_cli_activations(int argc, char **argv)
     const gg_option options[] = {
         GG_CLI_MODEL(model),
         GG_CLI_DOCUMENTS(input, text, id, strict, false),
-        {NULL, "ids", GG_OPT_TEXT, &ids_path, "IDS.npy", "token ids instead of documents: (rows, tokens) integers; the docid is the row number", NULL, false, 0, 0},
-        {"Method", "sites", GG_OPT_TEXT, &sites, "S,...", "where to look: resid_in q k v q_norm k_norm z attn_out gate up act hid mlp_out resid_out final", NULL, false, 0, 0},
+        {NULL, "ids", GG_OPT_TEXT, &ids_path, "IDS.npy", "token ids instead of documents: (rows, tokens) integers; the docid is the row number",
+         NULL, false, 0, 0},
+        {"Method", "sites", GG_OPT_TEXT, &sites, "S,...", "where to look: resid_in q k v q_norm k_norm z attn_out gate up act hid mlp_out resid_out final",
+         NULL, false, 0, 0},
         {NULL, "layers", GG_OPT_TEXT, &layers, "LIST", "which blocks: all, first, last, 0-3,7", NULL, false, 0, 0},
         {NULL, "pool", GG_OPT_CHOICE, &pool, "HOW", "over the tokens of a document; none keeps every token", "none|mean|mean-abs|max|last", false, 0, 0},
-        {NULL, "gradients", GG_OPT_TEXT, &gradients, "OF", "not the activity but the gradients with respect to it, <docid>.L<layer>.<site>.grad, of the mean negative "
-         "log-likelihood of each document (nll) or of the logit of token ID after its last token (logit:ID); float32", NULL, false, 0, 0},
+        {NULL, "gradients", GG_OPT_TEXT, &gradients, "OF",
+         "not the activity but the gradients with respect to it, <docid>.L<layer>.<site>.grad, of the mean negative "
+         "log-likelihood of each document (nll) or of the logit of token ID after its last token (logit:ID); float32",
+         NULL, false, 0, 0},
         {NULL, "logits", GG_OPT_FLAG, &logits, NULL, "also the logits, <docid>.logits", NULL, false, 0, 0},
         GG_CLI_RUN(max_tokens, special, action, dtype),
-        {"Output", "output", GG_OPT_TEXT, &output, "A.safetensors", "tensors <docid>.L<layer>.<site>, float32, (tokens, neurons) or (neurons,)", NULL, true, 0, 0},
+        {"Output", "output", GG_OPT_TEXT, &output, "A.safetensors", "tensors <docid>.L<layer>.<site>, float32, (tokens, neurons) or (neurons,)",
+         NULL, true, 0, 0},
     };
     gg_command c = {.name = "activations",
                     .sentence = "What the neurons of a model do on each document, as tensors (safetensors) that other tools open.",
@@ -268,14 +274,16 @@ int gg_cli_activations(int argc, char **argv)
         s = gg_fail(ctx, GG_EINVAL, "%s: tensors are written as safetensors; give a name that ends in .safetensors", output);
         goto end;
     }
-    if ((s = gg_lock_take(&lock, ctx, output)) != GG_OK || (s = parse_objective(&objective, ctx, gradients)) != GG_OK || (s = gg_site_list_parse(&mask, ctx, sites)) != GG_OK ||
-        (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
+    if ((s = gg_lock_take(&lock, ctx, output)) != GG_OK || (s = parse_objective(&objective, ctx, gradients)) != GG_OK ||
+        (s = gg_site_list_parse(&mask, ctx, sites)) != GG_OK || (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
         (ids_path && (s = read_ids(&ids, &n_rows, &n_columns, ctx, ids_path)) != GG_OK) ||
-        (!ids_path && (s = gg_documents_open(&d, ctx, input.at, input.n, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict})) != GG_OK))
+        (!ids_path &&
+         (s = gg_documents_open(&d, ctx, input.at, input.n, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict})) != GG_OK))
         goto end;
     mask |= logits ? 1u << GG_SITE_LOGITS : 0;
     if ((s = gg_model_open(&m, ctx, model,
-                           &(gg_model_options){.dtype = gg_linear_dtype(ctx, dtype), .actions = actions, .no_head = !gradients && !(mask >> GG_SITE_LOGITS & 1)})) != GG_OK ||
+                           &(gg_model_options){.dtype = gg_linear_dtype(ctx, dtype), .actions = actions,
+                                               .no_head = !gradients && !(mask >> GG_SITE_LOGITS & 1)})) != GG_OK ||
         (s = check_sites(ctx, m, mask, model)) != GG_OK)
         goto end;
     job = (struct job){.ctx = ctx, .n_layers = gg_model_describe(m)->n_layers, .gradients = gradients != NULL};

@@ -179,8 +179,8 @@ static gg_status bench_attention(bench *b)
         gg_drop(b->ctx, out);
         const double gflops = 2e-9 * (double)(heads * d * n * (n + 1)) / best;
         if (b->tell)
-            printf("  %s %4lld tokens, %lld of width %3lld  %8.1f us  %5.1f GF/s  %3.0f %%\n", narrow ? "bf16" : "f32 ", (long long)n, (long long)heads, (long long)d,
-                   best * 1e6, gflops, 100 * gflops / roof);
+            printf("  %s %4lld tokens, %lld of width %3lld  %8.1f us  %5.1f GF/s  %3.0f %%\n", narrow ? "bf16" : "f32 ", (long long)n, (long long)heads,
+                   (long long)d, best * 1e6, gflops, 100 * gflops / roof);
         GG_TRY(keep(b, b->attention, json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "dtype", narrow ? "bf16" : "f32", "tokens", (json_int_t)n, "heads",
                                                (json_int_t)heads, "width", (json_int_t)d, "us", best * 1e6, "gflops", gflops, "roof_share", gflops / roof)));
     }
@@ -230,8 +230,8 @@ static gg_status bench_rows(bench *b)
     static const struct { const char *name; void (*run)(float *y, const float *x); int bytes; /* of a number, read */ } kernel[] = {
         {"exp", row_exp, 4}, {"silu", row_silu, 4}, {"gelu_tanh", row_gelu_tanh, 4}, {"gelu_erf", row_gelu_erf, 4}, {"tanh", row_tanh, 4}, {"mul", row_mul, 8},
         {"silu_mul", row_silu_mul, 4}, {"silu_mul_bf16", row_silu_mul_bf16, 4}, {"abs_add", row_abs_add, 8}, {"rms_norm", row_rms_norm, 4},
-        {"add_rms_norm_bf16", row_add_rms_norm, 8}, {"softmax", row_softmax, 4}, {"to_bf16", row_to_bf16, 4}, {"to_i8", row_to_i8, 4}, {"from_i32", row_from_i32, 8},
-        {"top_10", row_top_10, 4}, {"top_30", row_top_30, 4}};
+        {"add_rms_norm_bf16", row_add_rms_norm, 8}, {"softmax", row_softmax, 4}, {"to_bf16", row_to_bf16, 4}, {"to_i8", row_to_i8, 4},
+        {"from_i32", row_from_i32, 8}, {"top_10", row_top_10, 4}, {"top_30", row_top_30, 4}};
     float *x, *y;
     GG_TRY(numbers(&x, b, ROW * FAR_ROWS));
     gg_status s = numbers(&y, b, ROW * FAR_ROWS);
@@ -267,8 +267,9 @@ static void tell_roof(const bench *b, double load)
 {
     const int n = gg_context_threads(b->ctx);
     printf("load of the machine: %.2f\nroof (%s)         one thread   %d thread%s\n", load, gg_roof_isa(), n, n == 1 ? "" : "s");
-    const struct { const char *name, *unit; double one, all; } line[] = {{"fp32 FMA", "GF/s", b->one.f32, b->all.f32}, {"bf16 dot", "GF/s", b->one.bf16, b->all.bf16},
-                                                                        {"int8 dot", "GF/s", b->one.i8, b->all.i8}, {"memory read", "GB/s", b->one.memory, b->all.memory}};
+    const struct { const char *name, *unit; double one, all; } line[] = {
+        {"fp32 FMA", "GF/s", b->one.f32, b->all.f32}, {"bf16 dot", "GF/s", b->one.bf16, b->all.bf16},
+        {"int8 dot", "GF/s", b->one.i8, b->all.i8}, {"memory read", "GB/s", b->one.memory, b->all.memory}};
     for (size_t i = 0; i < sizeof line / sizeof *line; i++)
         if (line[i].one > 0)
             printf("  %-12s %s %14.1f %11.1f\n", line[i].name, line[i].unit, line[i].one, line[i].all);

@@ -206,7 +206,8 @@ int gg_cli_predict(int argc, char **argv)
         return s == GG_END ? 0 : 2;
     gg_context *ctx = NULL;
     gg_lock *lock = NULL;
-    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, ctx, output)) == GG_OK && (s = predict(&n, ctx, model, parameters, input, output)) == GG_OK) {
+    if ((s = gg_command_context(&ctx, &c)) == GG_OK && (s = gg_lock_take(&lock, ctx, output)) == GG_OK &&
+        (s = predict(&n, ctx, model, parameters, input, output)) == GG_OK) {
         if (c.json && strcmp(output, "-") != 0) {
             s = gg_json_print(ctx, json_pack("{s:s, s:I}", "output", output, "samples", (json_int_t)n));
         } else if (!c.quiet && strcmp(output, "-") != 0) {

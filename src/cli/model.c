@@ -160,8 +160,8 @@ static int model_sites(int argc, char **argv)
             const bool once = site == GG_SITE_FINAL || site == GG_SITE_LOGITS;
             gg_neuron_name(name, sizeof name, (gg_neuron){once ? last + 1 : last, (gg_site)site, width - 1});
             if (c.json)
-                made = made && json_array_append_new(all, json_pack("{s:s, s:I, s:s, s:s}", "site", gg_site_name((gg_site)site), "neurons",
-                                                                    (json_int_t)width, "meaning", site_meaning[site], "aliases", gg_site_aliases((gg_site)site))) == 0;
+                made = made && json_array_append_new(all, json_pack("{s:s, s:I, s:s, s:s}", "site", gg_site_name((gg_site)site), "neurons", (json_int_t)width,
+                                                                    "meaning", site_meaning[site], "aliases", gg_site_aliases((gg_site)site))) == 0;
             else
                 printf("  %-10s %8lld  %-18s %s\n", gg_site_name((gg_site)site), (long long)width, name, site_meaning[site]);
         }

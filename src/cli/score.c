@@ -47,7 +47,8 @@ int gg_cli_score(int argc, char **argv)
         GG_CLI_DOCUMENTS(input, text, id, strict, true),
         {"Method", "top", GG_OPT_INT, &top, "K", "largest logits after the last token", NULL, false, 0, 1000},
         GG_CLI_RUN(max_tokens, special, action, dtype),
-        {"Output", "output", GG_OPT_TEXT, &output, "S.jsonl", "rows docid, n_tokens, mean_nll (nats a token), top [[id, logit], ...]; .jsonl[.gz|.zst], or -", NULL, true, 0, 0},
+        {"Output", "output", GG_OPT_TEXT, &output, "S.jsonl", "rows docid, n_tokens, mean_nll (nats a token), top [[id, logit], ...]; .jsonl[.gz|.zst], or -",
+         NULL, true, 0, 0},
     };
     gg_command c = {.name = "score",
                     .sentence = "How well a model predicts each document: mean negative log-likelihood in nats a token, and the likeliest next tokens.",
@@ -67,7 +68,8 @@ int gg_cli_score(int argc, char **argv)
     struct sink sink = {0};
     gg_run_result r = {0};
     double roof = 0;
-    if ((s = gg_command_context(&ctx, &c)) != GG_OK || (s = gg_lock_take(&lock, ctx, output)) != GG_OK || (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
+    if ((s = gg_command_context(&ctx, &c)) != GG_OK || (s = gg_lock_take(&lock, ctx, output)) != GG_OK ||
+        (action && (s = gg_actions_read(&actions, ctx, action)) != GG_OK) ||
         (s = gg_documents_open(&d, ctx, input.at, input.n, &(gg_documents_options){.text_column = text, .id_column = id, .strict = strict})) != GG_OK ||
         (s = gg_model_open(&m, ctx, model, &(gg_model_options){.dtype = gg_linear_dtype(ctx, dtype), .actions = actions})) != GG_OK ||
         (s = gg_rows_writer_open(&sink.out, ctx, output)) != GG_OK || (s = gg_command_progress(&p, &c, ctx, input.at[0], "documents", 0)) != GG_OK)

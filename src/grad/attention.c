@@ -27,11 +27,13 @@ gg_var *gg_var_attention(gg_var *q, gg_var *k, gg_var *v, const gg_attention_opt
     gg_graph *g = q->g;
     if (q->shape.n != 4 || k->shape.n != 4 || !gg__shape_equal(k->shape, v->shape) || k->shape.d[0] != q->shape.d[0] || k->shape.d[3] != q->shape.d[3] ||
         k->shape.d[2] == 0 || q->shape.d[2] % k->shape.d[2] != 0 || q->shape.d[3] == 0)
-        return gg__mistake(g, GG_EINVAL, "attention: q (B, T, H, d) and k, v (B, S, K, d), K a divisor of H; they are %s, %s, %s", SHAPE_TEXT(q), SHAPE_TEXT(k), SHAPE_TEXT(v));
-    sizes s = {.B = q->shape.d[0], .T = q->shape.d[1], .S = k->shape.d[1], .H = q->shape.d[2], .K = k->shape.d[2], .d = q->shape.d[3], .window = o->window, .causal = o->causal,
-               .scale = o->scale != 0 ? o->scale : 1 / sqrt((double)q->shape.d[3])};
+        return gg__mistake(g, GG_EINVAL, "attention: q (B, T, H, d) and k, v (B, S, K, d), K a divisor of H; they are %s, %s, %s", SHAPE_TEXT(q), SHAPE_TEXT(k),
+                           SHAPE_TEXT(v));
+    sizes s = {.B = q->shape.d[0], .T = q->shape.d[1], .S = k->shape.d[1], .H = q->shape.d[2], .K = k->shape.d[2], .d = q->shape.d[3], .window = o->window,
+               .causal = o->causal, .scale = o->scale != 0 ? o->scale : 1 / sqrt((double)q->shape.d[3])};
     if (o->key_mask && !gg__shape_equal(o->key_mask->shape, GG_SHAPE(s.B, s.S)))
-        return gg__mistake(g, GG_EINVAL, "attention: the key mask has the shape %s, (%lld, %lld) is needed", SHAPE_TEXT(o->key_mask), (long long)s.B, (long long)s.S);
+        return gg__mistake(g, GG_EINVAL, "attention: the key mask has the shape %s, (%lld, %lld) is needed", SHAPE_TEXT(o->key_mask), (long long)s.B,
+                           (long long)s.S);
     if (s.window < 0 || (s.window > 0 && !s.causal))
         return gg__mistake(g, GG_EINVAL, "attention: a window of %lld; windows are positive and causal", (long long)s.window);
     gg_var *node = o->key_mask ? gg__node(g, GG__OP_ATTENTION, q->shape, q, k, v, o->key_mask) : gg__node(g, GG__OP_ATTENTION, q->shape, q, k, v);
@@ -197,7 +199,8 @@ void gg__gradient_attention(gg_var **d_in, const bool *wanted, gg_var *v, gg_var
     if (!d || !(wanted[0] || wanted[1] || wanted[2]))
         return;
     const gg_shape flat = GG_SHAPE(q->n + 2 * k->n);
-    gg_var *all = v->n_in == 4 ? gg__node(v->g, GG__OP_ATTENTION_GRAD, flat, q, k, v->in[2], d, v, v->in[3]) : gg__node(v->g, GG__OP_ATTENTION_GRAD, flat, q, k, v->in[2], d, v);
+    gg_var *all = v->n_in == 4 ? gg__node(v->g, GG__OP_ATTENTION_GRAD, flat, q, k, v->in[2], d, v, v->in[3])
+                               : gg__node(v->g, GG__OP_ATTENTION_GRAD, flat, q, k, v->in[2], d, v);
     if (!all)
         return;
     const sizes *s = v->plan;
@@ -254,7 +257,8 @@ gg_var *gg_var_rope(gg_var *x, double base, int64_t n_rot, int64_t first)
     if (!x)
         return NULL;
     if (x->shape.n != 4 || n_rot < 0 || n_rot % 2 || n_rot > x->shape.d[3] || !(base > 0))
-        return gg__mistake(x->g, GG_EINVAL, "rope of %s: (B, T, heads, d) with an even number of rotating dimensions up to d, not %lld", SHAPE_TEXT(x), (long long)n_rot);
+        return gg__mistake(x->g, GG_EINVAL, "rope of %s: (B, T, heads, d) with an even number of rotating dimensions up to d, not %lld", SHAPE_TEXT(x),
+                           (long long)n_rot);
     const int64_t half = (n_rot ? n_rot : x->shape.d[3]) / 2, T = x->shape.d[1];
     gg_var *v = gg__node(x->g, GG__OP_ROPE, x->shape, x);
     double *table = v ? gg__graph_alloc(x->g, gg_mul(2 * T * half, sizeof *table)) : NULL;

@@ -90,14 +90,15 @@ static bool fill_sizes(sizes *s, gg_graph *g, gg_shape x, gg_shape w, const gg_c
         s->pad[i] = o->padding[i];
         const int64_t in = i ? s->W : s->H, k = i ? s->kw : s->kh, reach = s->dilation[i] * (k - 1) + 1, after = o->causal ? 0 : s->pad[i];
         if (s->stride[i] < 1 || s->dilation[i] < 1 || s->pad[i] < 0 || k < 1 || in + s->pad[i] + after < reach) {
-            gg__mistake(g, GG_EINVAL, "conv of %s by %s: stride %lld, padding %lld, dilation %lld along axis %d leave nothing", gg__shape_say(x).text, gg__shape_say(w).text,
-                        (long long)s->stride[i], (long long)s->pad[i], (long long)s->dilation[i], i + 2);
+            gg__mistake(g, GG_EINVAL, "conv of %s by %s: stride %lld, padding %lld, dilation %lld along axis %d leave nothing", gg__shape_say(x).text,
+                        gg__shape_say(w).text, (long long)s->stride[i], (long long)s->pad[i], (long long)s->dilation[i], i + 2);
             return false;
         }
         *(i ? &s->OW : &s->OH) = (in + s->pad[i] + after - reach) / s->stride[i] + 1;
     }
     if (s->groups < 1 || s->C % s->groups || s->O % s->groups || w.d[1] * s->groups != s->C) {
-        gg__mistake(g, GG_EINVAL, "conv of %s by %s in %lld groups: the weight needs (O, C / groups, kh, kw)", gg__shape_say(x).text, gg__shape_say(w).text, (long long)s->groups);
+        gg__mistake(g, GG_EINVAL, "conv of %s by %s in %lld groups: the weight needs (O, C / groups, kh, kw)", gg__shape_say(x).text, gg__shape_say(w).text,
+                    (long long)s->groups);
         return false;
     }
     return true;
@@ -148,8 +149,8 @@ gg_var *gg_var_conv_transpose2d(gg_var *x, gg_var *w, const gg_conv_options *o)
         const int64_t stride = o->stride[i] ? o->stride[i] : 1, dilation = o->dilation[i] ? o->dilation[i] : 1;
         big.d[2 + i] = (x->shape.d[2 + i] - 1) * stride - 2 * o->padding[i] + dilation * (w->shape.d[2 + i] - 1) + o->output_padding[i] + 1;
         if (big.d[2 + i] < 1 || o->output_padding[i] < 0 || o->output_padding[i] >= (stride > dilation ? stride : dilation))
-            return gg__mistake(x->g, GG_EINVAL, "conv_transpose2d of %s by %s: padding %lld, output padding %lld along axis %d", SHAPE_TEXT(x), SHAPE_TEXT(w), (long long)o->padding[i],
-                               (long long)o->output_padding[i], i + 2);
+            return gg__mistake(x->g, GG_EINVAL, "conv_transpose2d of %s by %s: padding %lld, output padding %lld along axis %d", SHAPE_TEXT(x), SHAPE_TEXT(w),
+                               (long long)o->padding[i], (long long)o->output_padding[i], i + 2);
     }
     sizes s;
     if (!fill_sizes(&s, x->g, big, w->shape, o))

@@ -134,7 +134,8 @@ static void where_rows(gg_var *v, int64_t first, int64_t last, int worker)
         return;
     }
     for (int64_t r = first; r < last; r++)
-        v->g->loops->where(at(v, r * n), at(v->in[0], row_start(w, 0, r)), *s[0], at(v->in[1], row_start(w, 1, r)), *s[1], at(v->in[2], row_start(w, 2, r)), *s[2], n);
+        v->g->loops->where(at(v, r * n), at(v->in[0], row_start(w, 0, r)), *s[0], at(v->in[1], row_start(w, 1, r)), *s[1], at(v->in[2], row_start(w, 2, r)),
+                           *s[2], n);
 }
 
 gg_status gg__run_where(gg_var *v)

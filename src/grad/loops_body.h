@@ -352,7 +352,8 @@ static void NAME(cross_entropy_grad)(void *pdx, double d, const void *px, int64_
     dx[target] -= (T)d;
 }
 
-static void NAME(gemm_)(void *C, int64_t ldc, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add, void *scratch)
+static void NAME(gemm_)(void *C, int64_t ldc, const void *A, gg_strides a, const void *B, gg_strides b, int64_t M, int64_t N, int64_t K, bool add,
+                        void *scratch)
 {
     NAME(gg_gemm)(C, ldc, A, a, B, b, M, N, K, add, scratch);
 }
@@ -375,8 +376,8 @@ static void NAME(gemm_shifts)(void *C, int64_t ldc, const void *A, gg_strides a,
     NAME(gg_gemm_shifts)(C, ldc, A, a, X, at, M, N, K);
 }
 
-static void NAME(gemm_shifts_over)(void *C, int64_t ldc, const void *X, const int64_t *at, int64_t below, const void *D, int64_t height, int64_t width, int64_t M,
-                                   int64_t N, void *panel)
+static void NAME(gemm_shifts_over)(void *C, int64_t ldc, const void *X, const int64_t *at, int64_t below, const void *D, int64_t height, int64_t width,
+                                   int64_t M, int64_t N, void *panel)
 {
     NAME(gg_gemm_shifts_over)(C, ldc, X, at, below, D, height, width, M, N, panel);
 }
@@ -608,15 +609,18 @@ static void NAME(halve_grad)(void *pdx, const void *px, const void *pd, int64_t 
 UPDATE(sgd_plain, const T lr = (T)p[0], l2 = (T)p[1]; RANGE(w[i] -= lr * (g_[i] + l2 * w[i])))
 UPDATE(sgd, const T lr = (T)p[0], l2 = (T)p[1], momentum = (T)p[2], rest = (T)p[3]; const bool nesterov = p[4] != 0;
        RANGE(const T g = g_[i] + l2 * w[i]; a[i] = momentum * a[i] + rest * g; w[i] -= lr * (nesterov ? g + momentum * a[i] : a[i])))
-UPDATE(adam, const T lr = (T)p[0], l2 = (T)p[1], b1 = (T)p[2], b2 = (T)p[3], eps = (T)p[4], keep = (T)p[5], unbias = (T)p[6], r1 = (T)(1 - p[2]), r2 = (T)(1 - p[3]);
-       RANGE(const T g = g_[i] + l2 * w[i]; a[i] = b1 * a[i] + r1 * g; b[i] = b2 * b[i] + r2 * g * g; w[i] = keep * w[i] - lr * a[i] / (M_(sqrt)(b[i]) * unbias + eps)))
+UPDATE(adam, const T lr = (T)p[0], l2 = (T)p[1], b1 = (T)p[2], b2 = (T)p[3], eps = (T)p[4], keep = (T)p[5], unbias = (T)p[6],
+       r1 = (T)(1 - p[2]), r2 = (T)(1 - p[3]);
+       RANGE(const T g = g_[i] + l2 * w[i]; a[i] = b1 * a[i] + r1 * g; b[i] = b2 * b[i] + r2 * g * g;
+             w[i] = keep * w[i] - lr * a[i] / (M_(sqrt)(b[i]) * unbias + eps)))
 UPDATE(rmsprop, const T lr = (T)p[0], l2 = (T)p[1], alpha = (T)p[2], rest = (T)(1 - p[2]), eps = (T)p[3], momentum = (T)p[4], mean = p[5] != 0;
        RANGE(const T g = g_[i] + l2 * w[i]; a[i] = alpha * a[i] + rest * g * g; b[i] = alpha * b[i] + rest * g;
              c[i] = momentum * c[i] + g / (M_(sqrt)(a[i] - mean * b[i] * b[i]) + eps); w[i] -= lr * c[i]))
 UPDATE(adagrad, const T lr = (T)p[0], l2 = (T)p[1], eps = (T)p[2]; RANGE(const T g = g_[i] + l2 * w[i]; a[i] += g * g; w[i] -= lr * g / (M_(sqrt)(a[i]) + eps)))
 /* a: the gradient before, b: the size of the step */
 UPDATE(rprop, const bool begins = p[0] != 0; const T lr = (T)p[1], less = (T)p[2], more = (T)p[3], low = (T)p[4], high = (T)p[5];
-       RANGE(const T same = g_[i] * a[i]; T step = begins ? lr : b[i]; step *= same > 0 ? more : same < 0 ? less : 1; step = step < low ? low : step > high ? high : step;
+       RANGE(const T same = g_[i] * a[i]; T step = begins ? lr : b[i]; step *= same > 0 ? more : same < 0 ? less : 1;
+             step = step < low ? low : step > high ? high : step;
              const T g = same < 0 ? 0 : g_[i]; w[i] -= g > 0 ? step : g < 0 ? -step : 0; a[i] = g; b[i] = step))
 
 static const gg__loops NAME(loops) = {
@@ -627,12 +631,14 @@ static const gg__loops NAME(loops) = {
     .add_rows = NAME(add_rows), .max_to = NAME(max_to), .add_strided = NAME(add_strided), .argmax = NAME(argmax), .softmax = NAME(softmax),
     .softmax_grad = NAME(softmax_grad), .log_softmax = NAME(log_softmax), .log_softmax_grad = NAME(log_softmax_grad), .logsumexp = NAME(logsumexp),
     .cross_entropy_grad = NAME(cross_entropy_grad), .gemm = NAME(gemm_), .lstm_gates = NAME(lstm_gates), .lstm_gates_da = NAME(lstm_gates_da),
-    .lstm_cell = NAME(lstm_cell), .lstm_cell_ds = NAME(lstm_cell_ds), .lstm_cell_dc = NAME(lstm_cell_dc), .lstm_hidden = NAME(lstm_hidden), .lstm_hidden_ds = NAME(lstm_hidden_ds),
+    .lstm_cell = NAME(lstm_cell), .lstm_cell_ds = NAME(lstm_cell_ds), .lstm_cell_dc = NAME(lstm_cell_dc), .lstm_hidden = NAME(lstm_hidden),
+    .lstm_hidden_ds = NAME(lstm_hidden_ds),
     .lstm_hidden_dt = NAME(lstm_hidden_dt), .lstm_da = NAME(lstm_da), .gru_cell = NAME(gru_cell), .gru_cell_dx = NAME(gru_cell_dx),
     .gru_cell_dy = NAME(gru_cell_dy), .gru_cell_dh = NAME(gru_cell_dh), .gemm_from = NAME(gemm_from), .gemm_pack = NAME(gemm_pack), .dots = NAME(dots),
     .gemm_shifts = NAME(gemm_shifts), .gemm_shifts_over = NAME(gemm_shifts_over), .copy_lines = NAME(copy_lines), .turn = NAME(turn), .larger = NAME(larger),
     .halve = NAME(halve), .halve_grad = NAME(halve_grad), .all_finite = NAME(all_finite), .norm = NAME(norm), .norm_dx = NAME(norm_dx),
-    .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate), .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain), .sgd = NAME(sgd),
+    .norm_dw = NAME(norm_dw), .attention_ds = NAME(attention_ds), .rotate = NAME(rotate), .sum_squares = NAME(sum_squares), .sgd_plain = NAME(sgd_plain),
+    .sgd = NAME(sgd),
     .adam = NAME(adam), .rmsprop = NAME(rmsprop), .adagrad = NAME(adagrad), .rprop = NAME(rprop),
 };
 #undef RANGE

@@ -36,8 +36,8 @@ static gg_var *product_of(gg_var *a, gg_var *b, bool ta, bool tb, gg_var *bias)
     product p = {.M = ta ? ca : ra, .K = ta ? ra : ca, .N = tb ? rb : cb, .batch = 1, .a = ta ? (gg_strides){1, ca} : (gg_strides){ca, 1},
                  .b = tb ? (gg_strides){1, cb} : (gg_strides){cb, 1}};
     if (p.K != (tb ? cb : rb))
-        return gg__mistake(g, GG_EINVAL, "matmul: %s%s x %s%s: the inner lengths %lld and %lld differ", SHAPE_TEXT(a), ta ? "^T" : "", SHAPE_TEXT(b), tb ? "^T" : "",
-                           (long long)p.K, (long long)(tb ? cb : rb));
+        return gg__mistake(g, GG_EINVAL, "matmul: %s%s x %s%s: the inner lengths %lld and %lld differ", SHAPE_TEXT(a), ta ? "^T" : "", SHAPE_TEXT(b),
+                           tb ? "^T" : "", (long long)p.K, (long long)(tb ? cb : rb));
     if (na > 2 && nb == 2 && !ta) {
         gg_var *flat = product_of(flattened(a, ca), b, ta, tb, bias);
         gg_shape s = a->shape;

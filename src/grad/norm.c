@@ -15,7 +15,8 @@ static gg_var *norm(gg_var *x, gg_var *weight, gg_var *bias, double eps, int kin
     if (!x || !weight)
         return NULL;
     if (x->shape.n < 1 || weight->shape.n != 1 || weight->n != last_axis(x) || (bias && !gg__shape_equal(bias->shape, weight->shape)))
-        return gg__mistake(x->g, GG_EINVAL, "norm of %s: weights of the shape (%lld,) are needed, not %s", SHAPE_TEXT(x), (long long)(x->shape.n ? last_axis(x) : 0), SHAPE_TEXT(weight));
+        return gg__mistake(x->g, GG_EINVAL, "norm of %s: weights of the shape (%lld,) are needed, not %s", SHAPE_TEXT(x),
+                           (long long)(x->shape.n ? last_axis(x) : 0), SHAPE_TEXT(weight));
     gg_var *v = bias ? gg__node(x->g, GG__OP_NORM, x->shape, x, weight, bias) : gg__node(x->g, GG__OP_NORM, x->shape, x, weight);
     if (v) {
         v->f[0] = eps;

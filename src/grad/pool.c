@@ -30,8 +30,8 @@ static gg_var *pool(gg_var *x, gg__op op, const gg_pool_options *o)
         s.stride[i] = o->stride[i] ? o->stride[i] : o->size[i];
         s.pad[i] = o->padding[i];
         if (s.H * s.W > INT32_MAX || s.size[i] < 1 || s.stride[i] < 1 || s.pad[i] < 0 || 2 * s.pad[i] > s.size[i] || n + 2 * s.pad[i] < s.size[i])
-            return gg__mistake(x->g, GG_EINVAL, "pooling of %s: window %lld, stride %lld, padding %lld (at most half the window)", SHAPE_TEXT(x), (long long)s.size[i],
-                               (long long)s.stride[i], (long long)s.pad[i]);
+            return gg__mistake(x->g, GG_EINVAL, "pooling of %s: window %lld, stride %lld, padding %lld (at most half the window)", SHAPE_TEXT(x),
+                               (long long)s.size[i], (long long)s.stride[i], (long long)s.pad[i]);
         *(i ? &s.OW : &s.OH) = y.d[x->shape.n - 2 + i] = (n + 2 * s.pad[i] - s.size[i]) / s.stride[i] + 1;
     }
     gg_var *v = gg__node(x->g, op, y, x);
@@ -65,7 +65,8 @@ static void row_maxima(const gg_var *v, const sizes *s, void *best, int32_t *ind
     for (int64_t i = y0; i < y1; i++)
         for (int64_t j = 0; j < s->size[1]; j++) {
             const int64_t left = j - s->pad[1], step = s->stride[1];
-            const int64_t first = left < 0 ? (-left + step - 1) / step : 0, fit = left >= s->W ? 0 : (s->W - 1 - left) / step + 1, last = fit < s->OW ? fit : s->OW;
+            const int64_t first = left < 0 ? (-left + step - 1) / step : 0, fit = left >= s->W ? 0 : (s->W - 1 - left) / step + 1,
+                          last = fit < s->OW ? fit : s->OW;
             if (first < last) {
                 const int64_t at = i * s->W + first * step + left;
                 v->g->loops->larger((char *)best + first * w, index ? index + first : NULL, x + at * w, step, at, last - first);

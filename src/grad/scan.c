@@ -116,7 +116,8 @@ static bool check_step(gg_graph *g, const scan *s, gg_status made)
     }
     for (int i = 0; i < s->n_carry; i++)
         if (!s->next[i] || !gg__shape_equal(s->next[i]->shape, s->carry[i]->shape)) {
-            gg__mistake(g, GG_EINVAL, "scan: carry %d has the shape %s and becomes %s", i, SHAPE_TEXT(s->carry[i]), s->next[i] ? SHAPE_TEXT(s->next[i]) : "nothing");
+            gg__mistake(g, GG_EINVAL, "scan: carry %d has the shape %s and becomes %s", i, SHAPE_TEXT(s->carry[i]),
+                        s->next[i] ? SHAPE_TEXT(s->next[i]) : "nothing");
             return false;
         }
     for (int i = 0; i < s->n_out; i++)

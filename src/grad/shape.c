@@ -276,7 +276,8 @@ gg_var *gg_var_gather(gg_var *table, gg_var *index)
     if (!movable(table, "gather") || !index)
         return NULL;
     if (table->shape.n < 1 || index->dtype != GG_I32 || index->shape.n + table->shape.n - 1 > GG_MAX_DIMS)
-        return gg__mistake(table->g, GG_EINVAL, "gather from %s by %s: rows of a table by int32 indices, at most %d axes", SHAPE_TEXT(table), SHAPE_TEXT(index), GG_MAX_DIMS);
+        return gg__mistake(table->g, GG_EINVAL, "gather from %s by %s: rows of a table by int32 indices, at most %d axes", SHAPE_TEXT(table), SHAPE_TEXT(index),
+                           GG_MAX_DIMS);
     gg_shape s = index->shape;
     for (int d = 1; d < table->shape.n; d++)
         s.d[s.n++] = table->shape.d[d];
@@ -291,8 +292,8 @@ static gg_status check_index(const gg_var *v, const gg_var *index, int64_t n_row
     const int32_t *i = index->data;
     for (int64_t k = 0; k < index->n; k++)
         if (i[k] < 0 || i[k] >= n_rows)
-            return gg_fail(v->g->ctx, GG_EINVAL, "%s: index %lld of %s is %d, rows are 0..%lld", gg__operation_of(v->op)->name, (long long)k, index->name ? index->name : "the indices",
-                           (int)i[k], (long long)n_rows - 1);
+            return gg_fail(v->g->ctx, GG_EINVAL, "%s: index %lld of %s is %d, rows are 0..%lld", gg__operation_of(v->op)->name, (long long)k,
+                           index->name ? index->name : "the indices", (int)i[k], (long long)n_rows - 1);
     return GG_OK;
 }
 

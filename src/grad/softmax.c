@@ -36,8 +36,8 @@ gg_var *gg_var_cross_entropy(gg_var *x, gg_var *target, int64_t ignore)
     gg_shape s = x->shape;
     s.n--;
     if (target->dtype != GG_I32 || !gg__shape_equal(target->shape, s))
-        return gg__mistake(x->g, GG_EINVAL, "cross_entropy of %s: targets are int32 of the shape %s, not %s %s", SHAPE_TEXT(x), gg__shape_say(s).text, gg_dtype_name(target->dtype),
-                           SHAPE_TEXT(target));
+        return gg__mistake(x->g, GG_EINVAL, "cross_entropy of %s: targets are int32 of the shape %s, not %s %s", SHAPE_TEXT(x), gg__shape_say(s).text,
+                           gg_dtype_name(target->dtype), SHAPE_TEXT(target));
     gg_var *v = gg__node(x->g, GG__OP_CROSS_ENTROPY, s, x, target);
     if (v)
         v->i[0] = ignore;
@@ -106,8 +106,8 @@ gg_status gg__run_cross_entropy(gg_var *v)
     const int32_t *target = v->in[1]->data;
     for (int64_t r = 0; r < v->n; r++)
         if (target[r] != v->i[0] && (target[r] < 0 || target[r] >= n))
-            return gg_fail(v->g->ctx, GG_EINVAL, "cross_entropy: target %lld of %s is %d, classes are 0..%lld", (long long)r, v->in[1]->name ? v->in[1]->name : "the targets",
-                           (int)target[r], (long long)n - 1);
+            return gg_fail(v->g->ctx, GG_EINVAL, "cross_entropy: target %lld of %s is %d, classes are 0..%lld", (long long)r,
+                           v->in[1]->name ? v->in[1]->name : "the targets", (int)target[r], (long long)n - 1);
     gg__split(v, v->n, 6 * n, cross_entropy_rows);
     return GG_OK;
 }

@@ -136,9 +136,12 @@ static gg_status choose(gg_tensors **out, gg_context *ctx, const char *folder, c
     if (n_gguf > 1)
         return gg_fail(ctx, GG_ENOENT, "%s: %lld GGUF files in the folder (the first is %s): name one of them", folder, (long long)n_gguf, gguf);
     if (count_of(l, ".bin", &pickle) || count_of(l, ".pth", &pickle) || count_of(l, ".pt", &pickle))
-        return gg_fail(ctx, GG_EUNSUPPORTED, "%s: the weights are only there as a PyTorch pickle (%s), which can run code when opened: convert them to safetensors, "
-                                             "model.save_pretrained(folder, safe_serialization=True)", folder, pickle);
-    return gg_fail(ctx, GG_ENOENT, "%s: no model in the folder; expected model.safetensors (with config.json), model.safetensors.index.json or one .gguf", folder);
+        return gg_fail(ctx, GG_EUNSUPPORTED,
+                       "%s: the weights are only there as a PyTorch pickle (%s), which can run code when opened: convert them to safetensors, "
+                       "model.save_pretrained(folder, safe_serialization=True)",
+                       folder, pickle);
+    return gg_fail(ctx, GG_ENOENT, "%s: no model in the folder; expected model.safetensors (with config.json), model.safetensors.index.json or one .gguf",
+                   folder);
 }
 
 gg_status gg__folder_open(gg_tensors **out, gg_context *ctx, const char *path)

@@ -38,8 +38,8 @@ static const struct {
 
 static gg_status truncated(const cursor *c, uint64_t needed, const char *what, const char *of, size_t n_of)
 {
-    return gg_fail(c->t->ctx, GG_EFORMAT, "%s: the file is truncated or damaged: %s%s%s%s needs %llu bytes at byte %zu, the file ends at byte %zu", c->file, what,
-                   of ? " of \"" : "", of ? gg__show(of, n_of) : "", of ? "\"" : "", (unsigned long long)needed, c->at, c->size);
+    return gg_fail(c->t->ctx, GG_EFORMAT, "%s: the file is truncated or damaged: %s%s%s%s needs %llu bytes at byte %zu, the file ends at byte %zu", c->file,
+                   what, of ? " of \"" : "", of ? gg__show(of, n_of) : "", of ? "\"" : "", (unsigned long long)needed, c->at, c->size);
 }
 
 /* n bytes at the cursor, or the failure. of: the key or tensor they belong to. */
@@ -100,7 +100,8 @@ static gg_status skip_array(cursor *c, int depth, const char *key, size_t n_key)
     uint64_t n = 0;
     GG_TRY(take_array_head(&type, &n, c, key, n_key));
     if (type == TYPE_ARRAY && depth == MAX_NESTING)
-        return gg_fail(c->t->ctx, GG_EUNSUPPORTED, "%s: key \"%s\" holds arrays more than %d deep at byte %zu", c->file, gg__show(key, n_key), MAX_NESTING, c->at);
+        return gg_fail(c->t->ctx, GG_EUNSUPPORTED, "%s: key \"%s\" holds arrays more than %d deep at byte %zu", c->file, gg__show(key, n_key), MAX_NESTING,
+                       c->at);
     if (type_bytes[type]) {
         const void *p = NULL;
         if (n > c->size)
@@ -121,8 +122,8 @@ static gg_status skip_array(cursor *c, int depth, const char *key, size_t n_key)
 static gg_status take_texts(gg__value *v, cursor *c, uint64_t n, const char *key, size_t n_key)
 {
     if (n > (c->size - c->at) / 8)
-        return gg_fail(c->t->ctx, GG_EFORMAT, "%s: key \"%s\" announces %llu texts at byte %zu, but only %zu bytes follow: the file is truncated or damaged", c->file,
-                       gg__show(key, n_key), (unsigned long long)n, c->at, c->size - c->at);
+        return gg_fail(c->t->ctx, GG_EFORMAT, "%s: key \"%s\" announces %llu texts at byte %zu, but only %zu bytes follow: the file is truncated or damaged",
+                       c->file, gg__show(key, n_key), (unsigned long long)n, c->at, c->size - c->at);
     const char **texts = gg_arena_alloc(&c->t->arena, (size_t)n * sizeof *texts);
     if (!texts)
         return GG_ENOMEM;
@@ -168,8 +169,8 @@ static gg_status take_value(gg__value *v, cursor *c, uint32_t type, const char *
     const void *p = NULL;
     GG_TRY(take(&p, c, type_bytes[type], "the value", key, n_key));
     if (type_number[type] == GG__BOOL8 && *(const uint8_t *)p > 1)
-        return gg_fail(c->t->ctx, GG_EFORMAT, "%s: key \"%s\" is a truth value of %d at byte %zu; expected 0 or 1: the file is damaged", c->file, gg__show(key, n_key),
-                       *(const uint8_t *)p, c->at - 1);
+        return gg_fail(c->t->ctx, GG_EFORMAT, "%s: key \"%s\" is a truth value of %d at byte %zu; expected 0 or 1: the file is damaged", c->file,
+                       gg__show(key, n_key), *(const uint8_t *)p, c->at - 1);
     *v = gg__packed_at(&(gg__value){.kind = GG__PACKED, .number = type_number[type], .n = 1, .packed = p}, 0);
     return GG_OK;
 }
@@ -219,9 +220,10 @@ static gg_status unknown_format(const cursor *c, uint32_t type, const char *name
     for (size_t i = 0; i < sizeof foreign_types / sizeof *foreign_types; i++)
         if (foreign_types[i].number == type)
             called = foreign_types[i].name;
-    const gg_status s = known.failed ? GG_ENOMEM
-                                     : gg_fail(c->t->ctx, GG_EUNSUPPORTED, "%s: tensor \"%s\" is in number format %u%s%s%s, which golgi does not read; supported: %s", c->file,
-                                               gg__show(name, n_name), type, called ? " (" : "", called ? called : "", called ? ")" : "", known.data);
+    const gg_status s = known.failed
+                            ? GG_ENOMEM
+                            : gg_fail(c->t->ctx, GG_EUNSUPPORTED, "%s: tensor \"%s\" is in number format %u%s%s%s, which golgi does not read; supported: %s",
+                                      c->file, gg__show(name, n_name), type, called ? " (" : "", called ? called : "", called ? ")" : "", known.data);
     gg_str_free(&known);
     return s;
 }
@@ -278,8 +280,8 @@ static gg_status take_tensor(described *w, cursor *c)
         return unknown_format(c, type, name, n_name);
     const int64_t row = w->n_dims ? w->shape[w->n_dims - 1] : 1, block = gg_dtype_block(w->dtype);
     if (row % block)
-        return gg_fail(ctx, GG_EFORMAT, "%s: tensor \"%s\" has rows of %lld numbers; %s needs whole blocks of %lld", c->file, gg__show(name, n_name), (long long)row,
-                       gg_dtype_name(w->dtype), (long long)block);
+        return gg_fail(ctx, GG_EFORMAT, "%s: tensor \"%s\" has rows of %lld numbers; %s needs whole blocks of %lld", c->file, gg__show(name, n_name),
+                       (long long)row, gg_dtype_name(w->dtype), (long long)block);
     const int64_t count = gg__shape_count(w->n_dims, w->shape);
     w->n_bytes = count < 0 ? -1 : gg_dtype_bytes(w->dtype, count);
     if (w->n_bytes < 0)
@@ -296,11 +298,13 @@ static gg_status add_tensors(cursor *c, int64_t n, uint64_t start, uint64_t alig
         GG_TRY(take_tensor(&w, c));
         uint64_t begin, end;
         if (__builtin_add_overflow(start, w.offset, &begin) || __builtin_add_overflow(begin, (uint64_t)w.n_bytes, &end) || end > c->size)
-            return gg_fail(ctx, GG_EFORMAT, "%s: tensor \"%s\" takes %lld bytes at offset %llu of the data, which begin at byte %llu; the file ends at byte %zu: it is "
-                                            "truncated or damaged", c->file, gg__show(w.name, w.n_name), (long long)w.n_bytes, (unsigned long long)w.offset,
-                           (unsigned long long)start, c->size);
+            return gg_fail(ctx, GG_EFORMAT,
+                           "%s: tensor \"%s\" takes %lld bytes at offset %llu of the data, which begin at byte %llu; the file ends at byte %zu: it is "
+                           "truncated or damaged",
+                           c->file, gg__show(w.name, w.n_name), (long long)w.n_bytes, (unsigned long long)w.offset, (unsigned long long)start, c->size);
         if (w.offset % alignment)
-            return gg_fail(ctx, GG_EFORMAT, "%s: tensor \"%s\" begins at offset %llu of the data, which is no multiple of the alignment %llu: the file is damaged", c->file,
+            return gg_fail(ctx, GG_EFORMAT,
+                           "%s: tensor \"%s\" begins at offset %llu of the data, which is no multiple of the alignment %llu: the file is damaged", c->file,
                            gg__show(w.name, w.n_name), (unsigned long long)w.offset, (unsigned long long)alignment);
         span[i] = (gg__span){.begin = begin, .end = end, .tensor = c->t->names.n};
         GG_TRY(gg__tensors_add(c->t, c->file, w.name, w.n_name, w.dtype, w.n_dims, w.shape, c->data + begin, w.n_bytes));
@@ -341,7 +345,8 @@ static gg_status check_head(cursor *c, uint64_t *n_tensors, uint64_t *n_keys)
         return gg_fail(ctx, GG_EUNSUPPORTED, "%s: a big-endian GGUF file (version %u seen from the other end); golgi reads little-endian ones: convert it with "
                                              "gguf_convert_endian.py of the gguf package", c->file, __builtin_bswap32(version));
     if (version != 2 && version != 3)
-        return gg_fail(ctx, GG_EUNSUPPORTED, "%s: GGUF version %u; golgi reads versions 2 and 3%s", c->file, version, version == 1 ? ": convert the model anew" : "");
+        return gg_fail(ctx, GG_EUNSUPPORTED, "%s: GGUF version %u; golgi reads versions 2 and 3%s", c->file, version,
+                       version == 1 ? ": convert the model anew" : "");
     GG_TRY(take_u64(n_tensors, c, "the head of the file", NULL, 0));
     GG_TRY(take_u64(n_keys, c, "the head of the file", NULL, 0));
     return GG_OK;
@@ -354,10 +359,11 @@ gg_status gg__gguf_parse(gg_tensors *t, const uint8_t *data, size_t size, const 
     GG_TRY(check_head(&c, &n_tensors, &n_keys));
     GG_TRY(take_keys(&c, n_keys, part == 0, &no, &count, &alignment));
     if (count == 0 || count > MAX_PARTS || no >= count)
-        return gg_fail(t->ctx, GG_EFORMAT, "%s: split.no %llu of split.count %llu: the file is damaged", file, (unsigned long long)no, (unsigned long long)count);
+        return gg_fail(t->ctx, GG_EFORMAT, "%s: split.no %llu of split.count %llu: the file is damaged", file, (unsigned long long)no,
+                       (unsigned long long)count);
     if (part == 0 && no != 0)
-        return gg_fail(t->ctx, GG_EINVAL, "%s: this is part %llu of %llu of a split file: open the first one, *-00001-of-%05llu.gguf", file, (unsigned long long)no + 1,
-                       (unsigned long long)count, (unsigned long long)count);
+        return gg_fail(t->ctx, GG_EINVAL, "%s: this is part %llu of %llu of a split file: open the first one, *-00001-of-%05llu.gguf", file,
+                       (unsigned long long)no + 1, (unsigned long long)count, (unsigned long long)count);
     if (part != 0 && (no != (uint64_t)part || count != (uint64_t)*n_parts))
         return gg_fail(t->ctx, GG_EFORMAT, "%s: the file says that it is part %llu of %llu; expected part %lld of %lld", file, (unsigned long long)no + 1,
                        (unsigned long long)count, (long long)part + 1, (long long)*n_parts);

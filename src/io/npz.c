@@ -95,8 +95,8 @@ static gg_status take_entry(member *m, const archive *a, uint64_t *at, uint64_t 
         return damaged(a, "no directory entry", entry);
     const uint8_t *p = a->data + entry;
     const size_t n_extra = (size_t)le(p + 30, 2), n_comment = (size_t)le(p + 32, 2);
-    *m = (member){.name = p + 46, .n_name = (size_t)le(p + 28, 2), .packed = le(p + 20, 4), .size = le(p + 24, 4), .at = le(p + 42, 4), .crc = (uint32_t)le(p + 16, 4),
-                  .method = (int)le(p + 10, 2), .flags = (int)le(p + 8, 2)};
+    *m = (member){.name = p + 46, .n_name = (size_t)le(p + 28, 2), .packed = le(p + 20, 4), .size = le(p + 24, 4), .at = le(p + 42, 4),
+                  .crc = (uint32_t)le(p + 16, 4), .method = (int)le(p + 10, 2), .flags = (int)le(p + 8, 2)};
     if (end - entry - 46 < m->n_name + n_extra + n_comment)
         return damaged(a, "a directory entry that leaves the directory", entry);
     *at = entry + 46 + m->n_name + n_extra + n_comment;
@@ -151,8 +151,8 @@ static gg_status find_packed(const uint8_t **out, archive *a, const member *m)
         return damaged(a, "no local header", m->at);
     const uint64_t begin = m->at + 30 + le(a->data + m->at + 26, 2) + le(a->data + m->at + 28, 2);
     if (begin > a->size || m->packed > a->size - begin)
-        return gg_fail(a->t->ctx, GG_EFORMAT, "%s: the member \"%s\" takes %llu bytes from byte %llu, the file ends at byte %zu: it is truncated or damaged", a->file,
-                       gg__show(m->name, m->n_name), (unsigned long long)m->packed, (unsigned long long)begin, a->size);
+        return gg_fail(a->t->ctx, GG_EFORMAT, "%s: the member \"%s\" takes %llu bytes from byte %llu, the file ends at byte %zu: it is truncated or damaged",
+                       a->file, gg__show(m->name, m->n_name), (unsigned long long)m->packed, (unsigned long long)begin, a->size);
     a->taken += m->packed;
     if (a->taken > a->size)
         return gg_fail(a->t->ctx, GG_EFORMAT, "%s: the members hold more bytes than the archive: they overlap", a->file);
@@ -165,7 +165,8 @@ static gg_status take_array(archive *a, const member *m)
     gg_context *ctx = a->t->ctx;
     const uint8_t *bytes = NULL;
     if (memchr(m->name, 0, m->n_name))
-        return gg_fail(ctx, GG_EFORMAT, "%s: the name of the member \"%s\" has a NUL byte in it: the archive is damaged", a->file, gg__show(m->name, m->n_name));
+        return gg_fail(ctx, GG_EFORMAT, "%s: the name of the member \"%s\" has a NUL byte in it: the archive is damaged", a->file,
+                       gg__show(m->name, m->n_name));
     if (m->flags & 1)
         return gg_fail(ctx, GG_EUNSUPPORTED, "%s: the member \"%s\" is encrypted", a->file, gg__show(m->name, m->n_name));
     if (m->method != 0 && m->method != 8)
@@ -178,8 +179,8 @@ static gg_status take_array(archive *a, const member *m)
     if (m->method == 8) {
         void *copy = NULL;
         if (m->size / 1032 > m->packed + 1)
-            return gg_fail(ctx, GG_EFORMAT, "%s: the member \"%s\" claims to unpack from %llu to %llu bytes, more than deflate can: the archive is damaged", a->file,
-                           gg__show(m->name, m->n_name), (unsigned long long)m->packed, (unsigned long long)m->size);
+            return gg_fail(ctx, GG_EFORMAT, "%s: the member \"%s\" claims to unpack from %llu to %llu bytes, more than deflate can: the archive is damaged",
+                           a->file, gg__show(m->name, m->n_name), (unsigned long long)m->packed, (unsigned long long)m->size);
         GG_TRY(gg__tensors_copy(&copy, a->t, (size_t)m->size));
         GG_TRY(inflate_member(copy, a, m, bytes));
         bytes = copy;
@@ -209,7 +210,8 @@ gg_status gg__npz_parse(gg_tensors *t, const uint8_t *data, size_t size, const c
             a.is_torch = true;
     }
     if (a.is_torch && !a.n_arrays)
-        return gg_fail(t->ctx, GG_EUNSUPPORTED, "%s: a PyTorch checkpoint (a ZIP archive with a pickle, which can run code when opened): convert it to safetensors", file);
+        return gg_fail(t->ctx, GG_EUNSUPPORTED,
+                       "%s: a PyTorch checkpoint (a ZIP archive with a pickle, which can run code when opened): convert it to safetensors", file);
     if (n && !a.n_arrays)
         return gg_fail(t->ctx, GG_EFORMAT, "%s: a ZIP archive of %llu files, none of them .npy: expected NPZ", file, (unsigned long long)n);
     return GG_OK;

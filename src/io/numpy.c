@@ -24,8 +24,8 @@ typedef struct header {
 
 static gg_status expected(const cursor *c, const char *what)
 {
-    return gg_fail(c->ctx, GG_EFORMAT, "%s: array \"%s\": expected %s at byte %zu of its NPY header, found \"%s\"", c->file, gg__show(c->name, strlen(c->name)), what,
-                   c->at, gg__show(c->data + c->at, c->end - c->at > 16 ? 16 : c->end - c->at));
+    return gg_fail(c->ctx, GG_EFORMAT, "%s: array \"%s\": expected %s at byte %zu of its NPY header, found \"%s\"", c->file, gg__show(c->name, strlen(c->name)),
+                   what, c->at, gg__show(c->data + c->at, c->end - c->at > 16 ? 16 : c->end - c->at));
 }
 
 static void blanks(cursor *c)
@@ -77,10 +77,11 @@ static gg_status unsupported_descr(const cursor *c, const char *descr)
         gg_str_printf(&known, "%s%s", known.len ? " " : "", npy);
     GG_DTYPE_MAP(GG_X)
 #undef GG_X
-    const char *hint = descr[0] == '>' ? " (big-endian: save a.astype(a.dtype.newbyteorder('<')))" : strchr(descr, 'O') ? " (Python objects, stored as a pickle)" : "";
+    const char *hint = descr[0] == '>' ? " (big-endian: save a.astype(a.dtype.newbyteorder('<')))"
+                                       : strchr(descr, 'O') ? " (Python objects, stored as a pickle)" : "";
     const gg_status s = known.failed ? GG_ENOMEM
-                                     : gg_fail(c->ctx, GG_EUNSUPPORTED, "%s: array \"%s\" is of NumPy type '%s'%s, which golgi does not read; supported: %s", c->file,
-                                               gg__show(c->name, strlen(c->name)), gg__show(descr, strlen(descr)), hint, known.data);
+                                     : gg_fail(c->ctx, GG_EUNSUPPORTED, "%s: array \"%s\" is of NumPy type '%s'%s, which golgi does not read; supported: %s",
+                                               c->file, gg__show(c->name, strlen(c->name)), gg__show(descr, strlen(descr)), hint, known.data);
     gg_str_free(&known);
     return s;
 }
@@ -140,7 +141,8 @@ static gg_status take_header(header *h, cursor *c)
     while (!eat(c, '}')) {
         char key[32] = "";
         GG_TRY(text(key, sizeof key, c, "a quoted key"));
-        bool *seen = strcmp(key, "descr") == 0 ? &h->has_descr : strcmp(key, "fortran_order") == 0 ? &h->has_order : strcmp(key, "shape") == 0 ? &h->has_shape : NULL;
+        bool *seen = strcmp(key, "descr") == 0 ? &h->has_descr : strcmp(key, "fortran_order") == 0 ? &h->has_order
+                                                               : strcmp(key, "shape") == 0         ? &h->has_shape : NULL;
         if (!seen || *seen)
             return gg_fail(c->ctx, GG_EFORMAT, "%s: array \"%s\": the NPY header has \"%s\" %s: it is damaged", c->file, gg__show(c->name, strlen(c->name)),
                            gg__show(key, strlen(key)), seen ? "twice" : "as a key, which the format does not know");
@@ -193,26 +195,27 @@ gg_status gg__npy_parse(gg_tensors *t, const uint8_t *data, size_t size, const c
     gg_context *ctx = t->ctx;
     char begin[GG__SHOWN];
     if (size < 10 || memcmp(data, "\x93NUMPY", 6) != 0)
-        return gg_fail(ctx, GG_EFORMAT, "%s: array \"%s\" is no NPY: it begins with %s; expected 93 \"NUMPY\" and a version", file, gg__show(name, strlen(name)),
-                       gg__begin(begin, data, size));
+        return gg_fail(ctx, GG_EFORMAT, "%s: array \"%s\" is no NPY: it begins with %s; expected 93 \"NUMPY\" and a version", file,
+                       gg__show(name, strlen(name)), gg__begin(begin, data, size));
     const int major = data[6];
     if (major < 1 || major > 3 || data[7] != 0)
-        return gg_fail(ctx, GG_EUNSUPPORTED, "%s: array \"%s\" is NPY version %d.%d; golgi reads 1.0, 2.0 and 3.0", file, gg__show(name, strlen(name)), major, data[7]);
+        return gg_fail(ctx, GG_EUNSUPPORTED, "%s: array \"%s\" is NPY version %d.%d; golgi reads 1.0, 2.0 and 3.0", file, gg__show(name, strlen(name)), major,
+                       data[7]);
     const size_t head = major == 1 ? 10 : 12;
     size_t n = 0;
     if (size >= head)
         n = major == 1 ? (size_t)data[8] | (size_t)data[9] << 8 : (size_t)data[8] | (size_t)data[9] << 8 | (size_t)data[10] << 16 | (size_t)data[11] << 24;
     if (size < head || n > size - head)
-        return gg_fail(ctx, GG_EFORMAT, "%s: array \"%s\": the NPY header ends at byte %zu, the file at byte %zu: it is truncated", file, gg__show(name, strlen(name)),
-                       head + n, size);
+        return gg_fail(ctx, GG_EFORMAT, "%s: array \"%s\": the NPY header ends at byte %zu, the file at byte %zu: it is truncated", file,
+                       gg__show(name, strlen(name)), head + n, size);
     cursor c = {.ctx = ctx, .file = file, .name = name, .data = data, .at = head, .end = head + n, .size = size};
     header h = {0};
     GG_TRY(take_header(&h, &c));
     const int64_t count = gg__shape_count(h.n_dims, h.shape);
     const int64_t bytes = count < 0 ? -1 : gg_dtype_bytes(h.dtype, count);
     if (bytes < 0 || (uint64_t)bytes != size - c.end)
-        return gg_fail(ctx, GG_EFORMAT, "%s: array \"%s\" of its shape as %s needs %lld bytes after byte %zu, the file has %zu: it is truncated or damaged", file,
-                       gg__show(name, strlen(name)), gg_dtype_name(h.dtype), (long long)bytes, c.end, size - c.end);
+        return gg_fail(ctx, GG_EFORMAT, "%s: array \"%s\" of its shape as %s needs %lld bytes after byte %zu, the file has %zu: it is truncated or damaged",
+                       file, gg__show(name, strlen(name)), gg_dtype_name(h.dtype), (long long)bytes, c.end, size - c.end);
     const uint8_t *values = data + c.end;
     if (h.fortran && h.n_dims > 1) {
         void *copy = NULL;

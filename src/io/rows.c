@@ -38,7 +38,8 @@ static gg_status choose(const gg_format **out, gg_context *ctx, const char *path
     if (*out)
         return GG_OK;
     return gg_fail(ctx, GG_EUNSUPPORTED,
-                   "%s: no known kind of rows; expected .jsonl, .ndjson, .csv, .tsv (each also .gz or .zst), .parquet, .txt, a folder of .txt files, or -", path);
+                   "%s: no known kind of rows; expected .jsonl, .ndjson, .csv, .tsv (each also .gz or .zst), .parquet, .txt, a folder of .txt files, or -",
+                   path);
 }
 
 /* "pool.jsonl (from byte 67108864)", so that "...:17" in a message can be found */

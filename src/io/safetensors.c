@@ -69,9 +69,10 @@ static gg_status unknown_format(const reader *r, const char *name, const char *d
         gg_str_printf(&known, "%s%s", known.len ? " " : "", safe);
     GG_DTYPE_MAP(GG_X)
 #undef GG_X
-    const gg_status s = known.failed ? GG_ENOMEM
-                                     : gg_fail(r->t->ctx, GG_EUNSUPPORTED, "%s: tensor \"%s\" is in number format \"%s\", which golgi does not read; supported: %s", r->file,
-                                               gg__show(name, strlen(name)), gg__show(dtype, strlen(dtype)), known.data);
+    const gg_status s = known.failed
+                            ? GG_ENOMEM
+                            : gg_fail(r->t->ctx, GG_EUNSUPPORTED, "%s: tensor \"%s\" is in number format \"%s\", which golgi does not read; supported: %s",
+                                      r->file, gg__show(name, strlen(name)), gg__show(dtype, strlen(dtype)), known.data);
     gg_str_free(&known);
     return s;
 }
@@ -95,7 +96,8 @@ static gg_status add_tensor(reader *r, const char *name, const json_t *j, gg__sp
         return unknown_format(r, name, dtype_name);
     const size_t n_dims = json_array_size(shape_j);
     if (n_dims > GG_MAX_DIMS)
-        return gg_fail(ctx, GG_EUNSUPPORTED, "%s: tensor \"%s\" has %zu dimensions; golgi handles up to %d", r->file, gg__show(name, strlen(name)), n_dims, GG_MAX_DIMS);
+        return gg_fail(ctx, GG_EUNSUPPORTED, "%s: tensor \"%s\" has %zu dimensions; golgi handles up to %d", r->file, gg__show(name, strlen(name)), n_dims,
+                       GG_MAX_DIMS);
     int64_t shape[GG_MAX_DIMS] = {0}, begin, end;
     for (size_t d = 0; d < n_dims; d++)
         if (!count_of(&shape[d], json_array_get(shape_j, d)))
@@ -133,7 +135,8 @@ static gg_status check_holes(const reader *r, const gg__span *span, int64_t n)
     for (int64_t i = 0; i < n; i++) {
         if (span[i].begin != at) {
             const char *name = r->t->tensor[span[i].tensor].name;
-            return gg_fail(r->t->ctx, GG_EFORMAT, "%s: bytes %llu to %llu before tensor \"%s\" belong to no tensor, which the format forbids: the file is damaged", r->file,
+            return gg_fail(r->t->ctx, GG_EFORMAT,
+                           "%s: bytes %llu to %llu before tensor \"%s\" belong to no tensor, which the format forbids: the file is damaged", r->file,
                            (unsigned long long)at, (unsigned long long)span[i].begin, gg__show(name, strlen(name)));
         }
         at = span[i].end;
@@ -177,7 +180,8 @@ gg_status gg__safetensors_parse(gg_tensors *t, const uint8_t *data, size_t size,
         return gg_fail(ctx, GG_EFORMAT, "%s: the header would have %llu bytes, more than the format's %u: the file is damaged, or no safetensors file", file,
                        (unsigned long long)n, HEADER_LIMIT);
     if (n > size - 8)
-        return gg_fail(ctx, GG_EFORMAT, "%s: the header takes bytes 8 to %llu, the file ends at byte %zu: it is truncated", file, (unsigned long long)(8 + n), size);
+        return gg_fail(ctx, GG_EFORMAT, "%s: the header takes bytes 8 to %llu, the file ends at byte %zu: it is truncated", file, (unsigned long long)(8 + n),
+                       size);
     json_t *header;
     GG_TRY(parse_object(&header, ctx, (const char *)data + 8, (size_t)n, file, "the header"));
     gg__span *span = gg_new(ctx, gg__span, (int64_t)json_object_size(header));
@@ -265,7 +269,8 @@ static gg_status load_shard(gg_tensors *t, const char *index_path, const char *s
 {
     const char *slash = strrchr(index_path, '/');
     if (strchr(shard, '/') || !*shard || strcmp(shard, "..") == 0)
-        return gg_fail(t->ctx, GG_EFORMAT, "%s: the shard \"%s\" is no plain file name: shards lie beside their index", index_path, gg__show(shard, strlen(shard)));
+        return gg_fail(t->ctx, GG_EFORMAT, "%s: the shard \"%s\" is no plain file name: shards lie beside their index", index_path,
+                       gg__show(shard, strlen(shard)));
     gg_str path = {.ctx = t->ctx};
     if (slash)
         gg_str_add(&path, index_path, (size_t)(slash - index_path) + 1);
@@ -306,8 +311,9 @@ gg_status gg__index_load(gg_tensors *t, const uint8_t *data, size_t size, const 
     GG_TRY(parse_object(&j, t->ctx, (const char *)data, size, path, "the file"));
     const json_t *map = json_object_get(j, "weight_map");
     gg__names shards = {.ctx = t->ctx};
-    const gg_status s = json_is_object(map) ? load_shards(t, &shards, map, path)
-                                            : gg_fail(t->ctx, GG_EFORMAT, "%s: no object \"weight_map\": it is not the index of a sharded safetensors checkpoint", path);
+    const gg_status s = json_is_object(map)
+                            ? load_shards(t, &shards, map, path)
+                            : gg_fail(t->ctx, GG_EFORMAT, "%s: no object \"weight_map\": it is not the index of a sharded safetensors checkpoint", path);
     gg__names_free(&shards);
     json_decref(j);
     return s;

@@ -75,7 +75,8 @@ gg_status gg_tensors_writer_open(gg_tensors_writer **out, gg_context *ctx, const
     w->path = gg_strdup(ctx, path);
     gg_status s = w->path ? gg_out_open(&w->data, ctx, path) : GG_ENOMEM;
     if (s == GG_OK && !gg_out_temporary(w->data))
-        s = gg_fail(ctx, GG_EUNSUPPORTED, "%s: safetensors has its index at its head and needs a file with a name", strcmp(path, "-") == 0 ? "standard output" : path);
+        s = gg_fail(ctx, GG_EUNSUPPORTED, "%s: safetensors has its index at its head and needs a file with a name",
+                    strcmp(path, "-") == 0 ? "standard output" : path);
     if (s != GG_OK) {
         gg_tensors_writer_discard(w);
         return s;

@@ -1,4 +1,5 @@
-/* What follows is compiled for any processor: vectors of four, which every compiler knows how to lower; no fused multiply-add. First in a file; isa_end.h closes it. */
+/* What follows is compiled for any processor: vectors of four, which every compiler knows how to lower; no fused multiply-add. First in a file; isa_end.h
+ * closes it. */
 #define W 4                    /* floats a vector */
 #define ISA_NAME "plain"
 #define ISA(name) name##_plain

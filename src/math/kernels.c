@@ -20,7 +20,10 @@ const gg__kernels *gg__kernels_of(int isa)
                                                              : NULL;
 }
 
-static const gg__kernels *best(void) { return has_avx512_bf16() ? &gg__kernels_avx512bf16 : has_avx512() ? &gg__kernels_avx512 : has_avx2() ? &gg__kernels_avx2 : &gg__kernels_plain; }
+static const gg__kernels *best(void)
+{
+    return has_avx512_bf16() ? &gg__kernels_avx512bf16 : has_avx512() ? &gg__kernels_avx512 : has_avx2() ? &gg__kernels_avx2 : &gg__kernels_plain;
+}
 #else
 const gg__kernels *gg__kernels_of(int isa) { return isa == GG__ISA_PLAIN ? &gg__kernels_plain : NULL; }
 static const gg__kernels *best(void) { return &gg__kernels_plain; }

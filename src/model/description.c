@@ -233,7 +233,8 @@ static gg_status describe_block(gg_model *m)
     d->tied = m->gguf ? !gg__model_tensor(m, GG__HEAD, 0, "weight") : f->tied;
     get_bool(m, (meta){"tie_word_embeddings", NULL}, &d->tied);
     get_bool(m, (meta){"use_parallel_residual", "use_parallel_residual"}, &d->parallel);
-    get_double(m, (meta){"rms_norm_eps,layer_norm_epsilon,layer_norm_eps", f->norm == GG_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon"}, &eps);
+    const char *gguf_eps = f->norm == GG_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
+    get_double(m, (meta){"rms_norm_eps,layer_norm_epsilon,layer_norm_eps", gguf_eps}, &eps);
     if (!(eps >= 0 && eps < 1))
         return gg_fail(m->ctx, GG_EFORMAT, "%s: the norm's epsilon is %g, expected 0 to 1", gg_tensors_path(m->tensors), eps);
     d->norm_eps = (float)eps;
@@ -362,7 +363,8 @@ static gg_status describe_rope(gg_model *m)
         return gg_fail(m->ctx, GG_EUNSUPPORTED, "%s: RoPE scaling \"%.40s\" is not supported; supported are linear, llama3 and longrope",
                        gg_tensors_path(m->tensors), type);
     d->rope_original = (double)d->n_ctx;
-    get_double(m, (meta){"original_max_position_embeddings,rope_scaling.original_max_position_embeddings", "rope.scaling.original_context_length"}, &d->rope_original);
+    get_double(m, (meta){"original_max_position_embeddings,rope_scaling.original_max_position_embeddings", "rope.scaling.original_context_length"},
+               &d->rope_original);
     get_double(m, (meta){"rope_scaling.factor", "rope.scaling.factor"}, &d->rope_factor);
     get_double(m, (meta){"rope_scaling.low_freq_factor", NULL}, &d->rope_low);
     get_double(m, (meta){"rope_scaling.high_freq_factor", NULL}, &d->rope_high);

@@ -27,7 +27,8 @@ gg_var *gg_nn_param(const gg_nn *n, const char *name, gg_shape shape, gg_init in
             return gg__mistake(n->graph, s, "%s", gg_message(n->graph->ctx));
         gg__params_set_init(n->params, gg_params_count(n->params) - 1, (int)init, bound);
     } else if (!gg__shape_equal(gg_params_shape(n->params, i), shape)) {
-        return gg__mistake(n->graph, GG_EMISMATCH, "parameter %s has the shape %s, the layer needs %s", full, gg__shape_say(gg_params_shape(n->params, i)).text, gg__shape_say(shape).text);
+        return gg__mistake(n->graph, GG_EMISMATCH, "parameter %s has the shape %s, the layer needs %s", full, gg__shape_say(gg_params_shape(n->params, i)).text,
+                           gg__shape_say(shape).text);
     }
     return gg_graph_param(n->graph, n->params, full);
 }
@@ -250,8 +251,14 @@ gg_var *gg_nn_rnn(const gg_nn *n, const char *name, gg_var *x, int64_t H, gg_var
 {
     return recurrent(n, name, x, H, last, o, o && o->relu ? RNN_RELU : RNN_TANH, 0);
 }
-gg_var *gg_nn_lstm(const gg_nn *n, const char *name, gg_var *x, int64_t H, gg_var **last, const gg_rnn_options *o) { return recurrent(n, name, x, H, last, o, LSTM, 0); }
-gg_var *gg_nn_gru(const gg_nn *n, const char *name, gg_var *x, int64_t H, gg_var **last, const gg_rnn_options *o) { return recurrent(n, name, x, H, last, o, GRU, 0); }
+gg_var *gg_nn_lstm(const gg_nn *n, const char *name, gg_var *x, int64_t H, gg_var **last, const gg_rnn_options *o)
+{
+    return recurrent(n, name, x, H, last, o, LSTM, 0);
+}
+gg_var *gg_nn_gru(const gg_nn *n, const char *name, gg_var *x, int64_t H, gg_var **last, const gg_rnn_options *o)
+{
+    return recurrent(n, name, x, H, last, o, GRU, 0);
+}
 gg_var *gg_nn_ctrnn(const gg_nn *n, const char *name, gg_var *x, int64_t H, double alpha, gg_var **last, const gg_rnn_options *o)
 {
     if (x && !(alpha > 0 && alpha <= 1))
@@ -266,7 +273,8 @@ gg_var *gg_nn_block(const gg_nn *n, const char *name, gg_var *x, const gg_block_
     if (!x || !full_name(prefix, n, name, ""))
         return NULL;
     if (x->shape.n != 3 || o->n_heads < 1 || x->shape.d[2] % o->n_heads != 0 || strlen(prefix) > 250)
-        return gg__mistake(x->g, GG_EINVAL, "block %s of %s with %lld heads: (B, T, d_model), heads a divisor of d_model", name, SHAPE_TEXT(x), (long long)o->n_heads);
+        return gg__mistake(x->g, GG_EINVAL, "block %s of %s with %lld heads: (B, T, d_model), heads a divisor of d_model", name, SHAPE_TEXT(x),
+                           (long long)o->n_heads);
     strcat(prefix, ".");
     const gg_nn in = {n->graph, n->params, prefix};
     const int64_t B = x->shape.d[0], T = x->shape.d[1], d = x->shape.d[2], dh = d / o->n_heads, kv = o->n_kv_heads ? o->n_kv_heads : o->n_heads;

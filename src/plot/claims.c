@@ -285,9 +285,9 @@ static json_t *row_json(const row *r)
     for (int64_t i = 0; i < r->n && values; i++)
         json_array_append_new(values, json_number(r->value[i]));
     return json_pack("{so so so so so so so ss so ss so}", "claim", json_text(r->claim.claim), "paper", json_text(r->claim.paper), "values", values, "mean",
-                     r->n ? json_number(r->mean) : json_null(), "sd", r->n > 1 ? json_number(r->sd) : json_null(), "over", json_text(r->n > 1 ? r->claim.over : NULL),
-                     "unit", json_text(r->claim.unit), "relation", relation[r->claim.relation], "bound", json_number(r->claim.bound), "verdict",
-                     gg_verdict_name(r->verdict), "note", json_text(r->claim.note));
+                     r->n ? json_number(r->mean) : json_null(), "sd", r->n > 1 ? json_number(r->sd) : json_null(), "over",
+                     json_text(r->n > 1 ? r->claim.over : NULL), "unit", json_text(r->claim.unit), "relation", relation[r->claim.relation], "bound",
+                     json_number(r->claim.bound), "verdict", gg_verdict_name(r->verdict), "note", json_text(r->claim.note));
 }
 
 json_t *gg_claims_json(const gg_claims *c)
@@ -324,7 +324,8 @@ gg_status gg_claims_table(const gg_claims *c, gg_report *report, int p)
         wanted(&want, r);
         if (here.failed || want.failed)
             break;
-        gg_report_table_row(report, (const char *const[]){r->claim.claim, r->claim.paper, r->n ? here.data : NULL, want.data, gg_verdict_name(r->verdict), r->claim.note});
+        gg_report_table_row(report, (const char *const[]){r->claim.claim, r->claim.paper, r->n ? here.data : NULL, want.data, gg_verdict_name(r->verdict),
+                                                          r->claim.note});
     }
     gg_report_table_end(report);
     const bool failed = here.failed || want.failed;

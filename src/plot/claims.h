@@ -47,8 +47,8 @@ int gg_claims_count(const gg_claims *c, gg_verdict v);
 const char *gg_verdict_name(gg_verdict v); /* "held", "not held", "not tried" */
 /* The rows of one part, wrapped to at most 112 columns. */
 void gg_claims_print(const gg_claims *c, FILE *to, int part);
-/* [{"part", "about", "claims": [{"claim", "paper", "values", "mean", "sd", "over", "unit", "relation", "bound", "verdict", "note"}]}]; a new reference, NULL: out
- * of memory. Numbers that are not finite are null. */
+/* [{"part", "about", "claims": [{"claim", "paper", "values", "mean", "sd", "over", "unit", "relation", "bound", "verdict", "note"}]}]; a new reference, NULL:
+ * out of memory. Numbers that are not finite are null. */
 json_t *gg_claims_json(const gg_claims *c);
 /* The part's table into a report, in the section that is open. */
 gg_status gg_claims_table(const gg_claims *c, gg_report *r, int part);

@@ -23,7 +23,8 @@
 #define GPT4O CASED("(?i:'s|'t|'re|'ve|'m|'ll|'d)?") "|\\p{N}{1,3}" TAIL
 /* DeepSeek-LLM lists the letters of the bicameral scripts one by one. Escaped are those that a normal form would change: editors do. */
 #define DEEPSEEK_LETTERS                                                                                                                           \
-    "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\\u1F7Dᾀ-ᾴᾶ-ᾼ\\u1FBEῂ-ῄῆ-ῌῐ-\\u1FD3ῖ-\\u1FDBῠ-Ῥῲ-ῴῶ-ῼ" \
+    "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\\u1F7D" \
+    "ᾀ-ᾴᾶ-ᾼ\\u1FBEῂ-ῄῆ-ῌῐ-\\u1FD3ῖ-\\u1FDBῠ-Ῥῲ-ῴῶ-ῼ" \
     "ℂℇℊ-ℓℕℙ-ℝℤ\\u2126ℨ\\u212A-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
 #define CJK "[一-龥ࠀ-一가-퟿]+"
 #define PUNCTUATION "[!-/:-@\\[-`{-~\\p{P}]"
@@ -283,7 +284,8 @@ static bool is_named(const gg_tokenizer *t, const named *row)
     int k = 0;
     for (; k < 6 && row->regex[k]; k++) {
         const gg__pre *p = &t->pre[k];
-        if (k >= t->n_pre || p->kind != GG__PRE_REGEX || p->how != GG__ISOLATED || p->invert || p->n_text != strlen(row->regex[k]) || memcmp(p->text, row->regex[k], p->n_text) != 0)
+        if (k >= t->n_pre || p->kind != GG__PRE_REGEX || p->how != GG__ISOLATED || p->invert || p->n_text != strlen(row->regex[k]) ||
+            memcmp(p->text, row->regex[k], p->n_text) != 0)
             return false;
     }
     return k == t->n_pre;

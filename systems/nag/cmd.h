@@ -29,7 +29,8 @@ typedef struct gg__nag_run_words { /* of what runs a model */
 #define GG__NAG_OPT_MODEL(w) \
     {"Input", "model", GG_OPT_TEXT, &(w).model, "M", "the frozen model: a GGUF file or a Hugging Face folder", NULL, true, 0, 0}
 #define GG__NAG_OPT_COLUMNS(w)                                                                                                                           \
-    {NULL, "text-column", GG_OPT_TEXT, &(w).text_column, "NAME", "column of the text; tried when not given: doc, text, content_split, content", NULL, false, 0, 0}, \
+    {NULL, "text-column", GG_OPT_TEXT, &(w).text_column, "NAME", "column of the text; tried when not given: doc, text, content_split, content",          \
+     NULL, false, 0, 0},                                                                                                                                 \
     {NULL, "id-column", GG_OPT_TEXT, &(w).id_column, "NAME", "column of the id; tried when not given: docid, meta.docid, id", NULL, false, 0, 0},        \
     {NULL, "strict", GG_OPT_FLAG, &(w).strict, NULL, "fail on an empty document instead of skipping it", NULL, false, 0, 0}
 #define GG__NAG_OPT_METHOD(w)                                                                                                                            \
@@ -39,7 +40,9 @@ typedef struct gg__nag_run_words { /* of what runs a model */
     {NULL, "special", GG_OPT_FLAG, &(w).special, NULL, "add the special tokens that the model expects around a text (the paper does not)", NULL, false, 0, 0}, \
     {NULL, "action", GG_OPT_TEXT, &(w).action, "A.json", "an action file: neurons to switch, scale or set while the model runs", NULL, false, 0, 0}
 #define GG__NAG_OPT_DTYPE(w)                                                                                                                             \
-    {"Machine", "dtype", GG_OPT_CHOICE, &(w).dtype, "TYPE", "number format of the products; auto: bf16 where this machine computes it faster; i8: faster still, coarser (golgi bench nag says how much)", GG_LINEAR_DTYPES, false, 0, 0}
+    {"Machine", "dtype", GG_OPT_CHOICE, &(w).dtype, "TYPE",                                                                                              \
+     "number format of the products; auto: bf16 where this machine computes it faster; i8: faster still, coarser (golgi bench nag says how much)",       \
+     GG_LINEAR_DTYPES, false, 0, 0}
 
 /* Opens the model of these words with its actions (*actions is freed after the model). */
 gg_status gg__nag_open_model(gg_model **m, gg_actions **actions, gg_context *ctx, const gg__nag_run_words *w);
@@ -61,8 +64,8 @@ typedef struct gg__nag_shard {
     int64_t unit_bytes;
 } gg__nag_shard;
 gg_status gg__nag_shard_parse(gg__nag_shard *out, gg_context *ctx, const gg__nag_shard_words *w, const char *output);
-gg_status gg__nag_extract_units(gg_command *c, gg_context *ctx, const gg__nag_run_words *w, const gg__nag_shard *shard, const gg_nag_source *source, const char *folder,
-                                const gg_nag_extract_options *o);
+gg_status gg__nag_extract_units(gg_command *c, gg_context *ctx, const gg__nag_run_words *w, const gg__nag_shard *shard, const gg_nag_source *source,
+                                const char *folder, const gg_nag_extract_options *o);
 
 /* One type by name. */
 gg_status gg__nag_type_parse(gg_nag_type *out, gg_context *ctx, const char *text);

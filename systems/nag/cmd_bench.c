@@ -271,14 +271,15 @@ static void tell(const bench *b, const figures *f, int n, double load)
 {
     const gg_nag_extract_result *r = &f[0].r;
     char a[32], c[32];
-    printf("%s, %d thread%s of %s, load of the machine %.2f\n", b->h.model, gg_context_threads(b->ctx), gg_context_threads(b->ctx) == 1 ? "" : "s", gg_roof_isa(), load);
-    printf("%s documents, %s tokens (at most %lld each), %.1f million operations a token\n\n", gg__nag_count_text(a, r->n_documents), gg__nag_count_text(c, r->n_tokens),
-           (long long)b->h.max_tokens, 1e-6 * r->operations / (double)r->n_tokens);
+    printf("%s, %d thread%s of %s, load of the machine %.2f\n", b->h.model, gg_context_threads(b->ctx), gg_context_threads(b->ctx) == 1 ? "" : "s",
+           gg_roof_isa(), load);
+    printf("%s documents, %s tokens (at most %lld each), %.1f million operations a token\n\n", gg__nag_count_text(a, r->n_documents),
+           gg__nag_count_text(c, r->n_tokens), (long long)b->h.max_tokens, 1e-6 * r->operations / (double)r->n_tokens);
     printf("          docs/s  tokens/s    GF/s  of the roof  of it in CPU time  first document  peak memory  packed weights\n");
     for (int i = 0; i < n; i++)
-        printf("  %-4s %9.1f %9.0f %7.1f %10.1f %% %16.1f %% %13.2f s %8.0f MiB %11.0f MiB\n", short_name(f[i].dtype), (double)f[i].r.n_documents / f[i].r.seconds,
-               (double)f[i].r.n_tokens / f[i].r.seconds, 1e-9 * f[i].r.operations / f[i].r.seconds, 100 * wall_share(&f[i]), 100 * cpu_share(&f[i]), f[i].start_up,
-               (double)f[i].peak / 0x1p20, (double)f[i].weights / 0x1p20);
+        printf("  %-4s %9.1f %9.0f %7.1f %10.1f %% %16.1f %% %13.2f s %8.0f MiB %11.0f MiB\n", short_name(f[i].dtype),
+               (double)f[i].r.n_documents / f[i].r.seconds, (double)f[i].r.n_tokens / f[i].r.seconds, 1e-9 * f[i].r.operations / f[i].r.seconds,
+               100 * wall_share(&f[i]), 100 * cpu_share(&f[i]), f[i].start_up, (double)f[i].peak / 0x1p20, (double)f[i].weights / 0x1p20);
     printf("\nwhere CPU time goes, %%");
     for (int p = 0; p < GG_PHASE_COUNT; p++)
         printf("%12s", phase_names[p]);
@@ -295,8 +296,9 @@ static void tell(const bench *b, const figures *f, int n, double load)
         printf("\nagreement with f32 is told when --dtypes names it\n");
     for (int i = 0; i < n; i++)
         if (f[i].jaccard == f[i].jaccard)
-            printf("%s%s against f32: jaccard of the top %lld %.4f, spearman of the distances %.4f\n", i == 0 || f[i - 1].jaccard != f[i - 1].jaccard ? "\n" : "",
-                   short_name(f[i].dtype), (long long)b->h.site[0].top_k, f[i].jaccard, f[i].spearman);
+            printf("%s%s against f32: jaccard of the top %lld %.4f, spearman of the distances %.4f\n",
+                   i == 0 || f[i - 1].jaccard != f[i - 1].jaccard ? "\n" : "", short_name(f[i].dtype), (long long)b->h.site[0].top_k, f[i].jaccard,
+                   f[i].spearman);
 }
 
 static json_t *format_json(const figures *f)
@@ -307,9 +309,10 @@ static json_t *format_json(const figures *f)
     json_object_set_new(roof, "one", json_real(1e-9 * of_roof(&f->one, f->dtype)));
     json_object_set_new(roof, "all", json_real(1e-9 * of_roof(&f->all, f->dtype)));
     json_t *j = json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o, s:o}", "dtype", short_name(f->dtype), "docs_per_s",
-                          (double)f->r.n_documents / f->r.seconds, "tokens_per_s", (double)f->r.n_tokens / f->r.seconds, "gflops", 1e-9 * f->r.operations / f->r.seconds,
-                          "roof_share", wall_share(f), "roof_share_cpu", cpu_share(f), "seconds", f->r.seconds, "cpu_seconds", f->cpu, "start_up_s", f->start_up,
-                          "peak_bytes", (json_int_t)f->peak, "packed_bytes", (json_int_t)f->weights, "cpu_seconds_by_phase", phases, "roof_gflops", roof);
+                          (double)f->r.n_documents / f->r.seconds, "tokens_per_s", (double)f->r.n_tokens / f->r.seconds, "gflops",
+                          1e-9 * f->r.operations / f->r.seconds, "roof_share", wall_share(f), "roof_share_cpu", cpu_share(f), "seconds", f->r.seconds,
+                          "cpu_seconds", f->cpu, "start_up_s", f->start_up, "peak_bytes", (json_int_t)f->peak, "packed_bytes", (json_int_t)f->weights,
+                          "cpu_seconds_by_phase", phases, "roof_gflops", roof);
     if (j && f->jaccard == f->jaccard) {
         json_object_set_new(j, "jaccard", json_real(f->jaccard));
         json_object_set_new(j, "spearman", json_real(f->spearman));
@@ -324,8 +327,8 @@ static gg_status write_json(const bench *b, const figures *f, int n, double load
     gg_roof_json(&text, &f[0].one, &f[0].all, gg_context_threads(b->ctx));
     for (int i = 0; i < n; i++)
         json_array_append_new(list, format_json(&f[i]));
-    json_t *j = json_pack("{s:o, s:f, s:s, s:I, s:I, s:I, s:f, s:o}", "roof", text.failed ? NULL : json_loadb(text.data, text.len, 0, NULL), "load", load, "model",
-                          b->h.model, "n_documents", (json_int_t)f[0].r.n_documents, "n_tokens", (json_int_t)f[0].r.n_tokens, "max_tokens",
+    json_t *j = json_pack("{s:o, s:f, s:s, s:I, s:I, s:I, s:f, s:o}", "roof", text.failed ? NULL : json_loadb(text.data, text.len, 0, NULL), "load", load,
+                          "model", b->h.model, "n_documents", (json_int_t)f[0].r.n_documents, "n_tokens", (json_int_t)f[0].r.n_tokens, "max_tokens",
                           (json_int_t)b->h.max_tokens, "operations_per_token", f[0].r.operations / (double)f[0].r.n_tokens, "dtypes", list);
     gg_str_free(&text);
     return gg_json_print(b->ctx, j);
@@ -411,14 +414,15 @@ int gg_nag_bench(int argc, char **argv)
         {NULL, "documents", GG_OPT_INT, &n_documents, "N", "only the first N documents, or so many made up", NULL, false, 0, 1e9},
         GG__NAG_OPT_COLUMNS(w),
         GG__NAG_OPT_METHOD(w),
-        {"Machine", "dtypes", GG_OPT_TEXT, &dtypes, "LIST", "number formats of the products, of f32, bf16, i8; without it all that this processor computes", NULL, false, 0, 0},
+        {"Machine", "dtypes", GG_OPT_TEXT, &dtypes, "LIST", "number formats of the products, of f32, bf16, i8; without it all that this processor computes",
+         NULL, false, 0, 0},
         {NULL, "repeats", GG_OPT_INT, &repeats, "N", "passes over the documents in each format, of which the best counts", NULL, false, 1, 1000},
     };
     gg_command c = {.name = "bench nag",
                     .sentence = "Extracts the features of documents and says how fast, as a part of this machine's roof, and where the time goes.",
                     .example = "golgi bench nag --model M.gguf",
-                    .notes = "Use an idle machine: the load is printed. The agreement of bf16 and i8 with f32 is that of these documents: made-up ones are much alike, which makes "
-                             "their order hard to keep; take a pool of your own for it.",
+                    .notes = "Use an idle machine: the load is printed. The agreement of bf16 and i8 with f32 is that of these documents: made-up ones are much "
+                             "alike, which makes their order hard to keep; take a pool of your own for it.",
                     .options = options,
                     .n_options = sizeof options / sizeof *options};
     gg_status s = gg_command_parse(&c, argc, argv);
@@ -438,7 +442,8 @@ int gg_nag_bench(int argc, char **argv)
         f[i].jaccard = f[i].spearman = (double)NAN;
     snprintf(folder, sizeof folder, "%s/golgi-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     if ((s = gg_command_context(&b.ctx, &c)) == GG_OK && (s = parse_formats(f, &n, b.ctx, dtypes)) == GG_OK &&
-        (s = gg__nag_extract_options_of(&b.o, b.ctx, &w, NULL)) == GG_OK && (s = mkdtemp(folder) ? GG_OK : gg_fail(b.ctx, GG_EIO, "no folder can be made in %s", folder)) == GG_OK) {
+        (s = gg__nag_extract_options_of(&b.o, b.ctx, &w, NULL)) == GG_OK &&
+        (s = mkdtemp(folder) ? GG_OK : gg_fail(b.ctx, GG_EIO, "no folder can be made in %s", folder)) == GG_OK) {
         snprintf(documents, sizeof documents, "%s/documents.jsonl.zst", folder);
         snprintf(features, sizeof features, "%s/features.nag", folder);
         b.path = features;

@@ -70,8 +70,8 @@ static gg_status shard_of_array(gg__nag_shard *out, gg_context *ctx)
         step = 1;
     const int64_t i = (id - min) / step;
     if (id < min || (id - min) % step || i >= count)
-        return gg_fail(ctx, GG_EINVAL, "task %lld of a Slurm array of %lld tasks from %lld on: the numbers have gaps, so they name no shards; give --shard i/N", (long long)id,
-                       (long long)count, (long long)min);
+        return gg_fail(ctx, GG_EINVAL, "task %lld of a Slurm array of %lld tasks from %lld on: the numbers have gaps, so they name no shards; give --shard i/N",
+                       (long long)id, (long long)count, (long long)min);
     out->shard = (int32_t)i;
     out->n_shards = (int32_t)count;
     return GG_OK;
@@ -82,7 +82,8 @@ gg_status gg__nag_shard_parse(gg__nag_shard *out, gg_context *ctx, const gg__nag
     const size_t n = strlen(output);
     const bool folder = n > 0 && output[n - 1] == '/';
     *out = (gg__nag_shard){.units = folder || w->shard || w->mpi, .mpi = w->mpi, .n_shards = 1, .unit_bytes = UNIT_BYTES};
-    if (out->units && !folder && !gg_file_is_folder(output) && (strcmp(output, "-") == 0 || strchr(output + (strrchr(output, '/') ? strrchr(output, '/') - output : 0), '.')))
+    if (out->units && !folder && !gg_file_is_folder(output) &&
+        (strcmp(output, "-") == 0 || strchr(output + (strrchr(output, '/') ? strrchr(output, '/') - output : 0), '.')))
         return gg_fail(ctx, GG_EINVAL, "--output %s: units need a folder; write it %s/", output, strcmp(output, "-") == 0 ? "features" : output);
     if (!out->units && gg_file_is_folder(output))
         return gg_fail(ctx, GG_EINVAL, "%s is a folder. Name a file, or, for a folder of units, write it %s/", output, output);
@@ -133,10 +134,10 @@ static void tell(const job *j, const char *who, double seconds)
 static gg_status tell_json(const job *j, double seconds)
 {
     const gg_nag_shard_result *r = &j->r;
-    json_t *t = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "output", j->folder, "n_units", (json_int_t)r->n_units, "n_mine", (json_int_t)r->n_mine,
-                          "n_done", (json_int_t)r->n_done, "n_before", (json_int_t)r->n_before, "n_documents", (json_int_t)r->sum.n_documents, "n_tokens",
-                          (json_int_t)r->sum.n_tokens, "n_empty", (json_int_t)r->sum.n_empty, "n_cut", (json_int_t)r->sum.n_cut, "n_reused",
-                          (json_int_t)r->sum.n_reused, "seconds", seconds);
+    json_t *t = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "output", j->folder, "n_units", (json_int_t)r->n_units, "n_mine",
+                          (json_int_t)r->n_mine, "n_done", (json_int_t)r->n_done, "n_before", (json_int_t)r->n_before, "n_documents",
+                          (json_int_t)r->sum.n_documents, "n_tokens", (json_int_t)r->sum.n_tokens, "n_empty", (json_int_t)r->sum.n_empty, "n_cut",
+                          (json_int_t)r->sum.n_cut, "n_reused", (json_int_t)r->sum.n_reused, "seconds", seconds);
     return gg_json_print(j->ctx, t);
 }
 
@@ -175,7 +176,8 @@ static gg_status run_unit(void *user, int64_t i, int64_t *facts)
     job *j = user;
     gg_nag_extract_result r;
     if (i >= gg_nag_plan_units(j->plan))
-        return gg_fail(j->ctx, GG_EMISMATCH, "this rank sees %lld units and rank 0 more: do all machines see the same files?", (long long)gg_nag_plan_units(j->plan));
+        return gg_fail(j->ctx, GG_EMISMATCH, "this rank sees %lld units and rank 0 more: do all machines see the same files?",
+                       (long long)gg_nag_plan_units(j->plan));
     GG_TRY(gg_nag_plan_run(&r, j->plan, i));
     facts[DOCUMENTS] = r.n_documents;
     facts[TOKENS] = r.n_tokens;
@@ -191,8 +193,8 @@ static void count_unit(void *user, int64_t i, const int64_t *facts)
 {
     job *j = user;
     (void)i;
-    const gg_nag_extract_result r = {.n_documents = facts[DOCUMENTS], .n_tokens = facts[TOKENS], .n_empty = facts[EMPTY], .n_cut = facts[CUT], .n_repaired = facts[REPAIRED],
-                                     .n_reused = facts[REUSED]};
+    const gg_nag_extract_result r = {.n_documents = facts[DOCUMENTS], .n_tokens = facts[TOKENS], .n_empty = facts[EMPTY], .n_cut = facts[CUT],
+                                     .n_repaired = facts[REPAIRED], .n_reused = facts[REUSED]};
     gg__nag_result_add(&j->r.sum, &r);
     j->r.n_done++;
     j->r.n_before += facts[BEFORE];
@@ -234,8 +236,8 @@ static gg_status by_ranks(job *j)
     return st;
 }
 
-gg_status gg__nag_extract_units(gg_command *c, gg_context *ctx, const gg__nag_run_words *w, const gg__nag_shard *shard, const gg_nag_source *source, const char *folder,
-                                const gg_nag_extract_options *o)
+gg_status gg__nag_extract_units(gg_command *c, gg_context *ctx, const gg__nag_run_words *w, const gg__nag_shard *shard, const gg_nag_source *source,
+                                const char *folder, const gg_nag_extract_options *o)
 {
     job j = {.c = c, .ctx = ctx, .w = w, .shard = shard, .source = source, .folder = folder, .o = *o};
     const gg_status st = shard->mpi ? by_ranks(&j) : by_shard(&j);
@@ -254,7 +256,8 @@ int gg__nag_cmd_merge_shards(int argc, char **argv)
     bool partial = false;
     const gg_option options[] = {
         {"Input", NULL, GG_OPT_TEXTS, &input, "DIR", "folders of units, single units, or what was joined of them before; in any order", NULL, true, 0, 0},
-        {"Output", "output", GG_OPT_TEXT, &output, "F.nag", "all features in the order of the input: the bytes that one process would have written", NULL, true, 0, 0},
+        {"Output", "output", GG_OPT_TEXT, &output, "F.nag", "all features in the order of the input: the bytes that one process would have written",
+         NULL, true, 0, 0},
         {NULL, "partial", GG_OPT_FLAG, &partial, NULL, "join what is there although units are missing; the result can be joined again", NULL, false, 0, 0},
     };
     gg_command c = {.name = "nag merge-shards",
@@ -273,8 +276,8 @@ int gg__nag_cmd_merge_shards(int argc, char **argv)
         (s = gg_nag_merge_shards(&r, ctx, output, input.at, input.n, partial)) == GG_OK) {
         char a[32], b[32];
         if (c.json && strcmp(output, "-") != 0) {
-            json_t *j = json_pack("{s:s, s:I, s:I, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_units", (json_int_t)r.n_units, "n_missing",
-                                  (json_int_t)r.n_missing);
+            json_t *j = json_pack("{s:s, s:I, s:I, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_units", (json_int_t)r.n_units,
+                                  "n_missing", (json_int_t)r.n_missing);
             s = gg_json_print(ctx, j);
         } else if (!c.quiet) {
             FILE *to = gg_command_say_begin(&c);

@@ -258,7 +258,8 @@ static gg_status assemble(units *u, const char *path, int64_t n_documents)
     GG_TRY(gg__nag_writer_open_units(&w, u->ctx, path, &u->h, u->of));
     gg_status st = each_unit(&n, u, copy, w);
     if (st == GG_OK && n != n_documents)
-        st = gg_fail(u->ctx, GG_EIO, "%s: %lld documents were put there and %lld are there now; did another process use it?", u->folder, (long long)n_documents, (long long)n);
+        st = gg_fail(u->ctx, GG_EIO, "%s: %lld documents were put there and %lld are there now; did another process use it?", u->folder, (long long)n_documents,
+                     (long long)n);
     if (st != GG_OK) {
         gg_nag_writer_discard(w);
         return st;
@@ -378,8 +379,8 @@ static gg_status by_units(gg_nag_extract_result *out, units *u, gg_model *m, gg_
     return st;
 }
 
-gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, gg__nag_seal *seal, json_t *of,
-                               const gg_nag_extract_options *o)
+gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, gg__nag_seal *seal,
+                               json_t *of, const gg_nag_extract_options *o)
 {
     units u = {.ctx = ctx, .seal = seal, .of = of};
     GG_TRY(gg_nag_header_of(&u.h, ctx, m, o));
@@ -402,7 +403,8 @@ gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_m
     return st;
 }
 
-gg_status gg__nag_extract_sealed(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const char *path, gg__nag_seal *seal, const gg_nag_extract_options *o)
+gg_status gg__nag_extract_sealed(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const char *path, gg__nag_seal *seal,
+                                 const gg_nag_extract_options *o)
 {
     const gg_nag_source *source = seal->source;
     gg_nag_header h;

@@ -69,7 +69,8 @@ static gg_status geometry(gg__row_reader *r, int n_layers)
         if (says == 0)
             says = n_layers;
         if (says == 0)
-            return gg_fail(r->ctx, GG_EINVAL, "%s: %lld neurons a document: the rows do not say how many layers that is; give --n-layers", path, (long long)length);
+            return gg_fail(r->ctx, GG_EINVAL, "%s: %lld neurons a document: the rows do not say how many layers that is; give --n-layers", path,
+                           (long long)length);
         if (says < 0 || says > GG_NAG_MAX_LAYERS || length == 0 || length % says != 0 || (h->n_layers && h->n_layers != says))
             return gg_fail(r->ctx, GG_EMISMATCH, "%s:%lld: %lld neurons a document cannot be those of %lld layers", path, (long long)gg_rows_line(r->in),
                            (long long)length, (long long)says);
@@ -170,7 +171,8 @@ gg_status gg__row_reader_next(gg__row_reader *r, gg_nag_features *f)
     }
     if (r->n == 0)
         return GG_END;
-    *f = (gg_nag_features){.n = r->n, .docid = (const char *const *)r->docid, .token_num = r->token_num, .n_scored = r->n_scored, .index_bytes = 4, .row = r->row};
+    *f = (gg_nag_features){.n = r->n, .docid = (const char *const *)r->docid, .token_num = r->token_num, .n_scored = r->n_scored, .index_bytes = 4,
+                           .row = r->row};
     for (int s = 0; s < r->h->n_sites; s++)
         f->index[s] = r->index[s];
     return GG_OK;
@@ -181,7 +183,8 @@ static json_t *feature_json(const gg_nag_header *h, const gg_nag_features *f, in
     const int64_t n = h->n_layers * h->site[s].top_k;
     json_t *list = json_array();
     for (int64_t j = 0; j < n; j++)
-        json_array_append_new(list, json_integer(f->index_bytes == 2 ? ((const uint16_t *)f->index[s])[i * n + j] : ((const uint32_t *)f->index[s])[i * n + j]));
+        json_array_append_new(list,
+                              json_integer(f->index_bytes == 2 ? ((const uint16_t *)f->index[s])[i * n + j] : ((const uint32_t *)f->index[s])[i * n + j]));
     if (!list || (int64_t)json_array_size(list) != n) {
         json_decref(list);
         return NULL;

@@ -258,7 +258,8 @@ static gg_status run(gg_nag_extract_result *out, job *j, const source *from)
     const gg_status s = from->documents ? gg_run(&r, j->m, from->documents, &ro, all, 1 + o->n_others)
                         : from->start   ? gg_run_tokens(&r, j->m, from->ids, from->start, from->n_rows, &ro, all, 1 + o->n_others)
                                         : gg_run_ids(&r, j->m, from->ids, from->n_rows, from->n_columns, &ro, all, 1 + o->n_others);
-    *out = (gg_nag_extract_result){.n_documents = r.n_documents, .n_tokens = r.n_tokens, .n_cut = r.n_cut, .seconds = gg_time() - start, .operations = r.operations};
+    *out = (gg_nag_extract_result){.n_documents = r.n_documents, .n_tokens = r.n_tokens, .n_cut = r.n_cut, .seconds = gg_time() - start,
+                                   .operations = r.operations};
     if (from->documents) {
         out->n_empty = gg_documents_empty(from->documents);
         snprintf(out->empty, sizeof out->empty, "%s", gg_documents_empty_list(from->documents));

@@ -86,7 +86,8 @@ static gg_status take_units(job *j, int32_t which, const json_t *units)
     bool ok = n > 0 && (n == 1 || json_array_size(counts) == n);
     for (size_t i = 0; i < n && ok; i++) {
         const json_t *unit = json_array_get(held, i), *count = json_array_get(counts, i);
-        const int64_t u = json_is_integer(unit) ? json_integer_value(unit) : -1, c = !counts ? f->n_documents : json_is_integer(count) ? json_integer_value(count) : -1;
+        const int64_t u = json_is_integer(unit) ? json_integer_value(unit) : -1;
+        const int64_t c = !counts ? f->n_documents : json_is_integer(count) ? json_integer_value(count) : -1;
         ok = u > before && u < j->of && c >= 0 && c <= f->n_documents - first;
         if (ok)
             GG_TRY(add_entry(j, (entry){.unit = u, .n_documents = c, .first = first, .file = which}));
@@ -94,7 +95,8 @@ static gg_status take_units(job *j, int32_t which, const json_t *units)
         first += c;
     }
     f->n_entries = (int64_t)n;
-    return ok && first == f->n_documents ? GG_OK : gg_fail(j->ctx, GG_EFORMAT, "%s: its header and its footer disagree about the units in it; extract it again", f->path);
+    return ok && first == f->n_documents
+               ? GG_OK : gg_fail(j->ctx, GG_EFORMAT, "%s: its header and its footer disagree about the units in it; extract it again", f->path);
 }
 
 static gg_status look(job *j, int32_t which)
@@ -164,8 +166,9 @@ static gg_status missing(job *j, int64_t n_missing)
     }
     if (shown > 10)
         gg_str_puts(&list, ", ...");
-    const gg_status st = list.failed ? GG_ENOMEM : gg_fail(j->ctx, GG_EMISMATCH, "%lld of %lld units are missing: %s. Extract them, or join what is there with --partial.",
-                                                           (long long)n_missing, (long long)j->of, list.data);
+    const gg_status st = list.failed ? GG_ENOMEM
+                                     : gg_fail(j->ctx, GG_EMISMATCH, "%lld of %lld units are missing: %s. Extract them, or join what is there with --partial.",
+                                               (long long)n_missing, (long long)j->of, list.data);
     gg_str_free(&list);
     return st;
 }
@@ -295,8 +298,8 @@ static gg_status look_for(void *user, const entry *e, const gg_nag_features *f)
             continue;
         for (int64_t k = 0; k < s->n; k++)
             if (strcmp(s->docid[k], docid) == 0)
-                return gg_fail(ctx, GG_EFORMAT, "the docid \"%.200s\" comes twice: in unit %lld (%s) and in unit %lld; ids must differ", docid, (long long)s->unit[k],
-                               s->j->file[e->file].path, (long long)e->unit);
+                return gg_fail(ctx, GG_EFORMAT, "the docid \"%.200s\" comes twice: in unit %lld (%s) and in unit %lld; ids must differ", docid,
+                               (long long)s->unit[k], s->j->file[e->file].path, (long long)e->unit);
         if (s->n == s->cap) {
             const int64_t cap = s->cap ? 2 * s->cap : 4;
             char **texts = gg_renew(ctx, s->docid, char *, cap);

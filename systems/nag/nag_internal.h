@@ -115,10 +115,11 @@ gg_status gg__nag_key_sealed(char key[17], const gg_nag_header *h, gg__nag_seal 
 bool gg__nag_source_is_stream(const gg_nag_source *source);
 /* gg_nag_extract_file for who holds the lock. seal: of the documents' source, for the work beside the output, NULL: keep none.
  * units: as for gg__nag_writer_open_units; "input" of it is filled in. */
-gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, gg__nag_seal *seal, json_t *units,
-                               const gg_nag_extract_options *o);
+gg_status gg__nag_extract_held(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, gg_documents *documents, const char *path, gg__nag_seal *seal,
+                               json_t *units, const gg_nag_extract_options *o);
 /* gg_nag_extract_file with the source's seal, so that it is hashed once. */
-gg_status gg__nag_extract_sealed(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const char *path, gg__nag_seal *seal, const gg_nag_extract_options *o);
+gg_status gg__nag_extract_sealed(gg_nag_extract_result *out, gg_context *ctx, gg_model *m, const char *path, gg__nag_seal *seal,
+                                 const gg_nag_extract_options *o);
 /* Removes what a process left that died right after PATH was whole: its lock, the work beside it. */
 void gg__nag_tidy(gg_context *ctx, const char *path);
 /* GG_OK when features of both belong to one run: same model, options and cut; else GG_EMISMATCH with all that differs. */

@@ -11,9 +11,10 @@ typedef struct part {
 } part;
 
 static const part parts[] = {
-    {"exactness", gg__nag_lab_exactness}, {"discrimination", gg__nag_lab_discrimination}, {"contrast", gg__nag_lab_contrast}, {"target-size", gg__nag_lab_target_size},
-    {"bf16", gg__nag_lab_bf16},           {"causality", gg__nag_lab_causality},           {"proxy", gg__nag_lab_proxy},
-    {"utility", gg__nag_lab_utility},
+    {"exactness", gg__nag_lab_exactness}, {"discrimination", gg__nag_lab_discrimination},
+    {"contrast", gg__nag_lab_contrast},   {"target-size", gg__nag_lab_target_size},
+    {"bf16", gg__nag_lab_bf16},           {"causality", gg__nag_lab_causality},
+    {"proxy", gg__nag_lab_proxy},         {"utility", gg__nag_lab_utility},
 };
 enum { N_PARTS = sizeof parts / sizeof *parts };
 
@@ -38,8 +39,8 @@ static gg_status choose(bool on[N_PARTS], gg_context *ctx, const char *words)
             char word[32];
             snprintf(word, sizeof word, "%.*s", (int)(n < 31 ? n : 31), w);
             const char *near = gg_nearest(word, known, N_PARTS);
-            const gg_status s = gg_fail(ctx, GG_EINVAL, "--part: there is no part \"%s\"%s%s%s; the parts are %s", word, near ? ", did you mean \"" : "", near ? near : "",
-                                        near ? "\"?" : "", names.failed ? "?" : names.data);
+            const gg_status s = gg_fail(ctx, GG_EINVAL, "--part: there is no part \"%s\"%s%s%s; the parts are %s", word, near ? ", did you mean \"" : "",
+                                        near ? near : "", near ? "\"?" : "", names.failed ? "?" : names.data);
             gg_str_free(&names);
             return s;
         }
@@ -52,7 +53,8 @@ static gg_status choose(bool on[N_PARTS], gg_context *ctx, const char *words)
 static gg_status check_files(const gg__lab *lab)
 {
     if (!gg_file_exists(lab->model))
-        return gg_fail(lab->ctx, GG_ENOENT, "there is no model %s: name one with --model, or fetch the default one (golgi model get smollm2-135m-instruct)", lab->model);
+        return gg_fail(lab->ctx, GG_ENOENT, "there is no model %s: name one with --model, or fetch the default one (golgi model get smollm2-135m-instruct)",
+                       lab->model);
     for (int i = 0; i < lab->pool.n; i++)
         if (!gg_file_exists(lab->pool.at[i]))
             return gg_fail(lab->ctx, GG_ENOENT, "there is no pool %s: name documents with --pool and their domains with --label-column", lab->pool.at[i]);
@@ -69,7 +71,8 @@ static void say_counts(gg_str *out, const gg_claims *c)
 static void say_kept(gg_str *out, const gg__lab *lab)
 {
     if (lab->n_kept || lab->n_losses_kept || lab->n_models_kept)
-        gg_str_printf(out, " (features of %lld documents and %lld losses, %lld trained models, found in %s, from a run of this version with the same model and documents)",
+        gg_str_printf(out, " (features of %lld documents and %lld losses, %lld trained models, found in %s, from a run of this version with the same "
+                           "model and documents)",
                       (long long)lab->n_kept, (long long)lab->n_losses_kept, (long long)lab->n_models_kept, lab->work);
 }
 
@@ -101,7 +104,8 @@ static gg_status write_report(gg__lab *lab, const char *command, double seconds)
             s = gg_claims_table(lab->claims, r, p);
     }
     gg_report_fact(r, "paper", "Target-Oriented Pretraining Data Selection via Neuron-Activated Graph, arXiv 2604.15706");
-    gg_report_fact(r, "verdict", "a claim holds when the mean of what was measured in this run stands in its relation to the bound; +- is the standard deviation");
+    gg_report_fact(r, "verdict",
+                   "a claim holds when the mean of what was measured in this run stands in its relation to the bound; +- is the standard deviation");
     gg_report_fact(r, "command", command);
     gg_report_fact(r, "model", gg_model_describe(lab->m)->name);
     gg_report_fact(r, "model's SHA-256", hash);
@@ -128,11 +132,11 @@ static gg_status print_json(const gg__lab *lab, double seconds)
     for (int i = 0; i < lab->pool.n; i++)
         json_array_append_new(pool, json_string(lab->pool.at[i]));
     json_t *j = json_pack("{ss ss s{ss ss} s{so sI si ss} sI sI sb sf s{sI sI sI} so si si si}", "system", "nag", "version", gg_version(), "model", "name",
-                          gg_model_describe(lab->m)->name, "sha256", hash, "pool", "paths", pool, "documents", (json_int_t)lab->n, "domains", lab->n_labels, "label_column",
-                          lab->label_column, "seed", (json_int_t)gg_context_seed(lab->ctx), "seeds", (json_int_t)lab->n_seeds, "quick", (int)lab->quick, "seconds",
-                          seconds, "found_in_work", "features", (json_int_t)lab->n_kept, "losses", (json_int_t)lab->n_losses_kept, "models",
-                          (json_int_t)lab->n_models_kept, "parts", gg_claims_json(lab->claims), "held", gg_claims_count(lab->claims, GG_HELD), "not_held",
-                          gg_claims_count(lab->claims, GG_NOT_HELD), "not_tried", gg_claims_count(lab->claims, GG_NOT_TRIED));
+                          gg_model_describe(lab->m)->name, "sha256", hash, "pool", "paths", pool, "documents", (json_int_t)lab->n, "domains", lab->n_labels,
+                          "label_column", lab->label_column, "seed", (json_int_t)gg_context_seed(lab->ctx), "seeds", (json_int_t)lab->n_seeds, "quick",
+                          (int)lab->quick, "seconds", seconds, "found_in_work", "features", (json_int_t)lab->n_kept, "losses", (json_int_t)lab->n_losses_kept,
+                          "models", (json_int_t)lab->n_models_kept, "parts", gg_claims_json(lab->claims), "held", gg_claims_count(lab->claims, GG_HELD),
+                          "not_held", gg_claims_count(lab->claims, GG_NOT_HELD), "not_tried", gg_claims_count(lab->claims, GG_NOT_TRIED));
     return gg_json_print(lab->ctx, j);
 }
 
@@ -194,24 +198,26 @@ int gg_nag_reproduce(int argc, char **argv)
         {"Input", "model", GG_OPT_TEXT, &lab.model, "M", "the frozen model: a GGUF file or a Hugging Face folder", NULL, false, 0, 0},
         {NULL, "pool", GG_OPT_TEXTS, &lab.pool, "P", "documents of known domains [" DEFAULT_POOL "]", NULL, false, 0, 0},
         {NULL, "label-column", GG_OPT_TEXT, &lab.label_column, "NAME", "column of the domain", NULL, false, 0, 0},
-        {NULL, "text-column", GG_OPT_TEXT, &lab.text_column, "NAME", "column of the text; tried when not given: doc, text, content_split, content", NULL, false, 0, 0},
+        {NULL, "text-column", GG_OPT_TEXT, &lab.text_column, "NAME", "column of the text; tried when not given: doc, text, content_split, content",
+         NULL, false, 0, 0},
         {NULL, "id-column", GG_OPT_TEXT, &lab.id_column, "NAME", "column of the id; tried when not given: docid, meta.docid, id", NULL, false, 0, 0},
         {NULL, "golden", GG_OPT_TEXT, &lab.golden, "DIR", "results of the published code, for exactness", NULL, false, 0, 0},
-        {"Method", "part", GG_OPT_TEXT, &words, "LIST", "of exactness, discrimination, contrast, target-size, bf16, causality, proxy, utility; all when not given", NULL, false, 0, 0},
+        {"Method", "part", GG_OPT_TEXT, &words, "LIST",
+         "of exactness, discrimination, contrast, target-size, bf16, causality, proxy, utility; all when not given", NULL, false, 0, 0},
         {NULL, "quick", GG_OPT_FLAG, &lab.quick, NULL, "fewer documents, 2 seeds: a few minutes on two cores", NULL, false, 0, 0},
         {NULL, "seeds", GG_OPT_INT, &lab.n_seeds, "N", "draws of whatever is drawn at random (5; quick: 2)", NULL, false, 1, 60},
         {NULL, "per-domain", GG_OPT_INT, &lab.per_domain, "N", "at most so many documents of a domain, the first ones (all; quick: 20)", NULL, false, 10, 1e9},
         {NULL, "steps", GG_OPT_INT, &lab.steps, "N", "training steps of utility's language models (150; quick: 60)", NULL, false, 5, 1e6},
         {NULL, "distinct", GG_OPT_TEXT, &lab.distinct, "LIST", "domains that differ in kind, which discrimination also clusters alone", NULL, false, 0, 0},
         {"Output", "report", GG_OPT_TEXT, &lab.report, "DIR", "plots (PNG, SVG) and report.html into this folder", NULL, false, 0, 0},
-        {NULL, "work", GG_OPT_TEXT, &lab.work, "DIR", "keep features, losses and results of models there: the same command, stopped or killed, goes on", NULL, false, 0, 0},
+        {NULL, "work", GG_OPT_TEXT, &lab.work, "DIR", "keep features, losses and results of models there: the same command, stopped or killed, goes on",
+         NULL, false, 0, 0},
     };
-    gg_command c = {.name = "reproduce nag",
-                    .sentence = "Computes the paper's claims anew: claim, the paper's figure, ours, held or not.",
-                    .example = "golgi reproduce nag --quick",
-                    .notes = "A claim is held when the mean of what this run measured stands in its relation to the bound in brackets; +- is the standard deviation.",
-                    .options = options,
-                    .n_options = sizeof options / sizeof *options};
+    gg_command c =
+        {.name = "reproduce nag", .sentence = "Computes the paper's claims anew: claim, the paper's figure, ours, held or not.",
+         .example = "golgi reproduce nag --quick",
+         .notes = "A claim is held when the mean of what this run measured stands in its relation to the bound in brackets; +- is the standard deviation.",
+         .options = options, .n_options = sizeof options / sizeof *options};
     static const char *default_pool[] = {DEFAULT_POOL};
     gg_status s = gg_command_parse(&c, argc, argv);
     if (s != GG_OK)

@@ -6,7 +6,8 @@
  *                     rise = mean over tokens of (loss with them off - loss)         nats
  *     proxy       Does the impact stand for what a neuron does to the loss? (Paper, appendix C.) Up neurons are ranked inside each layer by their mean impact;
  *                 bins of 50 by rank; a bin is zeroed in all layers at once, |rise| against the bin's mean impact. A bin that is not full is left out.
- * Trap: the paper's table of accuracies averages over tasks and does not say whether what was switched off was the target's own. So the rise off the target is told too.
+ * Trap: the paper's table of accuracies averages over tasks and does not say whether what was switched off was the target's own. So the rise off the target is
+ * told too.
  */
 #include <math.h>
 #include <stdio.h>
@@ -31,8 +32,8 @@ static gg_status halves_make(halves *h, gg__lab *lab)
         h->largest = gg__lab_size(lab, l) > h->largest ? gg__lab_size(lab, l) : h->largest;
     const size_t table = gg_mul(lab->n_labels * (int64_t)sizeof(int64_t), h->largest), row = gg_mul(lab->n_labels, (int64_t)sizeof(int64_t));
     int64_t *order = gg_arena_alloc(&lab->arena, gg_mul(h->largest, (int64_t)sizeof *order));
-    if (!(h->profile = gg_arena_alloc(&lab->arena, table)) || !(h->held = gg_arena_alloc(&lab->arena, table)) || !(h->n_profile = gg_arena_alloc(&lab->arena, row)) ||
-        !(h->n_held = gg_arena_alloc(&lab->arena, row)) || !order)
+    if (!(h->profile = gg_arena_alloc(&lab->arena, table)) || !(h->held = gg_arena_alloc(&lab->arena, table)) ||
+        !(h->n_profile = gg_arena_alloc(&lab->arena, row)) || !(h->n_held = gg_arena_alloc(&lab->arena, row)) || !order)
         return GG_ENOMEM;
     for (int l = 0; l < lab->n_labels; l++) {
         const int64_t n = gg__lab_shuffled(order, lab, l, &r);
@@ -127,9 +128,11 @@ static gg_status trial_make(trial *t, gg__lab *lab)
     const int64_t cells = N_SIZES * KINDS * (int64_t)t->n_targets;
     const size_t documents = gg_mul(lab->n, (int64_t)sizeof(double));
     if (!(t->target = gg_arena_alloc(&lab->arena, gg_mul(t->n_targets, (int64_t)sizeof *t->target))) ||
-        !(t->on = gg_arena_alloc(&lab->arena, gg_mul(cells, (int64_t)sizeof *t->on))) || !(t->off = gg_arena_alloc(&lab->arena, gg_mul(cells, (int64_t)sizeof *t->off))) ||
-        !(t->random = gg_arena_alloc(&lab->arena, gg_mul(N_SIZES * lab->n_seeds, (int64_t)sizeof *t->random))) || !(t->plain = gg_arena_alloc(&lab->arena, documents)) ||
-        !(t->acted = gg_arena_alloc(&lab->arena, documents)) || !(t->document = gg_arena_alloc(&lab->arena, documents)))
+        !(t->on = gg_arena_alloc(&lab->arena, gg_mul(cells, (int64_t)sizeof *t->on))) ||
+        !(t->off = gg_arena_alloc(&lab->arena, gg_mul(cells, (int64_t)sizeof *t->off))) ||
+        !(t->random = gg_arena_alloc(&lab->arena, gg_mul(N_SIZES * lab->n_seeds, (int64_t)sizeof *t->random))) ||
+        !(t->plain = gg_arena_alloc(&lab->arena, documents)) || !(t->acted = gg_arena_alloc(&lab->arena, documents)) ||
+        !(t->document = gg_arena_alloc(&lab->arena, documents)))
         return GG_ENOMEM;
     for (int i = 0; i < t->n_targets; i++)
         t->target[i] = i * lab->n_labels / t->n_targets;
@@ -201,12 +204,15 @@ static gg_status add_rows(trial *t, gg__lab *lab, int z, kind k)
     double *share = gg_arena_alloc(&lab->arena, gg_mul(t->n_targets, (int64_t)sizeof *share));
     if (!share)
         return GG_ENOMEM;
-    snprintf(claim, sizeof claim, "the %d %s neurons of each layer off: rise of the domain's loss, in rises by %d random ones", size_of[z], name[k], size_of[z]);
+    snprintf(claim, sizeof claim, "the %d %s neurons of each layer off: rise of the domain's loss, in rises by %d random ones", size_of[z], name[k],
+             size_of[z]);
     snprintf(note, sizeof note, "%+.3f +- %.3f nats (%d domains) against %+.4f +- %.4f (%lld seeds); %.2f %% of a layer's up neurons", on_mean,
              gg__lab_deviation(on, t->n_targets), t->n_targets, random_mean, gg__lab_deviation(random, lab->n_seeds), (long long)lab->n_seeds,
              100.0 * size_of[z] / (double)lab->header.site[0].width);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = claim, .paper = k == FREQUENT ? "23.5 points of accuracy to 0.2 (20 a layer)" : "17.8 points (High-Delta, 28 in all)",
-                                                  .unit = "times", .bound = 10, .note = note}, &times, 1));
+    GG_TRY(gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = claim,
+                                     .paper = k == FREQUENT ? "23.5 points of accuracy to 0.2 (20 a layer)" : "17.8 points (High-Delta, 28 in all)",
+                                     .unit = "times", .bound = 10, .note = note}, &times, 1));
     for (int i = 0; i < t->n_targets; i++)
         share[i] = off[i] / on[i];
     snprintf(claim, sizeof claim, "what the %d %s do is the domain's own: rise off it, as a part of that on it", size_of[z], name[k]);
@@ -241,8 +247,8 @@ gg_status gg__nag_lab_causality(gg__lab *lab)
     GG_TRY(run_targets(&t, lab));
     GG_TRY(run_random(&t, lab));
     GG_TRY(gg__lab_progress(lab, NULL, NULL, 0));
-    snprintf(about, sizeof about, "up neurons set to zero; loss on %lld held-out documents of each of %d domains, and on %lld of each other one", (long long)t.own, t.n_targets,
-             (long long)t.other);
+    snprintf(about, sizeof about, "up neurons set to zero; loss on %lld held-out documents of each of %d domains, and on %lld of each other one",
+             (long long)t.own, t.n_targets, (long long)t.other);
     GG_TRY(gg_claims_part(lab->claims, "causality", about));
     for (int k = 0; k < KINDS; k++)
         for (int z = 0; z < N_SIZES; z++)
@@ -401,18 +407,22 @@ static gg_status proxy_rows(const bins *b, gg__lab *lab, const int64_t *document
     const double typical = 0.5 * (middle[(n_middle - 1) / 2] + middle[n_middle / 2]), times = rise[0] / typical;
     snprintf(note, sizeof note, "%.3f +- %.3f over %d groups of %lld documents", per_group ? gg__lab_mean(group, GROUPS) : NAN,
              per_group ? gg__lab_deviation(group, GROUPS) : NAN, GROUPS, (long long)per_group);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "impact stands for what neurons do to the loss: Pearson of a bin's impact and |rise|", .paper = "0.71 +- 0.02 (122 bins)",
-                                                  .bound = 0.6, .note = per_group ? note : NULL}, &pearson, 1));
+    GG_TRY(gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = "impact stands for what neurons do to the loss: Pearson of a bin's impact and |rise|",
+                                     .paper = "0.71 +- 0.02 (122 bins)", .bound = 0.6, .note = per_group ? note : NULL}, &pearson, 1));
     GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "and so does its order: Spearman of the same", .bound = 0.6}, &rho, 1));
-    snprintf(claim, sizeof claim, "the top bin (%.1f %% of a layer) weighs more than a middle one: |rise|, in rises by a middle bin", 100.0 * BIN / (double)b->width);
+    snprintf(claim, sizeof claim, "the top bin (%.1f %% of a layer) weighs more than a middle one: |rise|, in rises by a middle bin",
+             100.0 * BIN / (double)b->width);
     snprintf(note, sizeof note, "%.3f nats; a middle bin (median of the middle third) %.4f", rise[0], typical);
     GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = claim, .paper = "159 (top 0.8 %)", .unit = "times", .bound = 10, .note = note}, &times, 1));
     const char *path = gg__lab_figure_path(lab, "proxy");
     if (!path)
         return GG_OK;
-    return gg__lab_figure_add(lab, gg_plot_curves(lab->ctx, path, "Impact and loss, 50 neurons of each layer at a time", &(gg_plot_series){.x = b->impact, .y = rise, .n = b->n}, 1,
-                                                  &(gg_plot_axis){.label = "mean impact of the bin (mean |up|, no unit)", .log = true},
-                                                  &(gg_plot_axis){.label = "|rise of the loss| with the bin off (nats)", .log = true}),
+    return gg__lab_figure_add(lab,
+                              gg_plot_curves(lab->ctx, path, "Impact and loss, 50 neurons of each layer at a time",
+                                             &(gg_plot_series){.x = b->impact, .y = rise, .n = b->n}, 1,
+                                             &(gg_plot_axis){.label = "mean impact of the bin (mean |up|, no unit)", .log = true},
+                                             &(gg_plot_axis){.label = "|rise of the loss| with the bin off (nats)", .log = true}),
                               path, "A point is a bin of neurons of one range of ranks, switched off in all layers at once.");
 }
 
@@ -437,8 +447,10 @@ gg_status gg__nag_lab_proxy(gg__lab *lab)
     snprintf(about, sizeof about, "up neurons ranked inside each layer by impact, bins of %d zeroed in all layers at once, %lld documents", BIN, (long long)n);
     GG_TRY(gg_claims_part(lab->claims, "proxy", about));
     if (n_bins < 6)
-        return gg_claims_skip(lab->claims, &(gg_claim){.claim = "impact stands for what neurons do to the loss: Pearson of a bin's impact and |rise|", .paper = "0.71 +- 0.02 (122 bins)",
-                                                       .bound = 0.6}, "a layer of this model has fewer than six bins of 50 neurons");
+        return gg_claims_skip(lab->claims,
+                              &(gg_claim){.claim = "impact stands for what neurons do to the loss: Pearson of a bin's impact and |rise|",
+                                          .paper = "0.71 +- 0.02 (122 bins)", .bound = 0.6},
+                              "a layer of this model has fewer than six bins of 50 neurons");
     GG_TRY(gg__lab_progress(lab, "proxy", "docs", (2 + n_bins) * n));
     GG_TRY(bins_make(&b, lab, document, n));
     GG_TRY(gg__lab_losses(b.plain, lab, NULL, document, n));

@@ -76,7 +76,8 @@ static gg_status coordinates(double **y, int64_t *width, gg_context *ctx, const 
 }
 
 /* Lists of top_k neurons, from first_layer on, of some documents (NULL: all). */
-static gg_status cluster_lists(agreement *a, gg__lab *lab, const int64_t *document, int64_t n, const int32_t *label, int n_labels, int64_t top_k, int first_layer)
+static gg_status cluster_lists(agreement *a, gg__lab *lab, const int64_t *document, int64_t n, const int32_t *label, int n_labels, int64_t top_k,
+                               int first_layer)
 {
     gg__lab_view v;
     double *y = NULL, *distance = gg_new(lab->ctx, double, gg_mul(n, n));
@@ -133,7 +134,8 @@ static gg_status add_width(gg__lab *lab, agreement *a, int top_k, const char *pa
     char claim[96], note[160];
     GG_TRY(cluster_lists(a, lab, NULL, lab->n, lab->label, lab->n_labels, top_k, 0));
     snprintf(claim, sizeof claim, "clusters of multi-hot lists are the domains: purity, K = %d", top_k);
-    return gg_claims_add(lab->claims, &(gg_claim){.claim = claim, .paper = paper, .over = "seeds", .bound = 0.9, .note = others(note, a, "")}, a->purity, lab->n_seeds);
+    return gg_claims_add(lab->claims, &(gg_claim){.claim = claim, .paper = paper, .over = "seeds", .bound = 0.9, .note = others(note, a, "")}, a->purity,
+                         lab->n_seeds);
 }
 
 static gg_status add_gain(gg__lab *lab, const gg_claim *claim, const agreement *a, const agreement *b)
@@ -234,14 +236,16 @@ gg_status gg__nag_lab_discrimination(gg__lab *lab)
     GG_TRY(add_width(lab, &twenty, GG__LAB_K, "0.973 (10 data sets)"));
     GG_TRY(cluster_lists(&last, lab, NULL, lab->n, lab->label, lab->n_labels, K, lab->header.n_layers - 1));
     snprintf(note, sizeof note, "%s", whole(figures, &last, "last layer only: "));
-    GG_TRY(add_gain(lab, &(gg_claim){.claim = "all layers tell domains apart better than the last one alone: purity gained, K = 10", .paper = "4.1 points of mean accuracy",
-                                     .over = "seeds", .relation = GG_MORE_THAN, .bound = 0, .note = note}, &ten, &last));
+    GG_TRY(add_gain(lab,
+                    &(gg_claim){.claim = "all layers tell domains apart better than the last one alone: purity gained, K = 10",
+                                .paper = "4.1 points of mean accuracy", .over = "seeds", .relation = GG_MORE_THAN, .bound = 0, .note = note}, &ten, &last));
     GG_TRY(cluster_embeddings(&raw, lab, false));
     GG_TRY(cluster_embeddings(&unit, lab, true));
     snprintf(note, sizeof note, "%s", whole(figures, &raw, "embeddings: "));
     snprintf(note + strlen(note), sizeof note - strlen(note), "; %s", whole(figures, &unit, "scaled to length 1: "));
-    GG_TRY(add_gain(lab, &(gg_claim){.claim = "lists of neurons do so better than mean final embeddings: purity gained, K = 10", .over = "seeds", .relation = GG_MORE_THAN,
-                                     .bound = 0, .note = note}, &ten, unit.mean[0] > raw.mean[0] ? &unit : &raw));
+    GG_TRY(add_gain(lab,
+                    &(gg_claim){.claim = "lists of neurons do so better than mean final embeddings: purity gained, K = 10", .over = "seeds",
+                                .relation = GG_MORE_THAN, .bound = 0, .note = note}, &ten, unit.mean[0] > raw.mean[0] ? &unit : &raw));
     GG_TRY(add_distinct(lab));
     return draw_map(lab);
 }

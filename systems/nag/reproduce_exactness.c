@@ -156,7 +156,8 @@ static const char *at(const golden *g, const char *name, char out[128])
     return out;
 }
 
-/* The texts as a file of rows, through the model. With whole vectors nothing is kept in units, so that a stop leaves nothing but the temporary folder's files. */
+/* The texts as a file of rows, through the model. With whole vectors nothing is kept in units, so that a stop leaves nothing but the temporary folder's
+ * files. */
 static gg_status run(golden *g)
 {
     gg__lab *lab = g->lab;
@@ -225,7 +226,8 @@ static gg_status add_tokens(golden *g)
     gg_token_list_free(&ids);
     const double share = (double)same / (double)g->n_run;
     snprintf(note, sizeof note, "%lld of %lld documents, first 120 tokens", (long long)same, (long long)g->n_run);
-    return gg_claims_add(g->lab->claims, &(gg_claim){.claim = "token ids are those of the published run: share of documents", .bound = 1, .note = note}, &share, 1);
+    return gg_claims_add(g->lab->claims, &(gg_claim){.claim = "token ids are those of the published run: share of documents", .bound = 1, .note = note},
+                         &share, 1);
 }
 
 /* KV neuron of a repeated index. */
@@ -280,7 +282,9 @@ static gg_status add_lists(golden *g)
         GG_TRY(gg_claims_add(g->lab->claims, &(gg_claim){.claim = claim, .bound = 0.995, .note = note}, &share, 1));
     }
     const double n = (double)wide;
-    return gg_claims_add(g->lab->claims, &(gg_claim){.claim = "lists differ only where the 10th and 11th impact lie within 1e-4: other cells", .relation = GG_AT_MOST, .bound = 0}, &n, 1);
+    return gg_claims_add(g->lab->claims,
+                         &(gg_claim){.claim = "lists differ only where the 10th and 11th impact lie within 1e-4: other cells", .relation = GG_AT_MOST,
+                                     .bound = 0}, &n, 1);
 }
 
 static gg_status add_vectors(golden *g)
@@ -393,12 +397,16 @@ static gg_status add_rankings(golden *g)
     json_object_foreach(json_object_get(g->ranking, "target"), domain, v)
         GG_TRY(rank_one(&t, g, v));
     snprintf(note, sizeof note, "%lld of %lld distances have equal lists on both sides", (long long)t.n_equal, (long long)t.n_distances);
-    GG_TRY(gg_claims_add(g->lab->claims, &(gg_claim){.claim = "distances on equal lists are the published ones: largest difference", .relation = GG_AT_MOST, .bound = 1e-12, .note = note},
+    GG_TRY(gg_claims_add(g->lab->claims,
+                         &(gg_claim){.claim = "distances on equal lists are the published ones: largest difference", .relation = GG_AT_MOST, .bound = 1e-12,
+                                     .note = note},
                          &t.worst, 1));
     const double selections = (double)t.n_selections / t.n_rankings;
-    snprintf(note, sizeof note, "%d of %d selections, %d of %d whole orders; %lld of %lld documents ran here%s", t.n_selections, t.n_rankings, t.n_orders, t.n_rankings,
-             (long long)g->n_run, (long long)g->n, g->n_run < g->n ? ", the others keep their published lists" : "");
-    return gg_claims_add(g->lab->claims, &(gg_claim){.claim = "the fifth of a pool that is chosen is the published one: share of domains", .bound = 1, .note = note}, &selections, 1);
+    snprintf(note, sizeof note, "%d of %d selections, %d of %d whole orders; %lld of %lld documents ran here%s", t.n_selections, t.n_rankings, t.n_orders,
+             t.n_rankings, (long long)g->n_run, (long long)g->n, g->n_run < g->n ? ", the others keep their published lists" : "");
+    return gg_claims_add(g->lab->claims,
+                         &(gg_claim){.claim = "the fifth of a pool that is chosen is the published one: share of domains", .bound = 1, .note = note},
+                         &selections, 1);
 }
 
 /* Appendix D: the similarity to a group is the mean of the pairwise ones. */
@@ -431,8 +439,9 @@ static gg_status add_identity(golden *g)
     gg_drop(g->lab->ctx, pair);
     gg_drop(g->lab->ctx, distance);
     GG_TRY(s);
-    return gg_claims_add(g->lab->claims, &(gg_claim){.claim = "distance to a group is the mean of those to its members: largest difference", .paper = "proof, appendix D",
-                                                     .relation = GG_AT_MOST, .bound = 1e-12}, &worst, 1);
+    return gg_claims_add(g->lab->claims,
+                         &(gg_claim){.claim = "distance to a group is the mean of those to its members: largest difference", .paper = "proof, appendix D",
+                                     .relation = GG_AT_MOST, .bound = 1e-12}, &worst, 1);
 }
 
 static gg_status compare(golden *g)

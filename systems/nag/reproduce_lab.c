@@ -207,7 +207,8 @@ static gg_nag_features features(const gg__lab *lab, int64_t *unknown, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         unknown[i] = -1;
-    return (gg_nag_features){.n = n, .docid = lab->docid, .token_num = unknown, .n_scored = unknown, .index_bytes = gg_nag_index_bytes(&lab->header), .index = {lab->index}};
+    return (gg_nag_features){.n = n, .docid = lab->docid, .token_num = unknown, .n_scored = unknown, .index_bytes = gg_nag_index_bytes(&lab->header),
+                             .index = {lab->index}};
 }
 
 static gg_status save_features(const gg__lab *lab, int64_t n)
@@ -335,7 +336,8 @@ gg_status gg__lab_extract(gg__lab *lab)
     GG_TRY(gg_model_act(lab->m, NULL));
     GG_TRY(gg_nag_header_of(&lab->header, lab->ctx, lab->m, &o));
     if (lab->header.site[0].top_k != GG__LAB_K)
-        return gg_fail(lab->ctx, GG_EUNSUPPORTED, "a layer of this model has %lld up neurons; the experiments take the top %d", (long long)lab->header.site[0].width, GG__LAB_K);
+        return gg_fail(lab->ctx, GG_EUNSUPPORTED, "a layer of this model has %lld up neurons; the experiments take the top %d",
+                       (long long)lab->header.site[0].width, GG__LAB_K);
     lab->index = gg_alloc(lab->ctx, gg_mul(lab->n, (int64_t)feature_bytes(lab)));
     lab->embedding = gg_alloc(lab->ctx, gg_mul(lab->n, lab->d_model * (int64_t)sizeof(float)));
     if (!lab->index || !lab->embedding)
@@ -384,7 +386,8 @@ gg_status gg__lab_view_make(gg__lab_view *out, const gg__lab *lab, const int64_t
         out->unknown[i] = -1;
         docid[i] = lab->docid[d];
         for (int l = 0; l < L; l++)
-            memcpy(index + (size_t)(i * L + l) * one, (const char *)lab->index + (size_t)d * feature_bytes(lab) + (size_t)(first_layer + l) * GG__LAB_K * (size_t)bytes, one);
+            memcpy(index + (size_t)(i * L + l) * one,
+                   (const char *)lab->index + (size_t)d * feature_bytes(lab) + (size_t)(first_layer + l) * GG__LAB_K * (size_t)bytes, one);
     }
     return GG_OK;
 }

@@ -105,9 +105,11 @@ static gg_status draw_precision(gg__lab *lab, const double *by_label /* (METHODS
     const char *path = gg__lab_figure_path(lab, "precision");
     if (!path)
         return GG_OK;
-    return gg__lab_figure_add(lab, gg_plot_shares(lab->ctx, path, "Precision at n by domain", lab->label_name, lab->n_labels, by_label, "frequency",
-                                                  by_label + lab->n_labels, "contrast", "share of the domain among its n nearest documents"),
-                              path, "How many of the n documents nearest to five targets are of the targets' domain; n is the number of such documents in the pool.");
+    return gg__lab_figure_add(lab,
+                              gg_plot_shares(lab->ctx, path, "Precision at n by domain", lab->label_name, lab->n_labels, by_label, "frequency",
+                                             by_label + lab->n_labels, "contrast", "share of the domain among its n nearest documents"),
+                              path,
+                              "How many of the n documents nearest to five targets are of the targets' domain; n is the number of such documents in the pool.");
 }
 
 gg_status gg__nag_lab_contrast(gg__lab *lab)
@@ -143,18 +145,22 @@ gg_status gg__nag_lab_contrast(gg__lab *lab)
     for (int k = 0; k < METHODS; k++)
         for (int64_t seed = 0; seed < S; seed++)
             m[k] += mean[k * S + seed] / (double)S;
-    snprintf(about, sizeof about, "%d targets of each of %d domains drawn anew for each seed; the other documents ranked for each, K = %d", TARGETS, lab->n_labels, K);
+    snprintf(about, sizeof about, "%d targets of each of %d domains drawn anew for each seed; the other documents ranked for each, K = %d", TARGETS,
+             lab->n_labels, K);
     GG_TRY(gg_claims_part(lab->claims, "contrast", about));
     snprintf(note, sizeof note, "an order by chance has half of them there; precision at n %.3f, by chance %.3f", m[FREQUENCY], chance);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "the targets' domain stands in the first half of the ranking: share of its documents there", .paper = "1 (demo, 5 of 20 texts)",
-                                                  .over = "seeds", .bound = 0.95, .note = note}, half, S));
+    GG_TRY(gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = "the targets' domain stands in the first half of the ranking: share of its documents there",
+                                     .paper = "1 (demo, 5 of 20 texts)", .over = "seeds", .bound = 0.95, .note = note}, half, S));
     char gained[160];
     snprintf(gained, sizeof gained, "mean precision at n over the domains: last layer only %.3f, all layers %.3f", m[LAST_LAYER], m[FREQUENCY]);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "all layers rank better than the last one alone: precision at n gained", .paper = "4.1 points of mean accuracy",
-                                                  .over = "seeds", .relation = GG_MORE_THAN, .bound = 0, .note = gained}, gain + S, S));
+    GG_TRY(gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = "all layers rank better than the last one alone: precision at n gained", .paper = "4.1 points of mean accuracy",
+                                     .over = "seeds", .relation = GG_MORE_THAN, .bound = 0, .note = gained}, gain + S, S));
     snprintf(gained, sizeof gained, "mean precision at n over the domains: frequency %.3f, contrast %.3f; beyond the paper", m[FREQUENCY], m[CONTRAST]);
-    GG_TRY(gg_claims_add(lab->claims, &(gg_claim){.claim = "weights by contrast with the pool rank better than by frequency: precision at n gained", .over = "seeds",
-                                                  .relation = GG_MORE_THAN, .bound = 0, .note = gained}, gain, S));
+    GG_TRY(gg_claims_add(lab->claims,
+                         &(gg_claim){.claim = "weights by contrast with the pool rank better than by frequency: precision at n gained", .over = "seeds",
+                                     .relation = GG_MORE_THAN, .bound = 0, .note = gained}, gain, S));
     return draw_precision(lab, by_label);
 }
 
@@ -254,7 +260,8 @@ static gg_status add_sizes(double *spearman, double *jaccard, gg__lab *lab, sizi
 static gg_status add_size(gg__lab *lab, bool jaccard, int64_t size, int64_t most, const double *value)
 {
     char text[96];
-    snprintf(text, sizeof text, jaccard ? "%lld targets choose what many choose: Jaccard of the nearest fifths" : "%lld targets order the pool as many do: Spearman of distances",
+    snprintf(text, sizeof text,
+             jaccard ? "%lld targets choose what many choose: Jaccard of the nearest fifths" : "%lld targets order the pool as many do: Spearman of distances",
              (long long)size);
     const gg_claim c = {.claim = text, .paper = jaccard ? "0.940 (200 of 10,000)" : "0.999 (200 of 10,000)", .over = "seeds", .bound = jaccard ? 0.9 : 0.99};
     if (size < most)
@@ -279,8 +286,9 @@ static gg_status draw_sizes(gg__lab *lab, const double *value /* (2, SIZES, n_se
         return GG_OK;
     const gg_plot_series series[] = {{.name = "Spearman of distances", .x = x, .y = mean[0], .n = n, .line = true},
                                      {.name = "Jaccard of nearest fifths", .x = x, .y = mean[1], .n = n, .line = true}};
-    return gg__lab_figure_add(lab, gg_plot_curves(lab->ctx, path, "Few targets against many", series, 2, &(gg_plot_axis){.label = "target documents", .log = true},
-                                                  &(gg_plot_axis){.label = "agreement with many (no unit)"}),
+    return gg__lab_figure_add(lab,
+                              gg_plot_curves(lab->ctx, path, "Few targets against many", series, 2, &(gg_plot_axis){.label = "target documents", .log = true},
+                                             &(gg_plot_axis){.label = "agreement with many (no unit)"}),
                               path, "How well a ranking by few targets agrees with one by four fifths of the domain, mean over domains and seeds.");
 }
 
@@ -310,8 +318,8 @@ gg_status gg__nag_lab_target_size(gg__lab *lab)
     }
     sizing_free(lab, &z);
     GG_TRY(s);
-    snprintf(about, sizeof about, "few targets of a domain against four fifths of it (%lld documents or more), over all other documents, mean over %d domains", (long long)most,
-             lab->n_labels);
+    snprintf(about, sizeof about, "few targets of a domain against four fifths of it (%lld documents or more), over all other documents, mean over %d domains",
+             (long long)most, lab->n_labels);
     GG_TRY(gg_claims_part(lab->claims, "target-size", about));
     for (int what = 0; what < 2; what++)
         for (int k = 0; k < SIZES; k++)
@@ -348,8 +356,8 @@ static gg_status extract_narrow(narrow *x, gg__lab *lab, const int64_t *document
     if (s == GG_OK)
         s = gg_model_open(&m, lab->ctx, lab->model, &(gg_model_options){.dtype = GG_BF16, .no_head = true});
     if (s == GG_OK)
-        s = gg_nag_extract_tokens(&r, lab->ctx, m, token, start, n, &(gg_nag_extract_options){.top_k = K, .max_tokens = lab->max_tokens, .progress = lab->progress},
-                                  keep_narrow, x);
+        s = gg_nag_extract_tokens(&r, lab->ctx, m, token, start, n,
+                                  &(gg_nag_extract_options){.top_k = K, .max_tokens = lab->max_tokens, .progress = lab->progress}, keep_narrow, x);
     gg_model_free(m);
     gg_drop(lab->ctx, start);
     gg_drop(lab->ctx, token);

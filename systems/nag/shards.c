@@ -176,7 +176,8 @@ gg_status gg_nag_plan_open(gg_nag_plan **out, gg_context *ctx, gg_model *m, cons
         p->folder[n - 1] = 0;
     gg_status st = p->folder ? gg_parts_cut(&p->parts, ctx, source->paths, source->n_paths, unit_bytes) : GG_ENOMEM;
     if (st == GG_OK && p->parts.n > MAX_UNITS)
-        st = gg_fail(ctx, GG_EINVAL, "--unit-size %lld makes %lld units; at most %d (the digits of their names)", (long long)unit_bytes, (long long)p->parts.n, MAX_UNITS);
+        st = gg_fail(ctx, GG_EINVAL, "--unit-size %lld makes %lld units; at most %d (the digits of their names)", (long long)unit_bytes, (long long)p->parts.n,
+                     MAX_UNITS);
     if (st == GG_OK)
         st = gg_nag_header_of(&p->h, ctx, m, o);
     if (st == GG_OK)
@@ -221,7 +222,8 @@ static json_t *units_of(const gg_nag_plan *p, int64_t i, gg_rows_part rows)
     const char *path = p->parts.at[i].path, *slash = strrchr(path, '/');
     json_t *j = json_copy(p->units), *more = json_pack("{s:[I], s:s, s:s, s:I, s:I}", "held", (json_int_t)i, "input", "", "source", slash ? slash + 1 : path,
                                                        "from", (json_int_t)rows.from, "to", (json_int_t)rows.to);
-    if (!j || !more || json_object_size(j) != json_object_size(p->units) || json_object_update(j, more) != 0) { /* json_copy passes over what it lacks memory for */
+    if (!j || !more || json_object_size(j) != json_object_size(p->units) ||
+        json_object_update(j, more) != 0) { /* json_copy passes over what it lacks memory for */
         json_decref(j);
         j = NULL;
     }
@@ -252,7 +254,8 @@ static gg_status is_done(bool *done, int64_t *n_documents, const gg_nag_plan *p,
         if (st == GG_OK && (json_array_size(held) != 1 || json_integer_value(json_array_get(held, 0)) != i))
             st = gg_fail(p->ctx, GG_EMISMATCH, "%s does not hold unit %lld, as its name says; was it renamed? Remove it.", path, (long long)i);
         else if (st == GG_OK && strcmp(text_of(units, "input"), seal->hex) != 0)
-            st = gg_fail(p->ctx, GG_EMISMATCH, "%s was made from other bytes: %s has changed since then. Remove %s to make it again.", path, p->parts.at[i].path, path);
+            st = gg_fail(p->ctx, GG_EMISMATCH, "%s was made from other bytes: %s has changed since then. Remove %s to make it again.", path,
+                         p->parts.at[i].path, path);
         *done = st == GG_OK;
     }
     gg_nag_reader_close(r);
@@ -349,11 +352,11 @@ gg_status gg_nag_plan_run_shard(gg_nag_shard_result *out, gg_nag_plan *p, int32_
         }
     }
     if (st == GG_EINTR)
-        st = gg_fail(ctx, st, "stopped after %lld of this shard's %lld units; what was begun is kept in %s, and the same command goes on from there", (long long)out->n_done,
-                     (long long)out->n_mine, p->folder);
+        st = gg_fail(ctx, st, "stopped after %lld of this shard's %lld units; what was begun is kept in %s, and the same command goes on from there",
+                     (long long)out->n_done, (long long)out->n_mine, p->folder);
     else if (st == GG_OK && out->n_busy)
-        st = gg_fail(ctx, GG_EBUSY, "%lld of this shard's %lld units are being made by others (%s). The same command looks at them again.", (long long)out->n_busy,
-                     (long long)out->n_mine, busy.data);
+        st = gg_fail(ctx, GG_EBUSY, "%lld of this shard's %lld units are being made by others (%s). The same command looks at them again.",
+                     (long long)out->n_busy, (long long)out->n_mine, busy.data);
     gg_str_free(&busy);
     gg_drop(ctx, whose);
     return st;

@@ -178,7 +178,8 @@ void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *
                 gg_nag_ranking_row(r, x->rank)->score, *text ? "   " : "", text);
     }
     if (r->right >= 0)
-        fprintf(to, "\n  precision at n (%s)   frequency %.3f   contrast %.3f\n", r->label[r->right], r->precision[GG_NAG_FREQUENCY], r->precision[GG_NAG_CONTRAST]);
+        fprintf(to, "\n  precision at n (%s)   frequency %.3f   contrast %.3f\n", r->label[r->right], r->precision[GG_NAG_FREQUENCY],
+                r->precision[GG_NAG_CONTRAST]);
     if (r->n_unpaid)
         fprintf(to, "  %s documents of the features are not in the payload and were left out\n", gg__nag_count_text(a, r->n_unpaid));
     if (r->n_unrated)
@@ -203,12 +204,12 @@ static json_t *end_json(const gg_nag_ranking *r, const gg__nag_excerpt *x, int n
 
 json_t *gg__nag_tell_json(const gg_nag_ranking *r, const gg_nag_rank_options *o, const gg__nag_story *story)
 {
-    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "target", story->target_name, "model", r->header.model, "site",
-                          gg_nag_type_name(o->type), "weights", o->weights == GG_NAG_CONTRAST ? "contrast" : "frequency", "power", o->power == 0 ? 1.0 : o->power,
-                          "fraction", o->fraction, "n_targets", (json_int_t)r->n_targets, "n_documents", (json_int_t)r->n, "n_selected", (json_int_t)r->n_selected,
-                          "n_tokens", (json_int_t)r->n_tokens, "n_selected_tokens", (json_int_t)r->n_selected_tokens, "budget", (json_int_t)r->budget,
-                          "n_without_payload", (json_int_t)r->n_unpaid, "n_without_quality", (json_int_t)r->n_unrated, "n_without_token_count",
-                          (json_int_t)r->n_uncounted);
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "target", story->target_name, "model", r->header.model,
+                          "site", gg_nag_type_name(o->type), "weights", o->weights == GG_NAG_CONTRAST ? "contrast" : "frequency", "power",
+                          o->power == 0 ? 1.0 : o->power, "fraction", o->fraction, "n_targets", (json_int_t)r->n_targets, "n_documents", (json_int_t)r->n,
+                          "n_selected", (json_int_t)r->n_selected, "n_tokens", (json_int_t)r->n_tokens, "n_selected_tokens", (json_int_t)r->n_selected_tokens,
+                          "budget", (json_int_t)r->budget, "n_without_payload", (json_int_t)r->n_unpaid, "n_without_quality", (json_int_t)r->n_unrated,
+                          "n_without_token_count", (json_int_t)r->n_uncounted);
     double *pool, *chosen;
     if (r->n_labels > 0) {
         const bool made = gg__nag_shares(&pool, &chosen, r) == GG_OK;
@@ -220,8 +221,9 @@ json_t *gg__nag_tell_json(const gg_nag_ranking *r, const gg_nag_rank_options *o,
             gg_drop(r->ctx, pool);
     }
     if (r->right >= 0)
-        gg__json_put(&j, "precision_at_n", json_pack("{s:s, s:o, s:o}", "label", r->label[r->right], "frequency", number_or_null(r->precision[GG_NAG_FREQUENCY]),
-                                                           "contrast", number_or_null(r->precision[GG_NAG_CONTRAST])));
+        gg__json_put(&j, "precision_at_n",
+                     json_pack("{s:s, s:o, s:o}", "label", r->label[r->right], "frequency", number_or_null(r->precision[GG_NAG_FREQUENCY]), "contrast",
+                               number_or_null(r->precision[GG_NAG_CONTRAST])));
     gg__json_put(&j, "nearest", end_json(r, story->near, story->n_ends));
     gg__json_put(&j, "farthest", end_json(r, story->far, story->n_ends));
     return j;
