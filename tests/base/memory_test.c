@@ -52,6 +52,31 @@ static void an_absurd_size_is_refused_with_a_message(void **state)
     gg_context_free(ctx);
 }
 
+static void an_array_doubles_and_stays_where_there_is_no_more(void **state)
+{
+    (void)state;
+    gg_context *ctx = make();
+    int32_t *a = NULL;
+    int64_t cap = 0;
+    for (int32_t n = 0; n < 100; n++) {
+        assert_int_equal(gg_grow(ctx, &a, n, &cap, 3), GG_OK);
+        assert_int_equal(a[n], 0);
+        a[n] = n;
+    }
+    assert_int_equal(cap, 192);
+    assert_int_equal(gg_context_allocations(ctx), 7); /* 3, 6, ... 192 */
+    for (int32_t n = 0; n < 100; n++)
+        assert_int_equal(a[n], n);
+    const int32_t *before = a;
+    int64_t absurd = INT64_MAX / 4;
+    assert_int_equal(gg_grow(ctx, &a, absurd, &absurd, 3), GG_ENOMEM);
+    assert_ptr_equal(a, before);
+    assert_int_equal(absurd, INT64_MAX / 4);
+    gg_drop(ctx, a);
+    assert_int_equal(gg_context_bytes(ctx, NULL), 0);
+    gg_context_free(ctx);
+}
+
 static void the_hook_sees_every_allocation_and_may_refuse(void **state)
 {
     (void)state;
@@ -181,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_aligned_zeroed_and_counted), cmocka_unit_test(an_absurd_size_is_refused_with_a_message),
+        cmocka_unit_test(an_array_doubles_and_stays_where_there_is_no_more),
         cmocka_unit_test(the_hook_sees_every_allocation_and_may_refuse), cmocka_unit_test(an_arena_keeps_what_it_gave),
         cmocka_unit_test(a_text_grows), cmocka_unit_test(a_message_may_quote_itself_and_is_cut_visibly),
         cmocka_unit_test(every_status_has_a_name_and_a_text), cmocka_unit_test(options_of_the_context_are_kept),
