@@ -91,8 +91,8 @@ static gg_status take_once(gg_lock *l, const char *path, bool last)
         if (l->fd < 0 && errno == ENOENT)
             return GG_OK; /* removed in between */
     }
-    if (l->fd < 0)
-        return gg__io_fail(l->ctx, errno, "lock the output", path);
+    if (l->fd < 0) /* beside the output: that could not be made there either */
+        return gg__io_fail(l->ctx, errno, "write it", path);
     int error;
     do
         error = flock(l->fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;

@@ -113,7 +113,7 @@ static void pipes_need_no_lock_and_missing_folders_are_told(void **state)
     assert_int_equal(gg_lock_take(&l, ctx, "/dev/null"), GG_OK);
     assert_null(l);
     assert_int_equal(gg_lock_take(&l, ctx, at("nowhere/x.nag")), GG_ENOENT);
-    expect_message("nowhere/x.nag: cannot lock the output");
+    expect_message("nowhere/x.nag: cannot write it: there is no folder");
     gg_lock_free(NULL);
 }
 
