@@ -421,8 +421,8 @@ int gg_nag_bench(int argc, char **argv)
     gg_command c = {.name = "bench nag",
                     .sentence = "Extracts the features of documents and says how fast, as a part of this machine's roof, and where the time goes.",
                     .example = "golgi bench nag --model M.gguf",
-                    .notes = "Use an idle machine: the load is printed. The agreement of bf16 and i8 with f32 is that of these documents: made-up ones are much "
-                             "alike, which makes their order hard to keep; take a pool of your own for it.",
+                    .notes = "Use an idle machine: the load is printed. The agreement of bf16 and i8 with f32 is that of these documents: made-up ones are "
+                             "much alike, which makes their order hard to keep; take a pool of your own for it.",
                     .options = options,
                     .n_options = sizeof options / sizeof *options};
     gg_status s = gg_command_parse(&c, argc, argv);
