@@ -357,12 +357,9 @@ static gg_status cut_added(gg__encoder *e, const gg__matcher *m, const char *tex
 
 static gg_status window(gg__encoder *e, const char *text, size_t n, bool open)
 {
-    if (open) /* not through a character */
-        for (int i = 0; i < 4 && n; i++) {
-            n--;
-            if (((unsigned char)text[n] & 0xC0) != 0x80)
-                break;
-        }
+    if (open) /* before a byte that begins something, so not through a character, and not among stray bytes that follow one */
+        while (n && ((unsigned char)text[--n] & 0xC0) == 0x80)
+            ;
     if (!gg_utf8_is_valid(text, n)) {
         if (n > SIZE_MAX / 3 || e->repaired.cap < 3 * n) {
             const size_t cap = gg_mul((int64_t)n, 3);
