@@ -355,8 +355,9 @@ static gg_status read_shape(layer *l, const gg__place *p)
     GG_TRY(gg__place_numbers(&x, &n, &at));
     gg_status s = n >= 1 && n < GG_MAX_DIMS ? GG_OK : gg__place_fail(&at, "1 to %d lengths are needed, not %lld", GG_MAX_DIMS - 1, (long long)n);
     for (int64_t i = 0; i < n && s == GG_OK; i++) {
-        l->shape.d[i] = (int64_t)x[i];
-        if (!(x[i] >= -1 && x[i] <= MOST_N && x[i] == floor(x[i]) && x[i] != 0))
+        if (x[i] >= -1 && x[i] <= MOST_N && x[i] == floor(x[i]) && x[i] != 0)
+            l->shape.d[i] = (int64_t)x[i];
+        else
             s = gg__place_fail(&at, "%.15g is no length: whole numbers from 1, one of them may be -1", x[i]);
     }
     l->shape.n = (int)n;
