@@ -18,7 +18,7 @@ V       ?= 0
 Q       := $(if $(filter 1,$V),,@)
 ifeq ($(SAN),1)
 B       := build/asan
-OPT     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT     := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
 else ifeq ($(SAN),thread)
 B       := build/tsan
 OPT     := -O1 -g -fsanitize=thread

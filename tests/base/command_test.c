@@ -478,5 +478,6 @@ int main(void)
         cmocka_unit_test(two_signals_at_once_on_two_threads_are_one),
         cmocka_unit_test(logs_carry_the_commands_name_and_failures_exit_1),
     };
+    signal(SIGINT, SIG_DFL); /* a shell's background jobs ignore it, and what they start does */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ static inline void run_line(struct said *s, const char *dir, const char *words)
 {
     char line[16384];
     snprintf(line, sizeof line, "D=%s; G=%s; M=" TINY "; { %s; } >%s/.out 2>%s/.err </dev/null", dir, golgi(), words, dir, dir);
+    signal(SIGINT, SIG_DFL); /* a shell's background jobs ignore it, and what they start does */
     const int state = system(line);
     s->code = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
     char path[4200];

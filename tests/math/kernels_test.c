@@ -487,7 +487,7 @@ static void rows_in_int8_are_the_twins(void **state)
                 fill(w, n, 41, 1);
                 fill(b, n, 42, 1);
                 for (int64_t i = 0; i < n; i++)
-                    whole[i] = (int32_t)(x[i] * 1e4f) % 20000000;
+                    whole[i] = (int32_t)fmodf(x[i] * 1e4f, 2e7f);
                 for (int in_place = 0; in_place < 2; in_place++)
                     for (int with = 0; with < 2; with++) {
                         y[n] = guard;
