@@ -157,9 +157,38 @@ static void few_ids_are_those_that_the_whole_text_begins_with(void **state)
     close_golden(&g);
 }
 
+/* A vocabulary of characters may have the token "\\u0000", which the library that reads JSON takes in no key; and the noncharacter that stands in for it. */
+static void a_token_may_be_the_character_nul(void **state)
+{
+    static const char json[] = "{\"version\": \"1.0\", \"added_tokens\": [{\"id\": 6, \"content\": \"<\\u0000>\", \"special\": false, \"single_word\": false,"
+                               " \"lstrip\": false, \"rstrip\": false, \"normalized\": false}], \"normalizer\": null, \"pre_tokenizer\": null,"
+                               " \"post_processor\": null, \"decoder\": {\"type\": \"Fuse\"}, \"model\": {\"type\": \"BPE\", \"unk_token\": null,"
+                               " \"vocab\": {\"\\u0000\": 0, \"a\": 1, \"b\": 2, \"\\ufdd0\": 3, \"a\\u0000\": 4, \"\\\\\": 5},"
+                               " \"merges\": [[\"a\", \"\\u0000\"]]}}";
+    static const char text[] = "ab\0a\0\\\xEF\xB7\x90<\0>";
+    static const int32_t want[] = {1, 2, 0, 4, 5, 3, 6};
+    gg_tokenizer *t = NULL;
+    gg_token_list got = {.ctx = *state};
+    char *back = NULL;
+    size_t n;
+    assert_ok_in(*state, gg_tokenizer_open_json(&t, *state, write_bytes("nul.json", json, sizeof json - 1)));
+    assert_ok_in(*state, gg_tokenizer_encode(t, &got, text, sizeof text - 1, 0, 0));
+    assert_int_equal(got.n, sizeof want / sizeof *want);
+    assert_memory_equal(got.id, want, sizeof want);
+    assert_memory_equal(gg_tokenizer_piece(t, 4, &n), "a\0", 2);
+    assert_int_equal(n, 2);
+    assert_ok_in(*state, gg_tokenizer_decode(t, &back, &n, got.id, got.n, true));
+    assert_int_equal(n, sizeof text - 1);
+    assert_memory_equal(back, text, n);
+    gg_tokenizer_text_free(*state, back);
+    gg_token_list_free(&got);
+    gg_tokenizer_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_token_may_be_the_character_nul),
         cmocka_unit_test(every_kind_gives_the_published_ids_and_texts),
         cmocka_unit_test(few_ids_are_those_that_the_whole_text_begins_with),
     };
