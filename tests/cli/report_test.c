@@ -178,6 +178,32 @@ static void a_second_run_reuses_the_features(void **state)
     assert_non_null(strstr(s.err, "\"two\""));
 }
 
+/* One target is told as an object, several as a list; and what is told of a target is what the way in steps tells. */
+static void json_has_each_target_and_where_its_rows_are(void **state)
+{
+    (void)state;
+    static const char *const alike[] = {"n_documents", "n_selected", "n_tokens", "n_selected_tokens", "budget", "labels"};
+    json_t *steps = must_json("nag rank --json --target $D/two.nag --pool $D/pool.nag --payload $D/pool.jsonl --fraction 0.3 --output $D/steps.jsonl");
+    json_t *one = must_json("nag select --json --model $M --target $D/two.jsonl --pool $D/pool.jsonl --features $D/j --fraction 0.3 --output $D/j-one.jsonl");
+    json_t *all = must_json("nag select --json --model $M --target $D/target-one.jsonl $D/two.jsonl --pool $D/pool.jsonl --features $D/j --fraction 0.3"
+                            " --output $D/j-{}.jsonl");
+    const json_t *targets = json_object_get(all, "targets");
+    assert_int_equal(json_object_size(all), 1);
+    assert_int_equal(json_array_size(targets), 2);
+    assert_non_null(strstr(json_string_value(json_object_get(json_array_get(targets, 0), "output")), "/j-one.jsonl"));
+    assert_non_null(strstr(json_string_value(json_object_get(json_array_get(targets, 1), "output")), "/j-two.jsonl"));
+    assert_non_null(strstr(json_string_value(json_object_get(one, "output")), "/j-one.jsonl"));
+    assert_true(json_integer_value(json_object_get(one, "n_selected")) > 0);
+    for (size_t i = 0; i < sizeof alike / sizeof *alike; i++) {
+        if (strcmp(alike[i], "labels") != 0) /* rank is not told which column they are in */
+            assert_true(json_equal(json_object_get(one, alike[i]), json_object_get(steps, alike[i])));
+        assert_true(json_equal(json_object_get(one, alike[i]), json_object_get(json_array_get(targets, 1), alike[i])));
+    }
+    json_decref(steps);
+    json_decref(one);
+    json_decref(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +212,7 @@ int main(void)
         cmocka_unit_test(without_gnuplot_a_warning_and_a_report_without_pictures),
         cmocka_unit_test(a_report_that_cannot_be_written_is_told_before_the_work),
         cmocka_unit_test(a_second_run_reuses_the_features),
+        cmocka_unit_test(json_has_each_target_and_where_its_rows_are),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);
 }
