@@ -149,8 +149,8 @@ static gg_status look(void *user, const gg_lm_step *s)
         gg_progress_before(w->progress, s->step - 1); /* of an earlier sitting */
     w->begun = true;
     gg_progress_add(w->progress, 1);
-    json_t *row = json_pack("{s:I, s:f, s:o, s:f, s:f}", "step", (json_int_t)s->step, "loss", s->loss, "val_loss",
-                            isnan(s->val_loss) ? json_null() : json_real(s->val_loss), "lr", s->lr, "seconds", s->seconds);
+    json_t *row = json_pack("{s:I, s:o, s:o, s:f, s:f}", "step", (json_int_t)s->step, "loss", gg_json_number(s->loss), "val_loss",
+                            gg_json_number(s->val_loss), "lr", s->lr, "seconds", s->seconds);
     const gg_status st = row ? gg_rows_writer_add(w->log, row) : gg_fail(w->ctx, GG_ENOMEM, "out of memory while writing the log");
     json_decref(row);
     if (!isnan(s->val_loss))
@@ -289,16 +289,14 @@ static gg_status save(job *j)
     return w->gguf ? convert(j->ctx, w) : GG_OK;
 }
 
-static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
 static gg_status tell(const job *j)
 {
     const gg_lm_result *r = &j->r;
     if (j->c->json)
         return gg_json_print(j->ctx, json_pack("{s:s, s:I, s:I, s:o, s:o, s:f, s:I, s:i}", "output", j->w->output, "parameters",
-                                                   (json_int_t)gg_lm_size(j->lm), "train_tokens", (json_int_t)j->n_train, "loss", number(r->loss), "val_loss",
-                                                   number(r->val_loss), "seconds", r->seconds, "from_step", (json_int_t)r->from_step, "ranks",
-                                                   gg_ranks_count(j->ranks)));
+                                               (json_int_t)gg_lm_size(j->lm), "train_tokens", (json_int_t)j->n_train, "loss", gg_json_number(r->loss),
+                                               "val_loss", gg_json_number(r->val_loss), "seconds", r->seconds, "from_step", (json_int_t)r->from_step,
+                                               "ranks", gg_ranks_count(j->ranks)));
     if (j->c->quiet)
         return GG_OK;
     FILE *to = gg_command_say_begin(j->c);

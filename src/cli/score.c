@@ -24,7 +24,7 @@ static gg_status write_row(void *user, const gg_score_row *r)
             top = NULL;
         }
     json_t *row = json_pack("{s:s, s:I, s:o, s:o}", "docid", r->docid, "n_tokens", (json_int_t)r->n_tokens, "mean_nll",
-                            isfinite(r->mean_nll) ? json_real(r->mean_nll) : json_null(), "top", top);
+                            gg_json_number(r->mean_nll), "top", top);
     if (!row)
         return gg_fail(k->ctx, GG_ENOMEM, "out of memory while writing the score of %s", r->docid);
     if (r->n_tokens > 1 && isfinite(r->mean_nll)) {
@@ -86,7 +86,7 @@ int gg_cli_score(int argc, char **argv)
     if (s == GG_OK && c.json && strcmp(output, "-") != 0) {
         s = gg_json_print(ctx, json_pack("{s:s, s:I, s:I, s:I, s:o, s:I}", "output", output, "n_documents", (json_int_t)r.n_documents, "n_tokens",
                                              (json_int_t)r.n_tokens, "n_predicted", (json_int_t)sink.n_predicted, "mean_nll",
-                                             isnan(mean) ? json_null() : json_real(mean), "n_empty", (json_int_t)gg_documents_empty(d)));
+                                             gg_json_number(mean), "n_empty", (json_int_t)gg_documents_empty(d)));
     } else if (s == GG_OK && !c.quiet) {
         FILE *to = gg_command_say_begin(&c);
         fprintf(to, "scored %lld document%s, %lld tokens: ", (long long)r.n_documents, r.n_documents == 1 ? "" : "s", (long long)r.n_tokens);

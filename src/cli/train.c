@@ -150,8 +150,7 @@ static json_t *result_before(gg_context *ctx, const gg__run *r, gg_str *path)
 static int64_t steps_of(const gg_trainer *t)
 {
     const gg_train_options *o = gg_trainer_plan(t);
-    const int64_t n = samples(t, GG_PART_TRAIN), per_epoch = o->drop_last && n >= o->batch_size ? n / o->batch_size : (n + o->batch_size - 1) / o->batch_size;
-    return o->steps > 0 ? o->steps : o->epochs * per_epoch;
+    return o->steps > 0 ? o->steps : o->epochs * gg__steps_per_epoch(o, samples(t, GG_PART_TRAIN));
 }
 
 /* The result and the report into the folder. A run that had come to its end before is opened and judged as any other, which finds samples that have changed

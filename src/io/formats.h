@@ -63,4 +63,6 @@ const char *gg_json_kind(const json_t *value);
 void gg_json_write(struct gg_str *out, const json_t *value);
 /* The result of a command, indented, on standard output. Takes it over; NULL (there was no memory for it) fails. */
 gg_status gg_json_print(gg_context *ctx, json_t *value);
+/* A number, or null for what JSON has no number for: NaN and infinities. NULL: out of memory. */
+json_t *gg_json_number(double x);
 #endif

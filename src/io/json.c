@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include <errno.h>
 #include <locale.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -559,6 +560,8 @@ void gg_json_write(gg_str *out, const json_t *value)
     case JSON_NULL: gg_str_puts(out, "null"); break;
     }
 }
+
+json_t *gg_json_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 gg_status gg_json_print(gg_context *ctx, json_t *value)
 {

@@ -31,7 +31,6 @@ bool gg__score_applies(gg_target_kind target, gg_metric s)
 }
 
 /* --- JSON -------------------------------------------------------------------------------------------------------------------------------------- */
-static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 static double number_of(const json_t *row, const char *key)
 {
     const json_t *v = json_object_get(row, key);
@@ -42,15 +41,15 @@ static int64_t whole_of(const json_t *row, const char *key) { return (int64_t)js
 json_t *gg__training_row(const gg__training *t, const gg_epoch *e)
 {
     const gg_target_kind target = gg_data_describe(t->data)->target;
-    json_t *row = json_pack("{s:I, s:I, s:o}", "epoch", (json_int_t)e->epoch, "step", (json_int_t)e->step, "train_loss", number(e->train_loss));
+    json_t *row = json_pack("{s:I, s:I, s:o}", "epoch", (json_int_t)e->epoch, "step", (json_int_t)e->step, "train_loss", gg_json_number(e->train_loss));
     for (int i = 0; e->has_val && i < GG_METRICS; i++) {
         char key[64];
         snprintf(key, sizeof key, "val_%s", gg_metric_name((gg_metric)i));
         if (gg__score_applies(target, (gg_metric)i))
-            gg__json_put(&row, key, number(e->val.value[i]));
+            gg__json_put(&row, key, gg_json_number(e->val.value[i]));
     }
-    gg__json_put(&row, "lr", number(e->lr));
-    gg__json_put(&row, "seconds", number(e->seconds));
+    gg__json_put(&row, "lr", gg_json_number(e->lr));
+    gg__json_put(&row, "seconds", gg_json_number(e->seconds));
     gg__json_put(&row, "best", json_boolean(e->best));
     return row;
 }

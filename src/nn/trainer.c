@@ -198,8 +198,7 @@ static gg_status build(gg_trainer *t, const gg__place *root)
         if (!gg__score_applies(d->target, o->metric))
             return gg__place_fail(&stopping, "val_%s is no score of these targets", gg_metric_name(o->metric));
     }
-    const int64_t per_epoch = o->drop_last && d->n >= o->batch_size ? d->n / o->batch_size : (d->n + o->batch_size - 1) / o->batch_size;
-    gg__plan_config_steps(&t->plan, per_epoch);
+    gg__plan_config_steps(&t->plan, gg__steps_per_epoch(o, d->n));
     t->made_with = json_pack("{sO sO}", "data", json_object_get(t->config.root, "data"), "model", model.value);
     o->made_with = t->made_with;
     return t->made_with ? GG_OK : gg_fail(t->ctx, GG_ENOMEM, "out of memory for the configuration");

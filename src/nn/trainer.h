@@ -41,6 +41,11 @@ typedef struct gg__plan_config {
 /* Loss, optimizer, schedule and training. */
 gg_status gg__plan_config_read(gg__plan_config *p, const gg__place *root);
 void gg__plan_config_free(gg__plan_config *p, gg_context *ctx);
+/* Steps that go once over n samples. */
+static inline int64_t gg__steps_per_epoch(const gg_train_options *o, int64_t n)
+{
+    return o->drop_last && n >= o->batch_size ? n / o->batch_size : (n + o->batch_size - 1) / o->batch_size;
+}
 /* The schedule in steps. */
 void gg__plan_config_steps(gg__plan_config *p, int64_t steps_per_epoch);
 

@@ -191,8 +191,6 @@ void gg__nag_tell(FILE *to, const gg_nag_ranking *r, const gg_nag_rank_options *
 }
 
 /* --- as JSON ------------------------------------------------------------------------------------------------------------------------- */
-static json_t *number_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
 static json_t *end_json(const gg_nag_ranking *r, const gg__nag_excerpt *x, int n)
 {
     json_t *list = json_array();
@@ -222,8 +220,8 @@ json_t *gg__nag_tell_json(const gg_nag_ranking *r, const gg_nag_rank_options *o,
     }
     if (r->right >= 0)
         gg__json_put(&j, "precision_at_n",
-                     json_pack("{s:s, s:o, s:o}", "label", r->label[r->right], "frequency", number_or_null(r->precision[GG_NAG_FREQUENCY]), "contrast",
-                               number_or_null(r->precision[GG_NAG_CONTRAST])));
+                     json_pack("{s:s, s:o, s:o}", "label", r->label[r->right], "frequency", gg_json_number(r->precision[GG_NAG_FREQUENCY]), "contrast",
+                               gg_json_number(r->precision[GG_NAG_CONTRAST])));
     gg__json_put(&j, "nearest", end_json(r, story->near, story->n_ends));
     gg__json_put(&j, "farthest", end_json(r, story->far, story->n_ends));
     return j;

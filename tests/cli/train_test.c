@@ -1,6 +1,7 @@
 /* golgi train, eval and predict as a person runs them: a table is learned end to end, seeds and grids side by side give the bits of runs alone, a killed run
  * goes on, and every mistake in a configuration or in the data is told with its place. */
 #include "cli/program.h"
+#include "base/lock.h"
 #include <signal.h>
 #include <time.h>
 
@@ -216,6 +217,19 @@ static void other_files_need_only_what_was_learned(void **state)
     assert_true(loss > 0 && number_at(j, "loss", NULL) == loss);
     json_decref(j);
     must("predict --model $D/wide_run --input $D/thin.csv --output $D/thin.said.csv");
+    gg_context *ctx = NULL;
+    gg_lock *held = NULL;
+    char path[300];
+    snprintf(path, sizeof path, "%s/held.csv", D);
+    assert_int_equal(gg_context_create(&ctx, NULL), GG_OK);
+    assert_int_equal(gg_lock_take(&held, ctx, path), GG_OK); /* as another process would that writes there */
+    run(&s, D, "predict --model $D/wide_run --input $D/thin.csv --output $D/held.csv");
+    assert_int_equal(s.code, 1);
+    assert_non_null(strstr(s.err, "is writing it"));
+    assert_false(present(D, "held.csv"));
+    gg_lock_free(held);
+    gg_context_free(ctx);
+    must("predict --model $D/wide_run --input $D/thin.csv --output $D/held.csv");
     run_line(&s, D, "cut -d, -f1-3 $D/thin.csv > $D/bare.csv; $G eval --model $D/wide_run --data $D/bare.csv");
     assert_int_equal(s.code, 1);
     says("the model learned column \"kind\"", "a file without the target");
