@@ -100,7 +100,7 @@ $B/tests/cli/faults_test: private TEST_OBJ := $(VERB_OBJ)
 $B/tests/cli/faults_test: private TEST_LDFLAGS := -Wl,--wrap=gg_context_create,--wrap=gg_context_free,--wrap=pthread_create
 $B/tests/base/command_test: private TEST_LDFLAGS := -Wl,--wrap=gg_time
 $B/tests/base/beside_test: private TEST_LDFLAGS := -Wl,--wrap=pthread_create
-$B/tests/cli/kill_test: private TEST_LDFLAGS := -Wl,--wrap=gg_run
+$B/tests/cli/kill_test: private TEST_LDFLAGS := -Wl,--wrap=gg_run,--wrap=open,--wrap=rename,--wrap=remove,--wrap=unlink,--wrap=unlinkat,--wrap=mkdir
 
 $B/bench/%: bench/%.c $B/libgolgi.a
 	@mkdir -p $(@D)

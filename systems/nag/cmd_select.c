@@ -191,6 +191,7 @@ static gg_status features_of(job *j, gg_str *path, const gg_texts *files, const 
     if (path->failed)
         return GG_ENOMEM;
     if (key[0] && is_done(j, path->data, &n)) {
+        gg__nag_tidy(j->ctx, path->data);
         if (!j->c->quiet && !j->c->json) {
             FILE *to = gg_command_say_begin(j->c);
             fprintf(to, "features of the %s%s%s (%s documents) found in %s\n", what, name[0] ? " " : "", name, gg__nag_count_text(count, n), path->data);

@@ -1,13 +1,15 @@
 /* SIGKILL at random moments of `nag extract`, into a file and into a folder of units, and of `nag select`: the same command, run again, gives the bytes
  * of a run that nobody disturbed, does no more than one unit (128 documents, or what a unit of the folder has) a second time, and leaves nothing but its
- * output. Ten kills of each; a hundred with GOLGI_LONG. Other moments in each run, the same ones again with the printed GOLGI_SEED.
+ * output. Ten kills of each; a hundred with GOLGI_LONG. Other moments in each run, the same ones again with the printed GOLGI_SEED. Random moments hardly
+ * ever fall between two changes of a folder, so those are gone through one by one: killed before each file that is made, renamed or removed.
  *
  * The verbs run in a child of this process. What went through the model is counted by a listener that is put beside theirs
- * (--wrap=gg_run in the Makefile), in memory that outlives the child. Every other time the listener itself ends the process, at a document drawn
+ * (--wrap=gg_run in the Makefile, as the C library's calls below), in memory that outlives the child. Every other time the listener itself ends the process, at a document drawn
  * before; between them this process does, whatever the child is at.
  */
 #include "cli/program.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -20,10 +22,11 @@ enum { N_DOCS = 450 }; /* the sanitizers slow the model down */
 #else
 enum { N_DOCS = 1500 };
 #endif
-enum { N_TARGET = 5, UNIT = 128 };
+enum { N_TARGET = 5, UNIT = 128, N_FEW = UNIT + 12 };
 
 static atomic_llong *n_run; /* documents that came out of the model, in all processes since it was set to 0 */
 static atomic_llong *die_at; /* the process in which n_run comes to this ends there; 0: none does */
+static atomic_llong *n_changes, *die_at_change; /* the same of changes to folders */
 
 gg_status __real_gg_run(gg_run_result *out, gg_model *m, gg_documents *documents, const gg_run_options *o, const gg_listener *listeners, int n_listeners);
 gg_status __wrap_gg_run(gg_run_result *out, gg_model *m, gg_documents *documents, const gg_run_options *o, const gg_listener *listeners, int n_listeners);
@@ -49,6 +52,37 @@ gg_status __wrap_gg_run(gg_run_result *out, gg_model *m, gg_documents *documents
     all[n_listeners] = (gg_listener){.sites = listeners[0].sites, .tap = hear, .document = count}; /* after theirs: counted when it was taken */
     return __real_gg_run(out, m, documents, o, all, n_listeners + 1);
 }
+
+static void change(void)
+{
+    if (n_changes && atomic_fetch_add(n_changes, 1) + 1 == *die_at_change)
+        kill(getpid(), SIGKILL);
+}
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, mode_t mode);
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __real_remove(const char *path);
+int __wrap_remove(const char *path);
+int __real_unlink(const char *path);
+int __wrap_unlink(const char *path);
+int __real_unlinkat(int folder, const char *path, int flags);
+int __wrap_unlinkat(int folder, const char *path, int flags);
+int __real_mkdir(const char *path, mode_t mode);
+int __wrap_mkdir(const char *path, mode_t mode);
+
+int __wrap_open(const char *path, int flags, mode_t mode)
+{
+    if (flags & O_CREAT)
+        change();
+    return __real_open(path, flags, mode);
+}
+int __wrap_rename(const char *from, const char *to) { return change(), __real_rename(from, to); }
+int __wrap_remove(const char *path) { return change(), __real_remove(path); }
+int __wrap_unlink(const char *path) { return change(), __real_unlink(path); }
+int __wrap_unlinkat(int folder, const char *path, int flags) { return change(), __real_unlinkat(folder, path, flags); }
+int __wrap_mkdir(const char *path, mode_t mode) { return change(), __real_mkdir(path, mode); }
 
 /* Starts the verb in a child; its words are split at spaces. */
 static pid_t start(const char *words)
@@ -137,10 +171,12 @@ static int prepare(void **state)
     (void)state;
     static const char *const words[] = {"And", "God", "said", "let", "there", "be", "light", "int", "main", "void", "neuron", "axon"};
     D = make_folder_in_memory();
-    n_run = mmap(NULL, 2 * sizeof *n_run, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    n_run = mmap(NULL, 4 * sizeof *n_run, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (n_run == MAP_FAILED)
         return 1;
     die_at = n_run + 1;
+    n_changes = n_run + 2;
+    die_at_change = n_run + 3;
     static char text[N_DOCS * 400];
     size_t n = 0;
     uint32_t x = 1;
@@ -154,9 +190,12 @@ static int prepare(void **state)
     }
     put_file(D, "pool.jsonl", text, n);
     size_t first = 0;
-    for (int i = 0; i < N_TARGET; i++)
+    for (int i = 0; i < N_FEW; i++) {
+        if (i == N_TARGET)
+            put_file(D, "target.jsonl", text, first);
         first += (size_t)(strchr(text + first, '\n') - (text + first)) + 1;
-    put_file(D, "target.jsonl", text, first);
+    }
+    put_file(D, "few.jsonl", text, first);
     return 0;
 }
 
@@ -167,6 +206,23 @@ static void put_words(char out[4096], const char *words, const char *output)
     for (const char *c = words; *c; c++)
         n += (size_t)(c[0] == '$' && c[1] == 'D' ? (c++, snprintf(out + n, 4096 - n, "%s", D)) : snprintf(out + n, 4096 - n, "%c", *c));
     snprintf(out + n, 4096 - n, " --output %s/%s", D, output);
+}
+
+/* The output `name` has the bytes of `reference` and nothing else is left; then removes it. remains: as below; moment: that the run before was killed at. */
+static void check_output(const char *name, const char *reference, const char *remains, const char *moment)
+{
+    char line[8400];
+    if (!same(name, reference))
+        fail_msg("killed %s: the next run gives other bytes", moment);
+    if (remains) {
+        snprintf(line, sizeof line, "ls -A %s/%s.parts | grep -v '%s' >&2; test $? = 1 && rm -r %s/%s.parts", D, name, remains, D, name);
+        if (system(line) != 0)
+            fail_msg("killed %s: something was left in %s.parts", moment, name);
+    }
+    if (leftovers(name) != 0)
+        fail_msg("killed %s: something was left beside %s", moment, name);
+    snprintf(line, sizeof line, "rm -r %s/%s", D, name);
+    assert_int_equal(system(line), 0);
 }
 
 /* output: ending of the output's name, with / of a folder of units; n_documents: that one run puts through the model; remains: pattern of the files that
@@ -225,22 +281,42 @@ static void killed_and_run_again(const char *command, const char *output, int n_
         if (!finished && (again < 0 || again > unit))
             fail_msg("killed after %lld documents and %.4f s: %d were run again", moment, later, again);
         most = !finished && again > most ? again : most;
-        char path[8400];
-        if (!same(name, reference))
-            fail_msg("killed after %lld documents and %.4f s: the next run gives other bytes", moment, later);
-        if (remains) {
-            snprintf(path, sizeof path, "test -z \"$(ls -A %s/%s.parts | grep -v '%s')\" && rm -r %s/%s.parts", D, name, remains, D, name);
-            if (system(path) != 0)
-                fail_msg("killed after %lld documents and %.4f s: something was left in %s.parts", moment, later, name);
-        }
-        if (leftovers(name) != 0)
-            fail_msg("killed after %lld documents and %.4f s: something was left beside %s", moment, later, name);
-        snprintf(path, sizeof path, "rm -r %s/%s", D, name);
-        assert_int_equal(system(path), 0);
+        char moment_text[80];
+        snprintf(moment_text, sizeof moment_text, "after %lld documents and %.4f s", moment, later);
+        check_output(name, reference, remains, moment_text);
     }
     print_message("killed %d times, %d of them with documents done and no output; at most %d documents were run again, a unit has %d\n", killed, unfinished,
                   most, unit);
     assert_true(unfinished >= n_kills / 2);
+}
+
+/* Killed before its first change of a folder, its second, ... until one run comes to its end. */
+static void killed_at_every_change(const char *command, const char *output, const char *remains)
+{
+    char words[4096], name[64], reference[64], moment[80];
+    snprintf(reference, sizeof reference, "changed.%s", output);
+    snprintf(name, sizeof name, "between.%s", output);
+    put_words(words, command, reference);
+    run_whole(words);
+    put_words(words, command, name);
+    if (strchr(output, '/'))
+        name[strlen(name) - 1] = reference[strlen(reference) - 1] = 0;
+    int n = 0;
+    for (bool killed = true; killed; n++) {
+        int status;
+        *n_changes = 0;
+        *die_at_change = n + 1;
+        const pid_t child = start(words);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        *die_at_change = 0;
+        killed = WIFSIGNALED(status);
+        assert_int_equal(killed ? WTERMSIG(status) : WEXITSTATUS(status), killed ? SIGKILL : 0);
+        run_whole(words);
+        snprintf(moment, sizeof moment, "before change %d", n + 1);
+        check_output(name, reference, remains, moment);
+    }
+    print_message("killed before each of %d changes\n", n - 1);
+    assert_in_range(n, 10, 300);
 }
 
 static void extraction_goes_on_from_any_moment(void **state)
@@ -255,11 +331,32 @@ static void an_extraction_in_units_goes_on_from_any_moment(void **state)
     killed_and_run_again("nag extract --model " TINY " --input $D/pool.jsonl --top-k 5 --threads 2 --dtype f32 --unit-size 12k", "units/", N_DOCS, NULL);
 }
 
+#define KEPT "^\\(pool\\|target\\)-[0-9a-f]*\\.nag$" /* in OUTPUT.parts */
+
 static void a_selection_goes_on_from_any_moment(void **state)
 {
     (void)state;
     killed_and_run_again("nag select --model " TINY " --target $D/target.jsonl --pool $D/pool.jsonl --top-k 5 --threads 2 --dtype f32 --fraction 0.3", "jsonl",
-                         N_DOCS + N_TARGET, "^\\(pool\\|target\\)-[0-9a-f]*\\.nag$");
+                         N_DOCS + N_TARGET, KEPT);
+}
+
+static void extraction_goes_on_from_between_any_two_changes(void **state)
+{
+    (void)state;
+    killed_at_every_change("nag extract --model " TINY " --input $D/few.jsonl --top-k 5 --threads 2 --dtype f32", "nag", NULL);
+}
+
+static void an_extraction_in_units_goes_on_from_between_any_two_changes(void **state)
+{
+    (void)state;
+    killed_at_every_change("nag extract --model " TINY " --input $D/few.jsonl --top-k 5 --threads 2 --dtype f32 --unit-size 12k", "units/", NULL);
+}
+
+static void a_selection_goes_on_from_between_any_two_changes(void **state)
+{
+    (void)state;
+    killed_at_every_change("nag select --model " TINY " --target $D/target.jsonl --pool $D/few.jsonl --top-k 5 --threads 2 --dtype f32 --fraction 0.3", "jsonl",
+                           KEPT);
 }
 
 int main(void)
@@ -268,6 +365,9 @@ int main(void)
         cmocka_unit_test(extraction_goes_on_from_any_moment),
         cmocka_unit_test(an_extraction_in_units_goes_on_from_any_moment),
         cmocka_unit_test(a_selection_goes_on_from_any_moment),
+        cmocka_unit_test(extraction_goes_on_from_between_any_two_changes),
+        cmocka_unit_test(an_extraction_in_units_goes_on_from_between_any_two_changes),
+        cmocka_unit_test(a_selection_goes_on_from_between_any_two_changes),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);
 }
