@@ -95,8 +95,8 @@ $B/tests/%: tests/%.c $B/libgolgi.a
 
 # These run the verbs within themselves and step between them and what they call.
 VERB_OBJ := $(filter-out $B/src/cli/main.o,$(CLI_OBJ))
-$B/tests/cli/faults_test: $(VERB_OBJ)
-$B/tests/cli/faults_test: private TEST_OBJ := $(VERB_OBJ)
+$B/tests/cli/faults_test $B/tests/cli/kill_test: $(VERB_OBJ)
+$B/tests/cli/faults_test $B/tests/cli/kill_test: private TEST_OBJ := $(VERB_OBJ)
 $B/tests/cli/faults_test: private TEST_LDFLAGS := -Wl,--wrap=gg_context_create,--wrap=gg_context_free,--wrap=pthread_create
 $B/tests/base/command_test: private TEST_LDFLAGS := -Wl,--wrap=gg_time
 $B/tests/base/beside_test: private TEST_LDFLAGS := -Wl,--wrap=pthread_create

@@ -5,8 +5,8 @@
  *     state.json          the same as golgi.training, to be read along
  *     log.csv, log.jsonl  the history, a row an epoch
  *
- * Each file appears whole or not at all, and last.safetensors alone says where to go on; the best is written before it. A kill between the two leaves a best
- * that is of the future: it is reached again with the same bits, so it does no harm.
+ * Each file appears whole or not at all, and last.safetensors alone says where to go on; the others are written before it. A kill in between leaves files
+ * that are of the future: they are reached again with the same bits, so that does no harm. Behind it, they would be missing from a run that is done.
  */
 #include "nn/train.h"
 #include "base/file.h"
@@ -402,14 +402,14 @@ gg_status gg__training_keep(gg__training *t)
         s = write_best(t, &path);
         t->best_written = s == GG_OK;
     }
-    if (s == GG_OK)
-        s = write_last(t, &path, text.data);
+    if (s == GG_OK && json_array_size(t->history) > 0)
+        s = write_logs(t, &path);
     if (s == GG_OK && (s = path_in(&path, t, "state.json")) == GG_OK) {
         gg_str_puts(&text, "\n");
         s = text.failed ? GG_ENOMEM : gg_file_write(t->ctx, path.data, text.data, text.len);
     }
-    if (s == GG_OK && json_array_size(t->history) > 0)
-        s = write_logs(t, &path);
+    if (s == GG_OK)
+        s = write_last(t, &path, text.data);
     t->written = gg_time();
     json_decref(state);
     gg_str_free(&path);

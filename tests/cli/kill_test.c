@@ -1,7 +1,8 @@
 /* SIGKILL at random moments of `nag extract`, into a file and into a folder of units, and of `nag select`: the same command, run again, gives the bytes
  * of a run that nobody disturbed, does no more than one unit (128 documents, or what a unit of the folder has) a second time, and leaves nothing but its
  * output. Ten kills of each; a hundred with GOLGI_LONG. Other moments in each run, the same ones again with the printed GOLGI_SEED. Random moments hardly
- * ever fall between two changes of a folder, so those are gone through one by one: killed before each file that is made, renamed or removed.
+ * ever fall between two changes of a folder, so those are gone through one by one: killed before each file that is made, renamed or removed (of `train`
+ * too).
  *
  * The verbs run in a child of this process. What went through the model is counted by a listener that is put beside theirs
  * (--wrap=gg_run in the Makefile, as the C library's calls below), in memory that outlives the child. Every other time the listener itself ends the process, at a document drawn
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 #include <time.h>
 #include "base/work.h"
+#include "cli/verbs.h"
 #include "systems/nag/nag.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -48,8 +50,8 @@ static gg_status hear(void *user, void *state, const gg_group *g, const gg_tap *
 gg_status __wrap_gg_run(gg_run_result *out, gg_model *m, gg_documents *documents, const gg_run_options *o, const gg_listener *listeners, int n_listeners)
 {
     gg_listener all[16];
-    memcpy(all, listeners, sizeof *all * (size_t)n_listeners);
-    all[n_listeners] = (gg_listener){.sites = listeners[0].sites, .tap = hear, .document = count}; /* after theirs: counted when it was taken */
+    memcpy(all + 1, listeners, sizeof *all * (size_t)n_listeners);
+    all[0] = (gg_listener){.sites = listeners[0].sites, .tap = hear, .document = count}; /* before theirs: a document that is kept was counted */
     return __real_gg_run(out, m, documents, o, all, n_listeners + 1);
 }
 
@@ -101,7 +103,7 @@ static pid_t start(const char *words)
     snprintf(err, sizeof err, "%s/.err", D);
     if (!freopen(err, "w", stderr) || !freopen("/dev/null", "w", stdout))
         _exit(3);
-    const int code = gg_nag_main(argc, argv);
+    const int code = strcmp(argv[0], "train") == 0 ? gg_cli_train(argc, argv) : gg_nag_main(argc, argv);
     fflush(NULL);
     _exit(code);
 }
@@ -290,6 +292,20 @@ static void killed_and_run_again(const char *command, const char *output, int n_
     assert_true(unfinished >= n_kills / 2);
 }
 
+/* Whether the run was killed; false: it came to its end with fewer changes. */
+static bool killed_before_change(const char *words, int which)
+{
+    int status;
+    *n_changes = 0;
+    *die_at_change = which;
+    const pid_t child = start(words);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    *die_at_change = 0;
+    const bool killed = WIFSIGNALED(status);
+    assert_int_equal(killed ? WTERMSIG(status) : WEXITSTATUS(status), killed ? SIGKILL : 0);
+    return killed;
+}
+
 /* Killed before its first change of a folder, its second, ... until one run comes to its end. */
 static void killed_at_every_change(const char *command, const char *output, const char *remains)
 {
@@ -303,14 +319,7 @@ static void killed_at_every_change(const char *command, const char *output, cons
         name[strlen(name) - 1] = reference[strlen(reference) - 1] = 0;
     int n = 0;
     for (bool killed = true; killed; n++) {
-        int status;
-        *n_changes = 0;
-        *die_at_change = n + 1;
-        const pid_t child = start(words);
-        assert_int_equal(waitpid(child, &status, 0), child);
-        *die_at_change = 0;
-        killed = WIFSIGNALED(status);
-        assert_int_equal(killed ? WTERMSIG(status) : WEXITSTATUS(status), killed ? SIGKILL : 0);
+        killed = killed_before_change(words, n + 1);
         run_whole(words);
         snprintf(moment, sizeof moment, "before change %d", n + 1);
         check_output(name, reference, remains, moment);
@@ -359,6 +368,32 @@ static void a_selection_goes_on_from_between_any_two_changes(void **state)
                            KEPT);
 }
 
+/* Of a run, what is the same whenever it is made. */
+#define RUN_SAME "cut -d , -f 1-5 $D/runs/$r/log.csv; cat $D/runs/$r/best.safetensors; ls -A $D/runs/$r"
+
+/* The folder of a run has times in it, so it is looked into. */
+static void a_training_goes_on_from_between_any_two_changes(void **state)
+{
+    (void)state;
+    put_text(D, "net.csv", "a,b,kind\n0,1,ant\n1,0,bee\n2,1,ant\n3,5,bee\n4,2,bee\n1,1,ant\n0,2,ant\n5,5,bee\n");
+    put_text(D, "net.json", "{\"data\": {\"train\": \"net.csv\", \"validation\": 0.25}, \"model\": [{\"layer\": \"linear\", \"n\": 2}], \"loss\": \"cross_entropy\", \"optimizer\": \"sgd\", "
+                            "\"training\": {\"epochs\": 2, \"batch_size\": 3, \"seed\": 2, \"checkpoint_seconds\": 1e-9}}");
+    shell("mkdir $D/runs");
+    char words[4096];
+    put_words(words, "train $D/net.json --threads 1 --quiet --no-report", "runs/whole");
+    run_whole(words);
+    shell("r=whole; { " RUN_SAME "; } > $D/whole.txt");
+    put_words(words, "train $D/net.json --threads 1 --quiet --no-report", "runs/new");
+    int n = 0;
+    for (bool killed = true; killed; n++) {
+        killed = killed_before_change(words, n + 1);
+        run_whole(words);
+        shell("r=new; { " RUN_SAME "; } | diff $D/whole.txt - && rm -r $D/runs/new && test \"$(ls -A $D/runs)\" = whole");
+    }
+    print_message("killed before each of %d changes\n", n - 1);
+    assert_in_range(n, 30, 300);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +403,7 @@ int main(void)
         cmocka_unit_test(extraction_goes_on_from_between_any_two_changes),
         cmocka_unit_test(an_extraction_in_units_goes_on_from_between_any_two_changes),
         cmocka_unit_test(a_selection_goes_on_from_between_any_two_changes),
+        cmocka_unit_test(a_training_goes_on_from_between_any_two_changes),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);
 }

@@ -318,7 +318,7 @@ static void seeds_and_grids_run_side_by_side(void **state)
 #define LONG_RUN "$G train $D/config.json --output $D/%s --set training.epochs=1500 training.checkpoint_seconds=0.02 --threads 1"
 #define LONG_BUSY "$G train $D/config.json --output $D/busy --set training.epochs=100000000 training.checkpoint_seconds=0.02 --threads 1 --quiet"
 #define INTERRUPT                                                                                                                              \
-    "rm -f $D/killed/state.json; " LONG_RUN " 2> $D/said & p=$!; while kill -0 $p 2> /dev/null && [ ! -e $D/killed/state.json ]; do sleep 0.01; done; " \
+    "rm -f $D/killed/last.safetensors; " LONG_RUN " 2> $D/said & p=$!; while kill -0 $p 2> /dev/null && [ ! -e $D/killed/last.safetensors ]; do sleep 0.01; done; " \
     "sleep %s; kill -%s $p 2> /dev/null; wait $p; echo code $?; cat $D/said >&2"
 
 /* SIGKILL at three moments, SIGTERM at one: the same command ends with the bits of a run that nobody disturbed. */
@@ -329,7 +329,7 @@ static void killed_runs_go_on(void **state)
     size_t done = 0;
     snprintf(line, sizeof line, LONG_RUN " --quiet", "calm");
     shell(line);
-    run_line(&s, D, "mkdir -p $D/busy; " LONG_BUSY " & p=$!; while kill -0 $p 2> /dev/null && [ ! -e $D/busy/state.json ]; do sleep 0.01; done; "
+    run_line(&s, D, "mkdir -p $D/busy; " LONG_BUSY " & p=$!; while kill -0 $p 2> /dev/null && [ ! -e $D/busy/last.safetensors ]; do sleep 0.01; done; "
                     "$G train $D/config.json --output $D/busy; kill -TERM $p; wait $p; echo code $?");
     says("is writing it, since", "a folder that is in use");
     says("code 143", "SIGTERM");
