@@ -60,7 +60,7 @@ GG_API gg_status gg_lm_loss(double *out, gg_lm *lm, const int32_t *token, int64_
 typedef struct gg_lm_step {
     int64_t step, steps;
     double loss, val_loss; /* of this batch; of the validation tokens, NaN when not looked at */
-    double lr, seconds;
+    double lr, seconds;    /* since the first step, earlier sittings too */
 } gg_lm_step;
 typedef struct gg_lm_train_options {
     int64_t batch, context;  /* windows a step (12); tokens of a window (n_ctx) */
@@ -72,6 +72,7 @@ typedef struct gg_lm_train_options {
     int64_t eval_every;      /* steps between looks at the validation tokens; 0: only at the end */
     const char *checkpoint;  /* a file, written every checkpoint_every steps (default 500) and gone on from; NULL: none */
     int64_t checkpoint_every;
+    const char *log;         /* a table (step, loss, val_loss, lr, seconds), a row a step from the first on; written whole before each checkpoint; NULL: none */
     gg_status (*look)(void *user, const gg_lm_step *s); /* after every step; may be NULL. Anything but GG_OK ends the run */
     void *user;
     struct gg_ranks *ranks;  /* processes of an MPI job (golgi lm train --mpi): each takes a part of every batch, rank 0 looks and writes; NULL: alone */

@@ -195,14 +195,20 @@ static gg_status walk(gg_folder *f, gg_context *ctx, const char *root, const cha
     if (!path)
         return GG_ENOMEM;
     gg_status s = GG_OK;
-    DIR *dir = gg__io_ask(ctx, GG_IO_FOLDER) == 0 ? opendir(path) : NULL;
+    DIR *dir;
+    do
+        dir = gg__io_ask(ctx, GG_IO_FOLDER) == 0 ? opendir(path) : NULL;
+    while (!dir && errno == EINTR);
     if (!dir)
         s = gg__io_fail(ctx, errno, "list the folder", path);
     else if (depth > DEPTH_MAX)
         s = gg_fail(ctx, GG_EUNSUPPORTED, "%s: more than %d folders within folders", path, DEPTH_MAX);
     while (s == GG_OK) {
-        errno = 0;
-        struct dirent *e = gg__io_ask(ctx, GG_IO_FOLDER) == 0 ? readdir(dir) : NULL;
+        struct dirent *e;
+        do {
+            errno = 0;
+            e = gg__io_ask(ctx, GG_IO_FOLDER) == 0 ? readdir(dir) : NULL;
+        } while (!e && errno == EINTR);
         if (!e) {
             if (errno)
                 s = gg__io_fail(ctx, errno, "list the folder", path);

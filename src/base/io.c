@@ -88,7 +88,11 @@ int gg__io_rename(gg_context *ctx, const char *from, const char *to)
 
 int gg__io_mkdir(gg_context *ctx, const char *path)
 {
-    return gg__io_ask(ctx, GG_IO_FOLDER) == 0 ? mkdir(path, 0777) : -1;
+    int made;
+    do
+        made = gg__io_ask(ctx, GG_IO_FOLDER) == 0 ? mkdir(path, 0777) : -1;
+    while (made != 0 && errno == EINTR);
+    return made;
 }
 
 int gg__io_remove(gg_context *ctx, const char *path)

@@ -28,7 +28,7 @@ typedef struct gg_io_hook {
 } gg_io_hook;
 void gg__io_set(gg_context *ctx, gg_io_hook hook); /* {0}: none */
 
-/* As the calls of the same names: -1 (NULL, MAP_FAILED) and errno. Interrupted opens are tried again. */
+/* As the calls of the same names: -1 (NULL, MAP_FAILED) and errno. Interrupted opens and mkdirs are tried again. */
 int gg__io_open(gg_context *ctx, const char *path, int flags, mode_t mode);
 int gg__io_fstat(gg_context *ctx, int fd, struct stat *st);
 ssize_t gg__io_read(gg_context *ctx, int fd, void *to, size_t n);

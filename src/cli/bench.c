@@ -6,8 +6,8 @@
  */
 #include "cli/verbs.h"
 #include "base/command.h"
+#include "base/json.h"
 #include "base/memory.h"
-#include "io/formats.h"
 #include "math/kernels.h"
 #include "math/linear.h"
 #include "math/roof.h"

@@ -3,7 +3,7 @@
 #define GG_CLI_COMMON_H
 #include <golgi/model.h>
 #include "base/command.h"
-#include "io/formats.h"
+#include "base/json.h"
 #include "math/linear.h"
 
 /* Of a GGUF that is written. */

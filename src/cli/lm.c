@@ -3,6 +3,7 @@
 #include "cli/lm.h"
 #include "cli/verbs.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/ranks.h"
 #include "io/stream.h"
@@ -138,7 +139,6 @@ typedef struct words {
 typedef struct watch {
     gg_context *ctx;
     gg_progress *progress;
-    gg_rows_writer *log;
     bool begun;
 } watch;
 
@@ -149,13 +149,9 @@ static gg_status look(void *user, const gg_lm_step *s)
         gg_progress_before(w->progress, s->step - 1); /* of an earlier sitting */
     w->begun = true;
     gg_progress_add(w->progress, 1);
-    json_t *row = json_pack("{s:I, s:o, s:o, s:f, s:f}", "step", (json_int_t)s->step, "loss", gg_json_number(s->loss), "val_loss",
-                            gg_json_number(s->val_loss), "lr", s->lr, "seconds", s->seconds);
-    const gg_status st = row ? gg_rows_writer_add(w->log, row) : gg_fail(w->ctx, GG_ENOMEM, "out of memory while writing the log");
-    json_decref(row);
     if (!isnan(s->val_loss))
         gg_log(w->ctx, GG_LOG_INFO, "step %lld: loss %.4f, validation %.4f", (long long)s->step, s->loss, s->val_loss);
-    return st;
+    return GG_OK;
 }
 
 typedef struct job {
@@ -163,6 +159,7 @@ typedef struct job {
     gg_command *c;
     const words *w;
     gg_ranks *ranks;                /* of an MPI job; NULL: alone */
+    gg_lock *lock;                  /* rank 0's */
     gg_documents_options columns;
     gg_str path, checkpoint, log;   /* of the tokenizer, and in the folder */
     gg_tokenizer *t;
@@ -186,7 +183,9 @@ static gg_status learn(job *j)
     gg_str_printf(&j->path, w->tokenizer ? "%s" : "%s/tokenizer.json", w->tokenizer ? w->tokenizer : w->output);
     gg_str_printf(&config, "%s/tokenizer_config.json", w->output); /* of an earlier vocabulary */
     gg_status s = j->checkpoint.failed || j->log.failed || j->path.failed || config.failed ? GG_ENOMEM : GG_OK;
-    if (s == GG_OK && writes(j) && (s = gg_file_mkdirs(j->ctx, w->output)) == GG_OK && !w->tokenizer && (s = gg_file_remove(j->ctx, config.data)) == GG_OK)
+    if (s == GG_OK && writes(j) && (s = gg_file_mkdirs(j->ctx, w->output)) == GG_OK && (s = gg_lock_take(&j->lock, j->ctx, j->checkpoint.data)) == GG_OK)
+        gg_lock_sweep_folder(j->ctx, w->output);
+    if (s == GG_OK && writes(j) && !w->tokenizer && (s = gg_file_remove(j->ctx, config.data)) == GG_OK)
         s = train_vocabulary(&n, j->ctx, w->input, &j->columns, w->vocab, 2, w->characters, j->path.data);
     gg_str_free(&config);
     return s;
@@ -225,7 +224,6 @@ static gg_status begin(job *j)
         fprintf(to, "%lld parameters, %lld tokens to train on, %lld to look at\n", (long long)gg_lm_size(j->lm), (long long)j->n_train, (long long)j->n_val);
         gg_command_say_end(j->c, to);
     }
-    GG_TRY(gg_rows_writer_open(&j->watch.log, j->ctx, j->log.data));
     return gg_command_progress(&j->watch.progress, j->c, j->ctx, "lm train", "steps", j->w->steps);
 }
 
@@ -247,6 +245,7 @@ static gg_status run(job *j)
                                .n_threads = gg_context_threads(j->ctx),
                                .eval_every = w->eval_every,
                                .checkpoint = j->checkpoint.data,
+                               .log = j->log.data,
                                .look = look,
                                .user = &j->watch,
                                .ranks = j->ranks});
@@ -279,9 +278,6 @@ static gg_status save(job *j)
     const words *w = j->w;
     if (!writes(j))
         return GG_OK;
-    gg_rows_writer *log = j->watch.log;
-    j->watch.log = NULL;
-    GG_TRY(gg_rows_writer_commit(log));
     const bool is_json = find_json(&j->path);
     GG_TRY(gg_lm_save(j->lm, w->output, w->tokenizer && is_json ? j->path.data : NULL));
     if (w->tokenizer && !is_json)
@@ -334,10 +330,9 @@ static gg_status train(gg_context *ctx, gg_command *c, const words *w)
     gg_progress_free(j.watch.progress);
     if (s == GG_OK && writes(&j))
         s = tell(&j);
-    if (j.watch.log)
-        gg_rows_writer_discard(j.watch.log);
     if (s != GG_OK && !writes(&j))
         s = GG_OK; /* rank 0 says it */
+    gg_lock_free(j.lock);
     gg_ranks_close(j.ranks);
     gg_lm_free(j.lm);
     gg_token_list_free(&j.in.all);

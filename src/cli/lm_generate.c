@@ -39,10 +39,15 @@ static gg_status print_json(gg_context *ctx, const gg_tokenizer *t, const gg_tok
     json_t *j = json_pack("{s:o, s:I, s:o}", "text", shown ? shown : json_null(), "n_prompt", (json_int_t)n_prompt, "ids", list);
     for (int64_t i = 0; i < ids->n; i++)
         json_array_append_new(list, json_integer(ids->id[i]));
-    const bool made = j && json_dumpf(j, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
+    gg_str line = {.ctx = ctx};
+    gg_json_write(&line, j, 0);
     json_decref(j);
+    const gg_status s = line.failed ? gg_fail(ctx, GG_ENOMEM, "out of memory for the text") : GG_OK;
+    if (s == GG_OK)
+        puts(line.data);
+    gg_str_free(&line);
     gg_tokenizer_text_free(ctx, text);
-    return made ? GG_OK : gg_fail(ctx, GG_EIO, "the text could not be written");
+    return s;
 }
 
 static gg_status generate(gg_context *ctx, const gg_command *c, gg_model *m, const char *prompt, gg_generate_options o)

@@ -1,9 +1,10 @@
 /* The program: finds the verb and hands over. Verbs are the systems (systems/systems.def) and those of verbs.def; `help` is everywhere. */
 #include "base/command.h"
+#include "base/json.h"
 #include "base/ranks.h"
 #include "cli/verbs.h"
 #include <dnnl.h>
-#include "io/formats.h"
+#include <golgi/rows.h>
 #include <stdio.h>
 
 #define GG_SYSTEM(name, summary)                    \

@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include <jansson.h>
 #include <stdio.h>
 
 /* A piece of the vocabulary in quotes, control bytes as \xNN. */
@@ -57,9 +56,14 @@ static gg_status print_json(gg_context *ctx, const gg_tokenizer *t, const gg_tok
         json_t *text = json_stringn(valid, n_valid);
         if (i)
             printf(", ");
-        json_dumpf(text, stdout, JSON_ENCODE_ANY);
+        gg_str quoted = {.ctx = ctx};
+        gg_json_write(&quoted, text, 0);
         json_decref(text);
         gg_drop(ctx, valid);
+        if (quoted.failed)
+            return gg_fail(ctx, GG_ENOMEM, "out of memory for the pieces");
+        fputs(quoted.data, stdout);
+        gg_str_free(&quoted);
     }
     printf("]}\n");
     return GG_OK;

@@ -3,8 +3,8 @@
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/work.h"
-#include "io/formats.h"
 #include "io/stream.h"
 #include "nn/trainer.h"
 #include <math.h>
@@ -167,7 +167,7 @@ static gg_status keep(gg_context *ctx, const gg__run *r, json_t *result, const j
     if (same)
         return GG_OK;
     GG_TRY(path_in(path, r->folder, "metrics.json"));
-    return gg__json_write_file(ctx, path->data, result); /* last: it says that all else is there */
+    return gg_json_write_file(ctx, path->data, result, 2); /* last: it says that all else is there */
 }
 
 gg_status gg__train_one(json_t **result, gg_context *ctx, gg__run *r)

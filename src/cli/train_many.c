@@ -5,6 +5,7 @@
  */
 #include "cli/train.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/work.h"
 #include "nn/trainer.h"
 #include <golgi/rows.h>
@@ -250,7 +251,7 @@ static gg_status summarise(json_t **result, const many *w)
         return gg_fail(w->ctx, GG_ENOMEM, "out of memory for the summary");
     gg_str path = {.ctx = w->ctx};
     gg_str_printf(&path, "%s/summary.json", w->m->base.folder);
-    gg_status s = path.failed ? GG_ENOMEM : gg__json_write_file(w->ctx, path.data, *result);
+    gg_status s = path.failed ? GG_ENOMEM : gg_json_write_file(w->ctx, path.data, *result, 2);
     gg_str_free(&path);
     return s == GG_OK ? write_table(w) : s;
 }

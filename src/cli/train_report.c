@@ -1,6 +1,7 @@
 /* The report of a run: curves of loss and of the score that people ask for first, scores of the best epoch, the confusion matrix, how it was made. Of many
  * runs: a curve and a row for each point of the grid, over its seeds. */
 #include "cli/train.h"
+#include "base/json.h"
 #include "plot/plot.h"
 #include <golgi/rows.h>
 #include <math.h>
@@ -142,7 +143,8 @@ static void facts(gg_report *r, gg_context *ctx, const json_t *result, const cha
 {
     static const char *const whole[] = {"seed", "parameters", "epochs", "best_epoch", "steps"};
     gg_str s = {.ctx = ctx};
-    char *config = json_dumps(json_object_get(result, "config"), JSON_COMPACT);
+    gg_str config = {.ctx = ctx};
+    gg_json_write(&config, json_object_get(result, "config"), 0);
     gg_report_fact(r, "command", command);
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
         s.len = 0;
@@ -157,9 +159,9 @@ static void facts(gg_report *r, gg_context *ctx, const json_t *result, const cha
     s.len = 0;
     gg_str_printf(&s, "%.1f s", json_number_value(json_object_get(result, "seconds")));
     gg_report_fact(r, "time of training", s.failed ? "" : s.data);
-    gg_report_fact(r, "configuration", config ? config : "");
+    gg_report_fact(r, "configuration", config.failed ? "" : config.data);
     gg_report_fact(r, "version", gg_version());
-    free(config);
+    gg_str_free(&config);
     gg_str_free(&s);
 }
 
@@ -314,7 +316,8 @@ gg_status gg__many_report(gg_context *ctx, const char *folder, const json_t *res
     gg_report *r = NULL;
     gg_str path = {.ctx = ctx}, head = {.ctx = ctx}, caption = {.ctx = ctx};
     int n = 0;
-    char *config = json_dumps(json_object_get(json_array_get(runs, 0), "config"), JSON_COMPACT);
+    gg_str config = {.ctx = ctx};
+    gg_json_write(&config, json_object_get(json_array_get(runs, 0), "config"), 0);
     gg_str_printf(&path, "%s/loss", folder);
     gg_str_printf(&head, "%zu runs: %zu points, %lld seeds each.", json_array_size(runs), json_array_size(points),
                   (long long)json_integer_value(json_object_get(json_array_get(points, 0), "seeds")));
@@ -336,13 +339,13 @@ gg_status gg__many_report(gg_context *ctx, const char *folder, const json_t *res
     gg_str_printf(&path, "%s/report.html", folder);
     if (s == GG_OK && (s = path.failed ? GG_ENOMEM : GG_OK) == GG_OK) {
         gg_report_fact(r, "command", command);
-        gg_report_fact(r, "configuration of the first run", config ? config : "");
+        gg_report_fact(r, "configuration of the first run", config.failed ? "" : config.data);
         gg_report_fact(r, "version", gg_version());
         s = gg_report_commit(r, path.data);
         r = NULL;
     }
     gg_report_discard(r);
-    free(config);
+    gg_str_free(&config);
     gg_str_free(&path);
     gg_str_free(&head);
     gg_str_free(&caption);

@@ -2,6 +2,7 @@
 #ifndef GG_IO_FORMATS_H
 #define GG_IO_FORMATS_H
 #include <golgi/rows.h>
+#include "base/json.h"
 #include "io/stream.h"
 
 typedef struct gg_format {
@@ -42,27 +43,4 @@ const char *gg_csv_field(size_t *n, const gg_rows *r, int64_t k); /* of the row:
 bool gg_rows_are_named(const char *path);
 /* Bytes read of all of this source, for progress. */
 void gg_rows_position(const gg_rows *r, int64_t *done, int64_t *total);
-
-/* One JSON value from text (n bytes). Repaired, and counted in *repaired: bytes that are not UTF-8 and lone surrogate escapes become U+FFFD.
- * NUL (\u0000) may be in texts. A key given twice: the last value counts, at the place of the first. Integers beyond 64 bits
- * become doubles. GG_EFORMAT: *error says why and where. scratch: zero-initialised with its context, kept from call to call, freed by the caller. */
-struct gg_str;
-typedef struct gg_json_error {
-    char what[160];
-    int64_t column; /* byte of the text, from 1 */
-} gg_json_error;
-gg_status gg_json_parse(json_t **out, struct gg_str *scratch, const char *text, size_t n, int64_t *repaired, gg_json_error *error);
-/* A whole file or header that is JSON, held to it: names once in an object, all bytes UTF-8. "FILE:LINE:COLUMN: WHAT is no valid JSON: ...".
- * Unlike jansson's own reader it tells want of memory from bad text, and never takes a part of a text for the whole when memory is short. */
-gg_status gg_json_document(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file, const char *what);
-/* "an object", "a number", ... */
-const char *gg_json_kind(const json_t *value);
-
-/* Appends value as JSON without needless spaces, keys in their order, doubles in the fewest digits that read back as the same double. NULL
- * (a value there was no memory for) fails as an append does. */
-void gg_json_write(struct gg_str *out, const json_t *value);
-/* The result of a command, indented, on standard output. Takes it over; NULL (there was no memory for it) fails. */
-gg_status gg_json_print(gg_context *ctx, json_t *value);
-/* A number, or null for what JSON has no number for: NaN and infinities. NULL: out of memory. */
-json_t *gg_json_number(double x);
 #endif

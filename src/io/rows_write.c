@@ -224,7 +224,7 @@ static gg_status add_csv(gg_rows_writer *w, const json_t *row)
             add_csv_value(w, json_string_value(v), json_string_length(v));
         } else {
             json.len = 0;
-            gg_json_write(&json, v);
+            gg_json_write(&json, v, 0);
             if (!json.failed)
                 add_csv_value(w, json.data, json.len);
         }
@@ -250,7 +250,7 @@ gg_status gg_rows_writer_add(gg_rows_writer *w, const json_t *row)
     if (w->separator) {
         GG_TRY(add_csv(w, row));
     } else {
-        gg_json_write(&w->line, row);
+        gg_json_write(&w->line, row, 0);
         gg_str_add(&w->line, "\n", 1);
     }
     if (w->line.failed)

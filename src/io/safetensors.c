@@ -10,7 +10,7 @@
  * copied when they are added.
  */
 #include "io/tensors.h"
-#include "io/formats.h"
+#include "base/json.h"
 
 #define HEADER_LIMIT 100000000u /* the format's own */
 

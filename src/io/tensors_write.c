@@ -5,9 +5,10 @@
  * The format wants no holes, so padding between tensors is not the way.
  */
 #include "io/tensors.h"
+#include "base/json.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -85,18 +86,21 @@ gg_status gg_tensors_writer_open(gg_tensors_writer **out, gg_context *ctx, const
     return GG_OK;
 }
 
-/* A JSON string with its quotes; freed by free(). NULL sets the message. */
-static char *quoted(gg_context *ctx, const char *path, const char *text)
+/* A JSON string with its quotes; freed by gg_drop. */
+static gg_status quoted(char **out, gg_context *ctx, const char *path, const char *text)
 {
-    const bool valid = gg_utf8_is_valid(text, strlen(text));
-    json_t *j = valid ? json_string_nocheck(text) : NULL;
-    char *s = j ? json_dumps(j, JSON_ENCODE_ANY) : NULL;
+    gg_str s = {.ctx = ctx};
+    if (!gg_utf8_is_valid(text, strlen(text)))
+        return gg_fail(ctx, GG_EINVAL, "%s: the name \"%s\" is not valid UTF-8", path, gg__show(text, strlen(text)));
+    json_t *j = json_string_nocheck(text);
+    gg_json_write(&s, j, 0);
     json_decref(j);
-    if (!valid)
-        gg_fail(ctx, GG_EINVAL, "%s: the name \"%s\" is not valid UTF-8", path, gg__show(text, strlen(text)));
-    else if (!s)
-        gg_fail(ctx, GG_ENOMEM, "%s: out of memory for a name", path);
-    return s;
+    if (s.failed) {
+        gg_str_free(&s);
+        return gg_fail(ctx, GG_ENOMEM, "%s: out of memory for a name", path);
+    }
+    *out = s.data;
+    return GG_OK;
 }
 
 gg_status gg_tensors_writer_text(gg_tensors_writer *w, const char *key, const char *value)
@@ -105,16 +109,20 @@ gg_status gg_tensors_writer_text(gg_tensors_writer *w, const char *key, const ch
     const char *own = gg_arena_strndup(&w->arena, key, strlen(key));
     if (!own)
         return GG_ENOMEM;
-    char *k = quoted(w->ctx, w->path, key), *v = quoted(w->ctx, w->path, value);
-    gg_status s = k && v ? gg__names_add(&w->keys, own, &is_new) : GG_EINVAL;
+    char *k = NULL, *v = NULL;
+    gg_status s = quoted(&k, w->ctx, w->path, key);
+    if (s == GG_OK)
+        s = quoted(&v, w->ctx, w->path, value);
+    if (s == GG_OK)
+        s = gg__names_add(&w->keys, own, &is_new);
     if (s == GG_OK && !is_new)
         s = gg_fail(w->ctx, GG_EINVAL, "%s: the metadata key \"%s\" is given twice", w->path, key);
     if (s == GG_OK) {
         gg_str_printf(&w->metadata, "%s%s:%s", w->metadata.len ? "," : "", k, v);
         s = w->metadata.failed ? GG_ENOMEM : GG_OK;
     }
-    free(k);
-    free(v);
+    gg_drop(w->ctx, k);
+    gg_drop(w->ctx, v);
     return s;
 }
 
@@ -133,9 +141,10 @@ static gg_status check_new(const gg_tensors_writer *w, const char *name, gg_dtyp
         return gg_fail(w->ctx, GG_EINVAL, "%s: a tensor cannot be named \"__metadata__\" in safetensors", w->path);
     if (gg__names_find(&w->names, name) >= 0)
         return gg_fail(w->ctx, GG_EINVAL, "%s: a tensor named \"%s\" is there already", w->path, name);
-    char *q = quoted(w->ctx, w->path, name);
-    free(q);
-    return q ? GG_OK : GG_EINVAL;
+    char *q = NULL;
+    GG_TRY(quoted(&q, w->ctx, w->path, name));
+    gg_drop(w->ctx, q);
+    return GG_OK;
 }
 
 gg_status gg_tensors_writer_add(gg_tensors_writer *w, const char *name, gg_dtype t, int n_dims, const int64_t *shape, const void *data)
@@ -173,11 +182,10 @@ static gg_status make_header(gg_str *h, const gg_tensors_writer *w, const int64_
         gg_str_printf(h, "\"__metadata__\":{%s}", w->metadata.data);
     for (int64_t i = 0; i < w->names.n; i++) {
         const entry *e = &w->entry[order[i]];
-        char *name = quoted(w->ctx, w->path, w->names.key[order[i]]);
-        if (!name)
-            return GG_ENOMEM; /* it was valid when it was added */
+        char *name = NULL;
+        GG_TRY(quoted(&name, w->ctx, w->path, w->names.key[order[i]]));
         gg_str_printf(h, "%s%s:{\"dtype\":\"%s\",\"shape\":[", h->len > 1 ? "," : "", name, safe_name(e->dtype));
-        free(name);
+        gg_drop(w->ctx, name);
         for (int d = 0; d < e->n_dims; d++)
             gg_str_printf(h, "%s%" PRId64, d ? "," : "", e->shape[d]);
         gg_str_printf(h, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", at, at + e->n_bytes);

@@ -30,8 +30,11 @@ static gg_status open_all(gg_model *m, const char *path, const gg_model_options 
     if (!o->no_weights)
         GG_TRY(gg__model_load(m, !o->no_head));
     /* A model without a tokenizer can still run ids; who needs it asks through gg_model_need_tokenizer and gets the reason. */
-    const gg_status s = gg_tokenizer_open(&m->tokenizer, m->ctx, m->tensors);
-    return s == GG_ENOMEM ? s : GG_OK;
+    m->no_tokenizer = gg_tokenizer_open(&m->tokenizer, m->ctx, m->tensors);
+    if (m->no_tokenizer == GG_OK)
+        return GG_OK;
+    m->why_no_tokenizer = gg_strdup(m->ctx, gg_message(m->ctx));
+    return m->why_no_tokenizer && m->no_tokenizer != GG_ENOMEM ? GG_OK : GG_ENOMEM;
 }
 
 gg_status gg_model_open(gg_model **out, gg_context *ctx, const char *path, const gg_model_options *o)
@@ -56,6 +59,7 @@ void gg_model_free(gg_model *m)
     gg__model_unload(m);
     gg_drop(m->ctx, m->d.layer);
     gg_tokenizer_free(m->tokenizer);
+    gg_drop(m->ctx, m->why_no_tokenizer);
     gg_tensors_free(m->tensors);
     gg_drop(m->ctx, m);
 }
@@ -77,12 +81,8 @@ const gg_tokenizer *gg_model_tokenizer(const gg_model *m)
 
 gg_status gg_model_need_tokenizer(const gg_tokenizer **out, const gg_model *m)
 {
-    if (!m->tokenizer) { /* once more, for the message */
-        gg_tokenizer *t = NULL;
-        const gg_status s = gg_tokenizer_open(&t, m->ctx, m->tensors);
-        gg_tokenizer_free(t);
-        return s != GG_OK ? s : gg_fail(m->ctx, GG_EINTERNAL, "the tokenizer of %s opens at the second attempt only", gg_tensors_path(m->tensors));
-    }
+    if (!m->tokenizer)
+        return gg_fail(m->ctx, m->no_tokenizer, "%s", m->why_no_tokenizer);
     *out = m->tokenizer;
     return GG_OK;
 }

@@ -73,7 +73,9 @@ typedef struct gg__rope {
 struct gg_model {
     gg_context *ctx;
     gg_tensors *tensors;
-    gg_tokenizer *tokenizer; /* NULL: none there */
+    gg_tokenizer *tokenizer; /* NULL: none there, and why: */
+    gg_status no_tokenizer;
+    char *why_no_tokenizer;
     gg_model_description d;
     const gg__family *family;
     const gg__names *names;

@@ -6,8 +6,8 @@
  */
 #include <golgi/action.h>
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
-#include "io/formats.h"
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>

@@ -89,7 +89,7 @@ static gg_status add_value(gg__cells *c, int64_t k, const json_t *v)
     else if (json_is_boolean(v))
         gg_str_puts(&c->text, json_is_true(v) ? "1" : "0");
     else if (json_is_number(v))
-        gg_json_write(&c->text, v);
+        gg_json_write(&c->text, v, 0);
     else if (v && !json_is_null(v))
         return gg_fail(c->ctx, GG_EFORMAT, "%s:%lld: column \"%s\" is %s: numbers and texts are wanted", gg_rows_path(c->rows), (long long)gg__cells_line(c),
                        gg__show(c->names[k], strlen(c->names[k])), gg_json_kind(v));

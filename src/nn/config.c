@@ -6,8 +6,8 @@
 #include "nn/config.h"
 #include "base/command.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
-#include "io/formats.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -471,12 +471,4 @@ json_t *gg__json_texts(const char *const *names, int64_t n)
     for (int64_t i = 0; names && i < n; i++)
         gg__json_add(&list, json_string(names[i]));
     return list;
-}
-
-gg_status gg__json_write_file(gg_context *ctx, const char *path, const json_t *j)
-{
-    char *text = j ? json_dumps(j, JSON_INDENT(2) | JSON_ENCODE_ANY) : NULL;
-    const gg_status s = text ? gg_file_write(ctx, path, text, strlen(text)) : gg_fail(ctx, GG_ENOMEM, "%s: out of memory", path);
-    free(text);
-    return s;
 }

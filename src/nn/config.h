@@ -74,6 +74,4 @@ void gg__json_put(json_t **object, const char *key, json_t *part);
 /* Lists of n of them; NULL: out of memory. x and names may be NULL: empty lists. */
 json_t *gg__json_numbers(const double *x, int64_t n);
 json_t *gg__json_texts(const char *const *names, int64_t n);
-/* j, indented; NULL: there was no memory for it. */
-gg_status gg__json_write_file(gg_context *ctx, const char *path, const json_t *j);
 #endif

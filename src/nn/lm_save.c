@@ -4,8 +4,8 @@
  * Traps: transformers makes up what is not said: token 2 ends a text, a llama has its own kind of tokenizer. So ids and the kind are written, null too. */
 #include "nn/lm.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
-#include "nn/config.h"
 #include <golgi/tokenizer.h>
 #include <stdio.h>
 
@@ -134,7 +134,7 @@ static json_t *tokenizer_config_of(const gg_lm_options *o, const gg_tokenizer *t
 /* Takes j over. */
 static gg_status write_json(gg_context *ctx, const char *path, json_t *j)
 {
-    const gg_status s = gg__json_write_file(ctx, path, j);
+    const gg_status s = gg_json_write_file(ctx, path, j, 2);
     json_decref(j);
     return s;
 }

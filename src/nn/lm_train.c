@@ -1,21 +1,28 @@
 /* Training of a language model: windows at random places, one optimiser step each batch, looks at the validation tokens, checkpoints.
  *
  * The windows of step s are a function of (seed, s) alone, so nothing but parameters, the optimiser's state and the number of the step is needed to go
- * on: a run that was killed ends with the same bits as one that was not.
+ * on: a run that was killed ends with the same bits as one that was not. A checkpoint also has what is told of each step, so that the log of a run is whole
+ * however many sittings it took. The log is written before the checkpoint: one that is ahead of it is reached again.
  *
  * Ranks draw the same windows and each runs its part of them; gradients and losses are summed, and all make the same step. Rank 0 alone reads and writes
  * files and shows the steps. What can go wrong on one rank is carried to the next sum, where all learn of it: nobody waits for a rank that gave up.
  */
 #include "nn/lm.h"
-#include "nn/parallel.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/work.h"
+#include "nn/parallel.h"
 #include "grad/graph.h"
+#include <golgi/rows.h>
 #include <golgi/tensors.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+typedef struct past {
+    double loss, val_loss, lr, seconds; /* of a step, from the first sitting on */
+} past;
 
 typedef struct run {
     gg_lm *lm;
@@ -28,6 +35,8 @@ typedef struct run {
     gg_part part;      /* of the batch's windows, this rank's */
     bool stopped;      /* some rank was asked to */
     gg_status so_far;  /* what went wrong on this rank since all last agreed */
+    past *past;        /* of each step that was made; rank 0 */
+    int64_t n_past, cap_past;
     char options[512]; /* what a checkpoint must have been made with */
 } run;
 
@@ -131,19 +140,49 @@ static gg_status write_checkpoint(run *r, int64_t step, const gg_lm_result *resu
         s = gg_tensors_writer_add(w, name, GG_F32, 1, &n, gg_optim_block(r->optim, k));
     }
     if (s == GG_OK)
+        s = gg_tensors_writer_add(w, "golgi.past", GG_F64, 2, (int64_t[]){r->n_past, (int64_t)(sizeof *r->past / sizeof(double))}, r->past);
+    if (s == GG_OK)
         return gg_tensors_writer_commit(w);
     gg_tensors_writer_discard(w);
     return s;
 }
 
-static gg_status take(gg_context *ctx, void *to, const gg_tensors *t, const char *name, int64_t bytes)
+static gg_status write_log(const run *r)
+{
+    gg_rows_writer *w = NULL;
+    GG_TRY(gg_rows_writer_open(&w, r->lm->ctx, r->o.log));
+    gg_status s = GG_OK;
+    for (int64_t i = 0; i < r->n_past && s == GG_OK; i++) {
+        const past *p = &r->past[i];
+        json_t *row = json_pack("{s:I, s:o, s:o, s:f, s:f}", "step", (json_int_t)i + 1, "loss", gg_json_number(p->loss), "val_loss", gg_json_number(p->val_loss),
+                                "lr", p->lr, "seconds", p->seconds);
+        s = row ? gg_rows_writer_add(w, row) : gg_fail(r->lm->ctx, GG_ENOMEM, "out of memory for the log of training");
+        json_decref(row);
+    }
+    if (s == GG_OK)
+        return gg_rows_writer_commit(w);
+    gg_rows_writer_discard(w);
+    return s;
+}
+
+static gg_status take(gg_context *ctx, void *to, const gg_tensors *t, const char *name, gg_dtype dtype, int64_t bytes)
 {
     const gg_tensor *x = NULL;
     GG_TRY(gg_tensors_need(&x, t, name));
-    if (x->dtype != GG_F32 || x->n_bytes != bytes)
+    if (x->dtype != dtype || x->n_bytes != bytes)
         return gg_fail(ctx, GG_EMISMATCH, "%s: %s has %lld bytes, the model needs %lld", gg_tensors_path(t), name, (long long)x->n_bytes, (long long)bytes);
     memcpy(to, x->data, (size_t)bytes);
     return GG_OK;
+}
+
+static gg_status take_past(run *r, const gg_tensors *t, int64_t n)
+{
+    if (n < 1 || n > r->o.steps)
+        return gg_fail(r->lm->ctx, GG_EFORMAT, "%s: step %lld of %lld", gg_tensors_path(t), (long long)n, (long long)r->o.steps);
+    if (!(r->past = gg_new(r->lm->ctx, past, n)))
+        return GG_ENOMEM;
+    r->n_past = r->cap_past = n;
+    return take(r->lm->ctx, r->past, t, "golgi.past", GG_F64, n * (int64_t)sizeof *r->past);
 }
 
 static gg_status read_checkpoint(run *r, int64_t *step, gg_lm_result *result)
@@ -159,15 +198,17 @@ static gg_status read_checkpoint(run *r, int64_t *step, gg_lm_result *result)
         s = gg_fail(r->lm->ctx, GG_EMISMATCH, "%s was made with other options; remove it to begin anew\n  there  %s\n  now    %s", r->o.checkpoint, options,
                     r->options);
     for (int i = 0; i < gg_params_count(p) && s == GG_OK; i++)
-        s = take(r->lm->ctx, gg_params_value(p, i), t, gg_params_name(p, i), gg_params_size(p, i) * 4);
+        s = take(r->lm->ctx, gg_params_value(p, i), t, gg_params_name(p, i), GG_F32, gg_params_size(p, i) * 4);
     for (int k = 0; k < gg_optim_blocks(r->optim) && s == GG_OK; k++) {
         char name[32];
         snprintf(name, sizeof name, "golgi.state%d", k);
-        s = take(r->lm->ctx, gg_optim_block(r->optim, k), t, name, gg_params_extent(p) * 4);
+        s = take(r->lm->ctx, gg_optim_block(r->optim, k), t, name, GG_F32, gg_params_extent(p) * 4);
     }
+    if (s == GG_OK)
+        s = take_past(r, t, strtoll(text, NULL, 10));
     if (s == GG_OK) {
         char *rest;
-        *step = strtoll(text, NULL, 10);
+        *step = r->n_past;
         result->best_val = strtod(best, &rest);
         result->best_step = strtoll(rest, NULL, 10);
         gg_optim_set_steps(r->optim, *step);
@@ -243,21 +284,25 @@ static gg_status one_step(run *r, gg_lm_result *out, int64_t step)
     return gg_optim_step(r->optim);
 }
 
-/* Rank 0's: the checkpoint, and who watches. */
-static gg_status tell(run *r, gg_lm_result *out, int64_t step, bool looked)
+/* Rank 0's: the log, the checkpoint, and who watches. before: seconds of earlier sittings */
+static gg_status tell(run *r, gg_lm_result *out, int64_t step, bool looked, double before)
 {
-    const bool last = step == r->o.steps;
+    const bool due = step == r->o.steps || r->stopped || step % r->o.checkpoint_every == 0;
     if (gg_ranks_self(r->o.ranks) > 0)
         return GG_OK;
-    if (r->o.checkpoint && (last || r->stopped || step % r->o.checkpoint_every == 0))
+    const past p = {out->loss, looked ? out->val_loss : NAN, gg_optim_lr(r->optim), before + out->seconds};
+    GG_TRY(gg_grow(r->lm->ctx, &r->past, r->n_past, &r->cap_past, 1024));
+    r->past[r->n_past++] = p;
+    if (r->o.log && due)
+        GG_TRY(write_log(r));
+    if (r->o.checkpoint && due)
         GG_TRY(write_checkpoint(r, step, out));
-    return r->o.look ? r->o.look(r->o.user, &(gg_lm_step){step, r->o.steps, out->loss, looked ? out->val_loss : NAN, gg_optim_lr(r->optim), out->seconds})
-                     : GG_OK;
+    return r->o.look ? r->o.look(r->o.user, &(gg_lm_step){step, r->o.steps, p.loss, p.val_loss, p.lr, p.seconds}) : GG_OK;
 }
 
 static gg_status loop(run *r, gg_lm_result *out, int64_t from)
 {
-    const double start = gg_time();
+    const double start = gg_time(), before = r->n_past ? r->past[r->n_past - 1].seconds : 0;
     const bool alone = gg_ranks_count(r->o.ranks) == 1;
     for (int64_t step = from + 1; step <= r->o.steps; step++) {
         GG_TRY(one_step(r, out, step - 1));
@@ -267,7 +312,7 @@ static gg_status loop(run *r, gg_lm_result *out, int64_t from)
         out->seconds = gg_time() - start;
         out->n_tokens = (step - from) * r->o.batch * r->o.context;
         r->stopped = alone ? gg_context_stopped(r->lm->ctx) : r->stopped;
-        r->so_far = tell(r, out, step, looks);
+        r->so_far = tell(r, out, step, looks, before);
         if (alone)
             GG_TRY(r->so_far);
         if (r->stopped && !last) {
@@ -300,6 +345,7 @@ gg_status gg_lm_train(gg_lm_result *out, gg_lm *lm, const int32_t *token, int64_
         s = loop(&r, out, out->from_step);
     if (s == GG_OK && r.val && isnan(out->val_loss)) /* the checkpoint was already at the end */
         s = look_at_validation(&r, out, r.o.steps);
+    gg_drop(lm->ctx, r.past);
     gg_optim_free(r.optim);
     gg_graph_free(r.g);
     return s;

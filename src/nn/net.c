@@ -5,9 +5,9 @@
  * Reading a layer checks its keys; recording it checks its shapes. Both kinds of mistakes are told at the layer's place in the list.
  */
 #include "nn/net.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "grad/graph.h"
-#include "io/formats.h"
 #include <math.h>
 #include <stdio.h>
 

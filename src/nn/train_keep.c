@@ -10,9 +10,9 @@
  */
 #include "nn/train.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/work.h"
 #include "grad/graph.h"
-#include "io/formats.h"
 #include "nn/config.h"
 #include "nn/net.h"
 #include <golgi/rows.h>
@@ -186,7 +186,7 @@ static void short_text(gg_str *s, const json_t *v)
         gg_str_puts(s, "nothing");
         return;
     }
-    gg_json_write(&whole, v);
+    gg_json_write(&whole, v, 0);
     if (!whole.failed)
         gg_str_printf(s, "%.60s%s", whole.data, whole.len > 60 ? "..." : "");
     s->failed |= whole.failed;
@@ -396,7 +396,7 @@ gg_status gg__training_keep(gg__training *t)
 {
     gg_str path = {.ctx = t->ctx}, text = {.ctx = t->ctx};
     json_t *state = state_of(t);
-    gg_json_write(&text, state);
+    gg_json_write(&text, state, 0);
     gg_status s = !state || text.failed ? gg_fail(t->ctx, GG_ENOMEM, "out of memory for the state of training") : GG_OK;
     if (s == GG_OK && t->has_best && !t->best_written) {
         s = write_best(t, &path);

@@ -5,7 +5,8 @@
  */
 #include "nn/trainer.h"
 #include "base/file.h"
-#include "io/formats.h"
+#include "base/json.h"
+#include "io/stream.h"
 #include "nn/net.h"
 #include "nn/train.h"
 #include <math.h>
@@ -47,7 +48,7 @@ gg_status gg__trained_write(gg_trainer *t, const char *folder)
                            : NULL;
     gg_str_printf(&path, "%s/model.json", folder);
     if (s == GG_OK)
-        s = path.failed ? GG_ENOMEM : gg__json_write_file(ctx, path.data, j);
+        s = path.failed ? GG_ENOMEM : gg_json_write_file(ctx, path.data, j, 2);
     json_decref(j);
     json_decref(schema);
     json_decref(scaler);

@@ -4,7 +4,8 @@
  */
 #include "nn/trainer.h"
 #include "base/file.h"
-#include "io/formats.h"
+#include "base/json.h"
+#include "io/stream.h"
 #include "nn/data.h"
 #include "nn/net.h"
 #include "nn/train.h"

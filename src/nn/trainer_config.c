@@ -1,6 +1,7 @@
 /* What the words of a configuration mean: tables of keys for data, loss, optimizer, schedule and training. docs/train.md has the same tables. */
 #include "nn/trainer.h"
-#include "io/formats.h"
+#include "base/json.h"
+#include "io/stream.h"
 #include <float.h>
 #include <math.h>
 #include <stdio.h>

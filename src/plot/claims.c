@@ -6,7 +6,7 @@
  * the printed one to stand in the same relation to the bound.
  */
 #include "plot/claims.h"
-#include "base/memory.h"
+#include "base/json.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -268,11 +268,6 @@ void gg_claims_print(const gg_claims *c, FILE *to, int p)
     fputc('\n', to);
 }
 
-static json_t *json_number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 static json_t *json_text(const char *t)
 {
     return t ? json_string(t) : json_null();
@@ -283,11 +278,11 @@ static json_t *row_json(const row *r)
     static const char *const relation[GG_RELATIONS] = {"at least", "at most", "more than"};
     json_t *values = json_array();
     for (int64_t i = 0; i < r->n && values; i++)
-        json_array_append_new(values, json_number(r->value[i]));
+        json_array_append_new(values, gg_json_number(r->value[i]));
     return json_pack("{so so so so so so so ss so ss so}", "claim", json_text(r->claim.claim), "paper", json_text(r->claim.paper), "values", values, "mean",
-                     r->n ? json_number(r->mean) : json_null(), "sd", r->n > 1 ? json_number(r->sd) : json_null(), "over",
+                     r->n ? gg_json_number(r->mean) : json_null(), "sd", r->n > 1 ? gg_json_number(r->sd) : json_null(), "over",
                      json_text(r->n > 1 ? r->claim.over : NULL), "unit", json_text(r->claim.unit), "relation", relation[r->claim.relation], "bound",
-                     json_number(r->claim.bound), "verdict", gg_verdict_name(r->verdict), "note", json_text(r->claim.note));
+                     gg_json_number(r->claim.bound), "verdict", gg_verdict_name(r->verdict), "note", json_text(r->claim.note));
 }
 
 json_t *gg_claims_json(const gg_claims *c)

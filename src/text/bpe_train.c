@@ -6,6 +6,7 @@
  * A heap holds pairs with the count they had when they were put there; a count that has changed since is noticed when it comes up.
  */
 #include "base/file.h"
+#include "base/json.h"
 #include "text/text.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -339,9 +340,7 @@ static gg_status write_document(gg_context *ctx, const char *path, const char *s
         return so_far == GG_ENOMEM ? gg_fail(ctx, so_far, "out of memory while writing %s", path) : so_far;
     }
     json_t *all = document(special, vocab, merges);
-    char *out = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
-    const gg_status s = out ? gg_file_write(ctx, path, out, strlen(out)) : gg_fail(ctx, GG_ENOMEM, "out of memory while writing %s", path);
-    free(out);
+    const gg_status s = gg_json_write_file(ctx, path, all, 1);
     json_decref(all);
     return s;
 }

@@ -5,6 +5,7 @@
  * patterns of added tokens with "normalized" go through the normalizer, too; of a merge that is listed twice the last one counts. */
 #include "text/text.h"
 #include "base/file.h"
+#include "base/json.h"
 #include <jansson.h>
 #include <stdio.h>
 
@@ -412,67 +413,8 @@ static gg_status read_decoder(gg_tokenizer *t, const json_t *o, int depth)
 
 /* ---- vocabulary ---- */
 
-/* jansson takes no NUL in a key, but a character-level vocabulary may have the token "\u0000". Such a file is read with a noncharacter that it does
- * not hold in place of the NUL, which is then put back: in keys here, in texts by put_nul_back_everywhere. */
-static size_t put_nul_back(char *s, size_t n, const char *nul)
-{
-    size_t m = 0;
-    for (size_t i = 0; i < n;)
-        if (n - i >= 3 && !memcmp(s + i, nul, 3)) {
-            s[m++] = 0;
-            i += 3;
-        } else
-            s[m++] = s[i++];
-    s[m] = 0;
-    return m;
-}
-
-static gg_status put_nul_back_everywhere(gg_arena *arena, json_t *v, const char *nul)
-{
-    size_t i;
-    json_t *each;
-    const char *key;
-    if (json_is_array(v)) {
-        json_array_foreach(v, i, each)
-            GG_TRY(put_nul_back_everywhere(arena, each, nul));
-    } else if (json_is_object(v)) {
-        json_object_foreach(v, key, each)
-            GG_TRY(put_nul_back_everywhere(arena, each, nul));
-    } else if (json_is_string(v) && memmem(json_string_value(v), json_string_length(v), nul, 3)) {
-        char *s = gg_arena_strndup(arena, json_string_value(v), json_string_length(v));
-        TRY_NEW(s);
-        if (json_string_setn(v, s, put_nul_back(s, json_string_length(v), nul)))
-            return GG_ENOMEM;
-    }
-    return GG_OK;
-}
-
-/* The JSON with every \u0000 written as a noncharacter of U+FDD0..U+FDEF that does not occur; nul: its three bytes. */
-static gg_status parse_without_nul(json_t **out, gg_tokenizer *t, const gg_map *map, char *nul, json_error_t *error)
-{
-    char *s = gg_strndup(t->ctx, (const char *)map->data, map->size), escape[8];
-    TRY_NEW(s);
-    for (int c = 0xFDD0; c <= 0xFDEF; c++) {
-        gg__utf8_put(nul, c);
-        snprintf(escape, sizeof escape, "\\u%04x", (unsigned)c);
-        if (!memmem(s, map->size, nul, 3) && !strcasestr(s, escape))
-            break;
-        nul[0] = 0;
-    }
-    for (size_t i = 0; nul[0] && i + 6 <= map->size; i++)
-        if (s[i] == '\\') {
-            if (!memcmp(s + i, "\\u0000", 6))
-                memcpy(s + i, escape, 6);
-            i++;
-        }
-    *out = json_loadb(s, map->size, JSON_ALLOW_NUL, error);
-    gg_drop(t->ctx, s);
-    return GG_OK;
-}
-
-
 /* Texts by id: the model's, then the added tokens. */
-static gg_status build_vocab(gg_tokenizer *t, const json_t *vocab, const json_t *added, bool pairs, gg_arena *arena, const char *nul)
+static gg_status build_vocab(gg_tokenizer *t, const json_t *vocab, const json_t *added, bool pairs)
 {
     int64_t n = 0, count = 0;
     size_t i;
@@ -517,15 +459,6 @@ static gg_status build_vocab(gg_tokenizer *t, const json_t *vocab, const json_t 
                 const json_int_t id = json_integer_value(json_object_iter_value(it));
                 text[id] = json_object_iter_key(it);
                 len[id] = json_object_iter_key_len(it);
-                if (nul && memmem(text[id], len[id], nul, 3)) {
-                    char *back = gg_arena_strndup(arena, text[id], len[id]);
-                    if (!back) {
-                        s = GG_ENOMEM;
-                        break;
-                    }
-                    len[id] = put_nul_back(back, len[id], nul);
-                    text[id] = back;
-                }
             }
         }
         json_array_foreach(added, i, v) {
@@ -740,13 +673,11 @@ static gg_status find_ends(gg_tokenizer *t, const char *path)
     gg_status s = beside.failed ? GG_ENOMEM : GG_OK;
     gg_map map = {0};
     if (s == GG_OK && gg_file_exists(beside.data) && (s = gg_map_open(&map, t->ctx, beside.data)) == GG_OK) {
-        json_error_t error;
-        json_t *config = json_loadb((const char *)map.data, map.size, JSON_ALLOW_NUL, &error);
-        if (config) {
+        json_t *config = NULL;
+        if ((s = gg_json_vocabulary(&config, t->ctx, (const char *)map.data, map.size, beside.data)) == GG_OK) {
             t->bos = named_token(t, config, "bos_token");
             t->eos = named_token(t, config, "eos_token");
-        } else
-            s = gg_fail(t->ctx, GG_EFORMAT, "%s: line %d: %s", beside.data, error.line, error.text);
+        }
         json_decref(config);
         gg_map_close(&map);
     }
@@ -761,7 +692,7 @@ static gg_status find_ends(gg_tokenizer *t, const char *path)
     return s;
 }
 
-static gg_status read_all(gg_tokenizer *t, const json_t *root, gg_arena *arena, const char *nul)
+static gg_status read_all(gg_tokenizer *t, const json_t *root)
 {
     const json_t *m = json_object_get(root, "model"), *added = json_object_get(root, "added_tokens"), *decoder = json_object_get(root, "decoder");
     const json_t *vocab = json_object_get(m, "vocab");
@@ -775,7 +706,7 @@ static gg_status read_all(gg_tokenizer *t, const json_t *root, gg_arena *arena, 
         return unsupported(t, "tokenizer model", type);
     if (unigram ? !json_is_array(vocab) : !json_is_object(vocab))
         return gg_fail(t->ctx, GG_EFORMAT, "the vocab of a %s model must be %s", type, unigram ? "a list" : "an object");
-    GG_TRY(build_vocab(t, vocab, added, unigram, arena, nul));
+    GG_TRY(build_vocab(t, vocab, added, unigram));
     GG_TRY(read_normalizer(t, json_object_get(root, "normalizer"), 0));
     GG_TRY(read_added(t, added));
     bool bytes = false;
@@ -798,21 +729,13 @@ static gg_status read_all(gg_tokenizer *t, const json_t *root, gg_arena *arena, 
 gg_status gg__tokenizer_from_json(gg_tokenizer *t, const char *path)
 {
     gg_map map = {0};
-    json_error_t error;
+    json_t *root = NULL;
     GG_TRY(gg_map_open(&map, t->ctx, path));
-    json_t *root = json_loadb(map.data ? (const char *)map.data : "", map.size, JSON_ALLOW_NUL, &error);
-    gg_arena arena = {.ctx = t->ctx};
-    char nul[4] = {0};
-    gg_status s = GG_OK;
-    if (!root && json_error_code(&error) == json_error_null_byte_in_key && (s = parse_without_nul(&root, t, &map, nul, &error)) == GG_OK && root)
-        s = put_nul_back_everywhere(&arena, root, nul);
+    gg_status s = gg_json_vocabulary(&root, t->ctx, (const char *)map.data, map.size, path);
     gg_map_close(&map);
-    if (s == GG_OK && !root)
-        return gg_fail(t->ctx, GG_EFORMAT, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
-    if (s == GG_OK)
-        s = read_all(t, root, &arena, nul[0] ? nul : NULL);
+    GG_TRY(s);
+    s = read_all(t, root);
     json_decref(root);
-    gg_arena_free(&arena);
     if (s != GG_OK)
         return gg_fail_prefix(t->ctx, s, "%s", path);
     return find_ends(t, path);

@@ -3,7 +3,7 @@
 #define GOLGI_NAG_CMD_H
 #include "systems/nag/pages.h"
 #include "base/command.h"
-#include "io/formats.h"
+#include "base/json.h"
 #include "io/parts.h"
 #include "math/linear.h"
 

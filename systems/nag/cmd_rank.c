@@ -162,18 +162,16 @@ static gg_status write_summary(ranking_words *w, int i, const gg_nag_ranking *r,
 {
     char *text = NULL;
     size_t n = 0;
-    char *dump = json_dumps(j, JSON_INDENT(2));
     FILE *memory = open_memstream(&text, &n);
-    gg_status st = dump && memory ? GG_OK : gg_fail(w->ctx, GG_ENOMEM, "out of memory (summary of %s)", w->one[i].name);
+    gg_status st = memory ? GG_OK : gg_fail(w->ctx, GG_ENOMEM, "out of memory (summary of %s)", w->one[i].name);
     if (memory) {
         gg__nag_tell(memory, r, &w->o, &w->story[i]);
         fclose(memory);
     }
     if (st == GG_OK)
-        st = gg_file_write(w->ctx, w->summary[i][0], dump, strlen(dump));
+        st = gg_json_write_file(w->ctx, w->summary[i][0], j, 2);
     if (st == GG_OK)
         st = gg_file_write(w->ctx, w->summary[i][1], text, n);
-    free(dump);
     free(text);
     return st;
 }

@@ -12,7 +12,7 @@
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 #include "base/input.h"
-#include "io/formats.h"
+#include "base/json.h"
 #include "base/lock.h"
 #include "base/work.h"
 #include "io/parts.h"
@@ -84,7 +84,7 @@ static gg_status key_of(char key[17], gg_context *ctx, const gg_nag_header *h, c
     char hex[65];
     json_t *j = gg__nag_header_json(h);
     gg_str text = {.ctx = ctx, .failed = !j};
-    gg_json_write(&text, j);
+    gg_json_write(&text, j, 0);
     json_decref(j);
     const gg_status st = text.failed ? gg_fail(ctx, GG_ENOMEM, "out of memory (key of the features)") : gg_hash_create(&hash, ctx);
     if (st == GG_OK) {

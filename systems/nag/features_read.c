@@ -9,7 +9,7 @@
 #include "systems/nag/features_layout.h"
 #include "base/file.h"
 #include "base/input.h"
-#include "io/formats.h"
+#include "base/json.h"
 
 struct gg_nag_reader {
     gg_context *ctx;

@@ -1,12 +1,12 @@
 /* What a .nag and a .rank file begin with: 8 bytes of signature, version and length of the header (uint32 each), the header in JSON, padded with
  * spaces to a multiple of 64 bytes. */
 #include "systems/nag/features_layout.h"
-#include "io/formats.h"
+#include "base/json.h"
 
 gg_status gg__nag_head_write(uint64_t *n_bytes, uint64_t *chain, gg_context *ctx, gg_out *out, const gg__nag_kind *k, const json_t *header)
 {
     gg_str text = {.ctx = ctx, .failed = !header};
-    gg_json_write(&text, header);
+    gg_json_write(&text, header, 0);
     const size_t total = (HEAD_BYTES + text.len + 63) & ~(size_t)63;
     uint8_t *head = NULL;
     gg_status st = GG_OK;

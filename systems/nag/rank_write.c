@@ -6,7 +6,7 @@
 #include "systems/nag/nag_internal.h"
 #include "base/file.h"
 #include "base/input.h"
-#include "io/formats.h"
+#include "base/json.h"
 #include "io/parts.h"
 #include <stdlib.h>
 
@@ -70,7 +70,7 @@ static gg_status keep_row(gg__nag_rows *rows, json_t *row)
     if (i < 0 || rows->length[i])
         return GG_OK;
     rows->json.len = 0;
-    gg_json_write(&rows->json, row);
+    gg_json_write(&rows->json, row, 0);
     if (rows->json.failed)
         return gg_fail(rows->ctx, GG_ENOMEM, "out of memory (row \"%s\" of the payload)", docid);
     rows->at[i] = gg_out_tell(rows->out);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include "systems/nag/reproduce.h"
 #include "base/file.h"
-#include "io/formats.h"
+#include "base/json.h"
 
 typedef struct part {
     const char *name;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include "systems/nag/reproduce.h"
 #include "base/file.h"
+#include "base/json.h"
 
 static gg_status memo_of(gg__lab_memo **out, gg__lab *lab, const char *hash)
 {
@@ -81,15 +82,13 @@ static gg_status save_losses(const gg__lab *lab)
         }
         json_object_set_new(all, lab->memo[m].hash[0] ? lab->memo[m].hash : "none", one);
     }
-    char *text = all ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(all);
-    gg_status s = text ? gg__lab_work_path(&path, lab, "losses.json") : gg_fail(lab->ctx, GG_ENOMEM, "out of memory (the losses measured)");
+    gg_status s = gg__lab_work_path(&path, lab, "losses.json");
     if (s == GG_OK) {
         if ((s = gg_file_mkdirs(lab->ctx, lab->work)) == GG_OK)
-            s = gg_file_write(lab->ctx, path.data, text, strlen(text));
+            s = gg_json_write_file(lab->ctx, path.data, all, 0);
         gg_str_free(&path);
     }
-    free(text);
+    json_decref(all);
     return s;
 }
 

@@ -10,6 +10,7 @@
 #include "systems/nag/reproduce.h"
 #include "systems/nag/ngrams.h"
 #include "base/file.h"
+#include "base/json.h"
 #include <golgi/lm.h>
 #include <math.h>
 #include <pthread.h>
@@ -283,11 +284,9 @@ static gg_status write_memo(const study *st)
     gg__lab *lab = st->lab;
     gg_str path;
     GG_TRY(gg__lab_work_path(&path, lab, "utility.json"));
-    char *text = json_dumps(st->memo, JSON_INDENT(0) | JSON_REAL_PRECISION(17));
-    gg_status s = text ? gg_file_mkdirs(lab->ctx, lab->work) : gg_fail(lab->ctx, GG_ENOMEM, "out of memory (the models trained)");
+    gg_status s = gg_file_mkdirs(lab->ctx, lab->work);
     if (s == GG_OK)
-        s = gg_file_write(lab->ctx, path.data, text, strlen(text));
-    free(text);
+        s = gg_json_write_file(lab->ctx, path.data, st->memo, 0);
     gg_str_free(&path);
     return s;
 }

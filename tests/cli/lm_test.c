@@ -87,8 +87,18 @@ static void training_goes_on_where_it_was_and_ends_with_the_same_bits(void **sta
     assert_true(from >= 2 && from < atoi(LONG_RUN));
     json_decref(j);
     assert_non_null(strstr(s.err, "\"done\":" LONG_RUN ",\"total\":" LONG_RUN ",")); /* the steps before count as done */
-    run_line(&s, D, "cmp $D/whole/model.safetensors $D/cut/model.safetensors");
-    assert_int_equal(s.code, 0);
+    shell("cmp $D/whole/model.safetensors $D/cut/model.safetensors");
+    /* the log is of all sittings, and stays when there is nothing left to do */
+    shell("test $(wc -l < $D/whole/train.csv) = $((" LONG_RUN " + 1))");
+    for (int again = 0; again < 2; again++) {
+        shell("cut -d , -f 1,2,4 $D/whole/train.csv > $D/whole.txt; cut -d , -f 1,2,4 $D/cut/train.csv | cmp - $D/whole.txt");
+        shell("awk -F , 'NR > 1 { if ($5 <= 0 + before) exit 1; before = $5 }' $D/cut/train.csv");
+        run_line(&s, D, CUT " --quiet");
+        assert_int_equal(s.code, 0);
+    }
+    run_line(&s, D, "flock $D/cut/checkpoint.safetensors.lock " CUT);
+    assert_int_equal(s.code, 1);
+    assert_non_null(strstr(s.err, "another process is writing it"));
     run(&s, D, "lm train --characters --steps " LONG_RUN " --dropout 0.2 --lr-end 0 --output $D/cut" SMALL);
     assert_int_equal(s.code, 1);
     assert_non_null(strstr(s.err, "was made with other options; remove it to begin anew"));

@@ -1,7 +1,7 @@
 /* Rows of JSON Lines, plain and compressed, read and written; text folders; what is said when they are damaged. */
 #include "support.h"
+#include "base/json.h"
 #include "base/memory.h"
-#include "io/formats.h"
 #include <math.h>
 
 static void rows_keep_their_keys_order_and_values(void **state)

@@ -3,12 +3,13 @@
  *     a pool is read at the speed of a disk or of zstd, three to six times faster than jansson reads;
  *     bytes that are not UTF-8 and surrogate escapes without their partner become U+FFFD (base/utf8.h) and are counted, where jansson refuses;
  *     an integer beyond 64 bits becomes a double, as in every reader that knows only doubles, where jansson refuses;
- *     a pool's own 0.1 comes back as 0.1, where jansson writes a fixed number of digits.
+ *     a pool's own 0.1 comes back as 0.1, where jansson writes a fixed number of digits;
+ *     when memory is short, jansson reads a part of a text for the whole and leaves out keys that it writes.
  * In all else it is RFC 8259 as jansson reads it (the tests compare the two): a key given twice has its last value at its first place, keys have
  * no NUL, 2,048 lists and objects within each other at most, a number beyond the doubles is an error.
  */
-#include "io/formats.h"
-#include "base/memory.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "base/utf8.h"
 #include <errno.h>
 #include <locale.h>
@@ -24,7 +25,7 @@ typedef struct reader {
     size_t n, i;   /* i: the byte looked at */
     gg_str *scratch; /* texts that cannot be taken as they stand, one behind the other */
     int64_t repaired;
-    bool strict; /* names are given once */
+    bool strict, any_names; /* see gg_json_document, gg_json_vocabulary */
     int depth;
     gg_status status;
     gg_json_error *error;
@@ -326,9 +327,9 @@ static bool take_member(reader *p, json_t *object)
     span key;
     if (!take_text(p, &key))
         return false;
-    if (key.n > 0 && memchr(span_text(p, key), 0, key.n))
+    if (!p->any_names && key.n > 0 && memchr(span_text(p, key), 0, key.n))
         return fail_at(p, opened, "a name with a NUL in it") != NULL;
-    if (p->strict && json_object_getn(object, span_text(p, key), key.n))
+    if (p->strict && !p->any_names && json_object_getn(object, span_text(p, key), key.n))
         return fail_at(p, opened, "a duplicate of a name before it") != NULL;
     skip_space(p);
     if (!at_char(p, ':'))
@@ -432,11 +433,11 @@ gg_status gg_json_parse(json_t **out, gg_str *scratch, const char *text, size_t 
     return p.status;
 }
 
-gg_status gg_json_document(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file, const char *what)
+static gg_status document(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file, const char *what, bool any_names)
 {
     gg_str scratch = {.ctx = ctx};
     gg_json_error e = {.column = 1};
-    reader p = {.ctx = ctx, .s = n ? text : "" /* an empty file has no bytes to point at */, .n = n, .scratch = &scratch, .error = &e, .strict = true};
+    reader p = {.ctx = ctx, .s = n ? text : "" /* an empty file has no bytes to point at */, .n = n, .scratch = &scratch, .error = &e, .strict = true, .any_names = any_names};
     gg_status s = parse(out, &p);
     gg_str_free(&scratch);
     if (s == GG_ENOMEM)
@@ -458,6 +459,16 @@ gg_status gg_json_document(json_t **out, gg_context *ctx, const char *text, size
             start = i + 1;
         }
     return gg_fail(ctx, s, "%s:%lld:%lld: %s is no valid JSON: %s", file, (long long)line, (long long)(e.column - start), what, e.what);
+}
+
+gg_status gg_json_document(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file, const char *what)
+{
+    return document(out, ctx, text, n, file, what, false);
+}
+
+gg_status gg_json_vocabulary(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file)
+{
+    return document(out, ctx, text, n, file, "the tokenizer", true);
 }
 
 const char *gg_json_kind(const json_t *value)
@@ -518,7 +529,14 @@ static void write_real(gg_str *out, double x)
     gg_str_puts(out, text);
 }
 
-void gg_json_write(gg_str *out, const json_t *value)
+/* The next entry's place: its own line, or right here. */
+static void begin_entry(gg_str *out, int indent, int depth)
+{
+    if (indent > 0)
+        gg_str_printf(out, "\n%*s", indent * depth, "");
+}
+
+static void write_value(gg_str *out, const json_t *value, int indent, int depth)
 {
     const char *key;
     json_t *v;
@@ -536,10 +554,13 @@ void gg_json_write(gg_str *out, const json_t *value)
             if (!first)
                 gg_str_add(out, ",", 1);
             first = false;
+            begin_entry(out, indent, depth + 1);
             write_text(out, key, strlen(key));
-            gg_str_add(out, ":", 1);
-            gg_json_write(out, v);
+            gg_str_add(out, ": ", indent > 0 ? 2 : 1);
+            write_value(out, v, indent, depth + 1);
         }
+        if (!first)
+            begin_entry(out, indent, depth);
         gg_str_add(out, "}", 1);
         break;
     case JSON_ARRAY:
@@ -548,8 +569,11 @@ void gg_json_write(gg_str *out, const json_t *value)
         {
             if (i > 0)
                 gg_str_add(out, ",", 1);
-            gg_json_write(out, v);
+            begin_entry(out, indent, depth + 1);
+            write_value(out, v, indent, depth + 1);
         }
+        if (json_array_size(value) > 0)
+            begin_entry(out, indent, depth);
         gg_str_add(out, "]", 1);
         break;
     case JSON_STRING: write_text(out, json_string_value(value), json_string_length(value)); break;
@@ -561,12 +585,28 @@ void gg_json_write(gg_str *out, const json_t *value)
     }
 }
 
+void gg_json_write(gg_str *out, const json_t *value, int indent) { write_value(out, value, indent, 0); }
+
+gg_status gg_json_write_file(gg_context *ctx, const char *path, const json_t *value, int indent)
+{
+    gg_str text = {.ctx = ctx};
+    gg_json_write(&text, value, indent);
+    const gg_status s = text.failed ? gg_fail(ctx, GG_ENOMEM, "%s: out of memory while it was written", path)
+                                    : gg_file_write(ctx, path, text.data, text.len);
+    gg_str_free(&text);
+    return s;
+}
+
 json_t *gg_json_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 gg_status gg_json_print(gg_context *ctx, json_t *value)
 {
-    const bool made = value && json_dumpf(value, stdout, JSON_INDENT(2)) == 0;
+    gg_str text = {.ctx = ctx};
+    gg_json_write(&text, value, 2);
     json_decref(value);
-    putchar('\n'); /* whether all went out is asked when the command closes */
-    return made || ferror(stdout) ? GG_OK : gg_fail(ctx, GG_ENOMEM, "out of memory for the summary");
+    const gg_status s = text.failed ? gg_fail(ctx, GG_ENOMEM, "out of memory for the summary") : GG_OK;
+    if (s == GG_OK)
+        puts(text.data); /* whether all went out is asked when the command closes */
+    gg_str_free(&text);
+    return s;
 }
