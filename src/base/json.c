@@ -437,7 +437,13 @@ static gg_status document(json_t **out, gg_context *ctx, const char *text, size_
 {
     gg_str scratch = {.ctx = ctx};
     gg_json_error e = {.column = 1};
-    reader p = {.ctx = ctx, .s = n ? text : "" /* an empty file has no bytes to point at */, .n = n, .scratch = &scratch, .error = &e, .strict = true, .any_names = any_names};
+    reader p = {.ctx = ctx,
+                .s = n ? text : "" /* an empty file has no bytes to point at */,
+                .n = n,
+                .scratch = &scratch,
+                .error = &e,
+                .strict = true,
+                .any_names = any_names};
     gg_status s = parse(out, &p);
     gg_str_free(&scratch);
     if (s == GG_ENOMEM)

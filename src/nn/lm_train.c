@@ -37,7 +37,7 @@ typedef struct run {
     gg_status so_far;  /* what went wrong on this rank since all last agreed */
     past *past;        /* of each step that was made; rank 0 */
     int64_t n_past, cap_past;
-    char options[512]; /* what a checkpoint must have been made with */
+    char options[768]; /* what a checkpoint must have been made with */
 } run;
 
 static gg_lm_train_options with_defaults(const gg_lm *lm, const gg_lm_train_options *given)
@@ -106,14 +106,18 @@ static void draw_windows(run *r, int64_t step)
 /* --- checkpoints -------------------------------------------------------------------------------------------------------------------------- */
 static void describe_options(run *r)
 {
+    const gg_lm_options *m = &r->lm->o;
     const gg_optim_options *p = &r->o.optim;
     const gg_schedule *s = &r->o.schedule;
     uint64_t sum = 1469598103934665603u;
     for (int64_t i = 0; i < r->n; i++)
         sum = (sum ^ (uint32_t)r->token[i]) * 1099511628211u;
     snprintf(r->options, sizeof r->options,
+             "%s layers %lld width %lld heads %lld of %lld mlp %lld sees %lld rope %.17g dropout %.17g%s "
              "batch %lld context %lld steps %lld seed %llu %s lr %.17g beta %.17g %.17g wd %.17g clip %.17g schedule %s %.17g %.17g %lld tokens %lld %016llx",
-             (long long)r->o.batch, (long long)r->o.context, (long long)r->o.steps, (unsigned long long)r->o.seed, gg_optim_name(p->kind), p->lr, p->beta1,
+             m->kind == GG_LM_GPT2 ? "gpt2" : "llama", (long long)m->n_layers, (long long)m->d_model, (long long)m->n_heads, (long long)m->n_kv_heads,
+             (long long)m->d_ff, (long long)m->n_ctx, m->rope_base, m->dropout, m->untied ? " untied" : "", (long long)r->o.batch, (long long)r->o.context,
+             (long long)r->o.steps, (unsigned long long)r->o.seed, gg_optim_name(p->kind), p->lr, p->beta1,
              p->beta2, p->weight_decay, p->clip_norm, gg_schedule_name(s->kind), s->lr, s->lr_min, (long long)s->warmup, (long long)r->n,
              (unsigned long long)sum);
 }
@@ -154,8 +158,8 @@ static gg_status write_log(const run *r)
     gg_status s = GG_OK;
     for (int64_t i = 0; i < r->n_past && s == GG_OK; i++) {
         const past *p = &r->past[i];
-        json_t *row = json_pack("{s:I, s:o, s:o, s:f, s:f}", "step", (json_int_t)i + 1, "loss", gg_json_number(p->loss), "val_loss", gg_json_number(p->val_loss),
-                                "lr", p->lr, "seconds", p->seconds);
+        json_t *row = json_pack("{s:I, s:o, s:o, s:f, s:f}", "step", (json_int_t)i + 1, "loss", gg_json_number(p->loss), "val_loss",
+                                gg_json_number(p->val_loss), "lr", p->lr, "seconds", p->seconds);
         s = row ? gg_rows_writer_add(w, row) : gg_fail(r->lm->ctx, GG_ENOMEM, "out of memory for the log of training");
         json_decref(row);
     }
