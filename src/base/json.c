@@ -6,10 +6,10 @@
  *     a pool's own 0.1 comes back as 0.1, where jansson writes a fixed number of digits;
  *     when memory is short, jansson reads a part of a text for the whole and leaves out keys that it writes.
  * In all else it is RFC 8259 as jansson reads it (the tests compare the two): a key given twice has its last value at its first place, keys have
- * no NUL, 2,048 lists and objects within each other at most, a number beyond the doubles is an error.
+ * no NUL (but those of a vocabulary), 2,048 lists and objects within each other at most, a number beyond the doubles is an error.
  */
-#include "base/file.h"
 #include "base/json.h"
+#include "base/file.h"
 #include "base/utf8.h"
 #include <errno.h>
 #include <locale.h>
@@ -470,6 +470,17 @@ static gg_status document(json_t **out, gg_context *ctx, const char *text, size_
 gg_status gg_json_document(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file, const char *what)
 {
     return document(out, ctx, text, n, file, what, false);
+}
+
+gg_status gg_json_read_file(json_t **out, gg_context *ctx, const char *path, const char *what)
+{
+    char *text = NULL;
+    size_t n = 0;
+    *out = NULL;
+    GG_TRY(gg_file_read(&text, &n, ctx, path));
+    const gg_status s = gg_json_document(out, ctx, text, n, path, what);
+    gg_drop(ctx, text);
+    return s;
 }
 
 gg_status gg_json_vocabulary(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file)

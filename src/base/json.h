@@ -16,7 +16,9 @@ gg_status gg_json_parse(json_t **out, gg_str *scratch, const char *text, size_t 
 /* A whole file or header that is JSON, held to it: names once in an object, all bytes UTF-8. "FILE:LINE:COLUMN: WHAT is no valid JSON: ...".
  * Unlike jansson's own reader it tells want of memory from bad text, and never takes a part of a text for the whole when memory is short. */
 gg_status gg_json_document(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file, const char *what);
-/* The same where names are tokens: they may hold NUL, and of one that is there twice the last value counts. */
+/* The same of a file. */
+gg_status gg_json_read_file(json_t **out, gg_context *ctx, const char *path, const char *what);
+/* gg_json_document where names are tokens: they may hold NUL, and of one that is there twice the last value counts. */
 gg_status gg_json_vocabulary(json_t **out, gg_context *ctx, const char *text, size_t n, const char *file);
 /* "an object", "a number", ... */
 const char *gg_json_kind(const json_t *value);

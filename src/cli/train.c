@@ -137,12 +137,9 @@ static gg_status tell(json_t **out, gg_context *ctx, gg_trainer *t, const gg__ru
 /* The result that lies in the folder; NULL: there is none. */
 static json_t *result_before(gg_context *ctx, const gg__run *r, gg_str *path)
 {
-    char *text = NULL;
-    size_t n = 0;
-    if (path_in(path, r->folder, "metrics.json") != GG_OK || !gg_file_exists(path->data) || gg_file_read(&text, &n, ctx, path->data) != GG_OK)
-        return NULL;
-    json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
-    gg_drop(ctx, text);
+    json_t *j = NULL;
+    if (path_in(path, r->folder, "metrics.json") == GG_OK && gg_file_exists(path->data))
+        gg_json_read_file(&j, ctx, path->data, "the result");
     return j;
 }
 

@@ -255,14 +255,9 @@ static gg_status read_root(gg_actions *a, const json_t *root)
 
 gg_status gg_actions_read(gg_actions **out, gg_context *ctx, const char *path)
 {
-    char *text = NULL;
-    size_t n = 0;
     gg_actions *a = NULL;
-    GG_TRY(gg_file_read(&text, &n, ctx, path));
     json_t *root;
-    const gg_status parsed = gg_json_document(&root, ctx, text, n, path, "the action file");
-    gg_drop(ctx, text);
-    GG_TRY(parsed);
+    GG_TRY(gg_json_read_file(&root, ctx, path, "the action file"));
     gg_status s = gg_actions_create(&a, ctx);
     if (s == GG_OK && !(a->source = gg_strdup(ctx, path)))
         s = GG_ENOMEM;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include "systems/nag/reproduce.h"
 #include "base/file.h"
+#include "base/json.h"
 
 enum { K = 10, QUICK = 32 };
 
@@ -92,14 +93,10 @@ static gg_status read_rows(golden *g)
 
 static gg_status read_rankings(golden *g)
 {
-    json_error_t e;
     gg_str path;
-    gg_status s = GG_OK;
     GG_TRY(golden_path(&path, g, "ranking.json"));
-    g->ranking = json_load_file(path.data, 0, &e);
-    if (!g->ranking)
-        s = gg_fail(g->lab->ctx, GG_EFORMAT, "%s:%d: %s", path.data, e.line, e.text);
-    else if (json_object_size(json_object_get(g->ranking, "target")) == 0 || !json_is_string(json_object_get(g->ranking, "model_hash")))
+    gg_status s = gg_json_read_file(&g->ranking, g->lab->ctx, path.data, "the list of rankings");
+    if (s == GG_OK && (json_object_size(json_object_get(g->ranking, "target")) == 0 || !json_is_string(json_object_get(g->ranking, "model_hash"))))
         s = gg_fail(g->lab->ctx, GG_EFORMAT, "%s: not rankings of a published run (model_hash, and target: the domains)", path.data);
     gg_str_free(&path);
     return s;

@@ -38,18 +38,18 @@ static gg_status load_losses(gg__lab *lab)
 {
     gg_str path;
     gg__lab_memo *m;
-    char *text = NULL;
-    size_t n = 0;
+    json_t *all = NULL;
     GG_TRY(memo_of(&m, lab, ""));
     if (!lab->work)
         return GG_OK;
     GG_TRY(gg__lab_work_path(&path, lab, "losses.json"));
-    json_t *all = gg_file_exists(path.data) && gg_file_read(&text, &n, lab->ctx, path.data) == GG_OK ? json_loadb(text, n, 0, NULL) : NULL;
-    gg_drop(lab->ctx, text);
+    gg_status s = gg_file_exists(path.data) ? gg_json_read_file(&all, lab->ctx, path.data, "the list of losses") : GG_OK;
     gg_str_free(&path);
+    if (s == GG_ENOMEM)
+        return s;
+    s = GG_OK;
     const char *hash, *document;
     json_t *losses, *value;
-    gg_status s = GG_OK;
     json_object_foreach(all, hash, losses) {
         if (strcmp(hash, "none") != 0 && strlen(hash) != 64)
             continue;

@@ -244,15 +244,13 @@ static gg_status remember(study *st)
 {
     gg__lab *lab = st->lab;
     gg_str path;
-    char *text = NULL;
-    size_t n = 0;
     if (!lab->work)
         return GG_OK;
     GG_TRY(gg__lab_work_path(&path, lab, "utility.json"));
-    if (gg_file_exists(path.data) && gg_file_read(&text, &n, lab->ctx, path.data) == GG_OK)
-        st->memo = json_loadb(text, n, 0, NULL);
-    gg_drop(lab->ctx, text);
+    const gg_status s = gg_file_exists(path.data) ? gg_json_read_file(&st->memo, lab->ctx, path.data, "the list of models trained") : GG_OK;
     gg_str_free(&path);
+    if (s == GG_ENOMEM)
+        return s;
     if (!json_is_object(st->memo)) {
         json_decref(st->memo);
         if (!(st->memo = json_object()))
