@@ -614,6 +614,26 @@ gg_status gg_json_write_file(gg_context *ctx, const char *path, const json_t *va
     return s;
 }
 
+void gg_json_add(json_t **list, json_t *part)
+{
+    if (!*list)
+        json_decref(part);
+    else if (json_array_append_new(*list, part) != 0) {
+        json_decref(*list);
+        *list = NULL;
+    }
+}
+
+void gg_json_put(json_t **object, const char *key, json_t *part)
+{
+    if (!*object)
+        json_decref(part);
+    else if (json_object_set_new(*object, key, part) != 0) {
+        json_decref(*object);
+        *object = NULL;
+    }
+}
+
 json_t *gg_json_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 gg_status gg_json_print(gg_context *ctx, json_t *value)

@@ -32,4 +32,7 @@ gg_status gg_json_write_file(gg_context *ctx, const char *path, const json_t *va
 gg_status gg_json_print(gg_context *ctx, json_t *value);
 /* A number, or null for what JSON has no number for: NaN and infinities. NULL: out of memory. */
 json_t *gg_json_number(double x);
+/* Lists and objects that are whole or NULL: a part that could not be made, or put in, takes all of it away. Take the part over. */
+void gg_json_add(json_t **list, json_t *part);
+void gg_json_put(json_t **object, const char *key, json_t *part);
 #endif

@@ -27,7 +27,7 @@ static json_t *classes_json(gg_context *ctx, const int64_t *count, int64_t n, co
     json_t *list = json_array();
     for (int64_t k = 0; k < n; k++) {
         const gg_class_quality q = gg_confusion_class(c, k);
-        gg__json_add(&list, json_pack("{s:s, s:f, s:f, s:f, s:I}", "class", name[k], "precision", q.precision, "recall", q.recall, "f1", q.f1, "samples",
+        gg_json_add(&list, json_pack("{s:s, s:f, s:f, s:f, s:I}", "class", name[k], "precision", q.precision, "recall", q.recall, "f1", q.f1, "samples",
                                       (json_int_t)q.support));
     }
     gg_confusion_free(c);
@@ -63,9 +63,9 @@ static gg_status evaluate(gg_context *ctx, const gg_command *c, const char *fold
     }
     json_t *j = s == GG_OK ? gg__scores_json(&scores) : NULL, *names = gg__json_texts(name, n);
     if (s == GG_OK && confusion) {
-        gg__json_put(&j, "by_class", classes_json(ctx, confusion, n, name));
-        gg__json_put(&j, "confusion", gg__confusion_json(confusion, n));
-        gg__json_put(&j, "classes", json_incref(names));
+        gg_json_put(&j, "by_class", classes_json(ctx, confusion, n, name));
+        gg_json_put(&j, "confusion", gg__confusion_json(confusion, n));
+        gg_json_put(&j, "classes", json_incref(names));
     }
     if (s == GG_OK && !j)
         s = gg_fail(ctx, GG_ENOMEM, "out of memory for the scores");
@@ -120,15 +120,15 @@ static json_t *row_of(int64_t i, const float *p, int64_t width, const char *cons
             best = p[0] > 0.5f;
         else
             gg_argmax_rows(&best, p, 1, width);
-        gg__json_put(&row, "class", json_string(name[best]));
+        gg_json_put(&row, "class", json_string(name[best]));
         for (int64_t k = 0; k < n_classes; k++) {
             snprintf(key, sizeof key, "p_%s", name[k]);
-            gg__json_put(&row, key, json_real(width == 1 ? (k ? (double)p[0] : 1 - (double)p[0]) : (double)p[k]));
+            gg_json_put(&row, key, json_real(width == 1 ? (k ? (double)p[0] : 1 - (double)p[0]) : (double)p[k]));
         }
     } else {
         for (int64_t k = 0; k < width; k++) {
             snprintf(key, sizeof key, width == 1 ? "value" : "value_%lld", (long long)k + 1);
-            gg__json_put(&row, key, json_real((double)p[k]));
+            gg_json_put(&row, key, json_real((double)p[k]));
         }
     }
     return row;

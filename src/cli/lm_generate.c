@@ -2,6 +2,7 @@
 #include "cli/common.h"
 #include "cli/lm.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include <stdio.h>
 
 typedef struct teller {
@@ -35,10 +36,10 @@ static gg_status print_json(gg_context *ctx, const gg_tokenizer *t, const gg_tok
     char *text = NULL;
     size_t n = 0;
     GG_TRY(gg_tokenizer_decode(t, &text, &n, ids->id, ids->n, false));
-    json_t *shown = json_stringn(text, n), *list = json_array(); /* text that is not UTF-8 is not shown: the ids tell it */
-    json_t *j = json_pack("{s:o, s:I, s:o}", "text", shown ? shown : json_null(), "n_prompt", (json_int_t)n_prompt, "ids", list);
+    json_t *shown = gg_utf8_is_valid(text, n) ? json_stringn_nocheck(text, n) : json_null(), *list = json_array(); /* what is not UTF-8, the ids tell */
     for (int64_t i = 0; i < ids->n; i++)
-        json_array_append_new(list, json_integer(ids->id[i]));
+        gg_json_add(&list, json_integer(ids->id[i]));
+    json_t *j = json_pack("{s:o, s:I, s:o}", "text", shown, "n_prompt", (json_int_t)n_prompt, "ids", list);
     gg_str line = {.ctx = ctx};
     gg_json_write(&line, j, 0);
     json_decref(j);

@@ -59,7 +59,7 @@ json_t *gg__scores_json(const gg_scores *s)
     json_t *j = json_pack("{s:I}", "samples", (json_int_t)s->n);
     for (int i = 0; i < GG_METRICS; i++)
         if (!isnan(s->value[i]))
-            gg__json_put(&j, gg_metric_name((gg_metric)i), json_real(s->value[i]));
+            gg_json_put(&j, gg_metric_name((gg_metric)i), json_real(s->value[i]));
     return j;
 }
 
@@ -69,8 +69,8 @@ json_t *gg__confusion_json(const int64_t *count, int64_t n)
     for (int64_t i = 0; i < n; i++) {
         json_t *row = json_array();
         for (int64_t k = 0; k < n; k++)
-            gg__json_add(&row, json_integer(count[i * n + k]));
-        gg__json_add(&rows, row);
+            gg_json_add(&row, json_integer(count[i * n + k]));
+        gg_json_add(&rows, row);
     }
     return rows;
 }
@@ -275,8 +275,8 @@ json_t *gg__net_json(gg_net *net)
         const gg_net_layer *l = gg_net_at(net, i);
         json_t *shape = json_array();
         for (int k = 0; k < l->output.n; k++)
-            gg__json_add(&shape, json_integer(l->output.d[k]));
-        gg__json_add(&list, json_pack("{s:s, s:s, s:o, s:I}", "name", l->name, "layer", l->kind, "output", shape, "parameters", (json_int_t)l->n_params));
+            gg_json_add(&shape, json_integer(l->output.d[k]));
+        gg_json_add(&list, json_pack("{s:s, s:s, s:o, s:I}", "name", l->name, "layer", l->kind, "output", shape, "parameters", (json_int_t)l->n_params));
     }
     return list;
 }

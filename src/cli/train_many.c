@@ -193,7 +193,7 @@ static json_t *point_json(const many *w, int64_t point)
             }
             snprintf(key, sizeof key, "%s %s", name, gg_metric_name((gg_metric)k));
             if (n == w->m->seeds)
-                gg__json_put(&scores, key, spread(x, n));
+                gg_json_put(&scores, key, spread(x, n));
         }
     }
     if (!x) {
@@ -222,7 +222,7 @@ static gg_status write_table(const many *w)
                 const json_t *v = json_object_get(json_object_get(w->run[0].result, name), gg_metric_name((gg_metric)(k - 1)));
                 snprintf(key, sizeof key, "%s_%s", name, gg_metric_name((gg_metric)(k - 1)));
                 if (v && (v = json_object_get(json_object_get(r->result, name), gg_metric_name((gg_metric)(k - 1)))))
-                    gg__json_put(&row, key, json_incref((json_t *)v));
+                    gg_json_put(&row, key, json_incref((json_t *)v));
             }
         }
         s = row ? gg_rows_writer_add(out, row) : gg_fail(w->ctx, GG_ENOMEM, "out of memory for the summary");
@@ -241,11 +241,11 @@ static gg_status summarise(json_t **result, const many *w)
     json_t *runs = json_array(), *points = json_array();
     int64_t before = 0;
     for (int64_t i = 0; i < w->n; i++) {
-        gg__json_add(&runs, json_incref(w->run[i].result));
+        gg_json_add(&runs, json_incref(w->run[i].result));
         before += w->run[i].finished;
     }
     for (int64_t p = 0; p < w->points; p++)
-        gg__json_add(&points, point_json(w, p));
+        gg_json_add(&points, point_json(w, p));
     *result = json_pack("{s:s, s:I, s:o, s:o}", "folder", w->m->base.folder, "done_before", (json_int_t)before, "points", points, "runs", runs);
     if (!*result)
         return gg_fail(w->ctx, GG_ENOMEM, "out of memory for the summary");

@@ -437,31 +437,11 @@ gg_status gg__place_numbers(double **out, int64_t *n, const gg__place *p)
     return GG_OK;
 }
 
-void gg__json_add(json_t **list, json_t *part)
-{
-    if (!*list)
-        json_decref(part);
-    else if (json_array_append_new(*list, part) != 0) {
-        json_decref(*list);
-        *list = NULL;
-    }
-}
-
-void gg__json_put(json_t **object, const char *key, json_t *part)
-{
-    if (!*object)
-        json_decref(part);
-    else if (json_object_set_new(*object, key, part) != 0) {
-        json_decref(*object);
-        *object = NULL;
-    }
-}
-
 json_t *gg__json_numbers(const double *x, int64_t n)
 {
     json_t *list = json_array();
     for (int64_t i = 0; x && i < n; i++)
-        gg__json_add(&list, json_real(x[i]));
+        gg_json_add(&list, json_real(x[i]));
     return list;
 }
 
@@ -469,6 +449,6 @@ json_t *gg__json_texts(const char *const *names, int64_t n)
 {
     json_t *list = json_array();
     for (int64_t i = 0; names && i < n; i++)
-        gg__json_add(&list, json_string(names[i]));
+        gg_json_add(&list, json_string(names[i]));
     return list;
 }

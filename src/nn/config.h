@@ -68,9 +68,6 @@ gg_status gg__place_value(void *to, const gg__place *value, const gg__key *k);
 /* (*n,) doubles of a list of numbers, freed by gg_drop. */
 gg_status gg__place_numbers(double **out, int64_t *n, const gg__place *p);
 
-/* Lists and objects that are whole or NULL: a part that could not be made, or put in, takes all of it away. */
-void gg__json_add(json_t **list, json_t *part);
-void gg__json_put(json_t **object, const char *key, json_t *part);
 /* Lists of n of them; NULL: out of memory. x and names may be NULL: empty lists. */
 json_t *gg__json_numbers(const double *x, int64_t n);
 json_t *gg__json_texts(const char *const *names, int64_t n);

@@ -4,6 +4,7 @@
  * numbers with a small spread keeps its digits. Trap: a label outside its range must be found here, where it can be named, and not by a net's gather.
  */
 #include "nn/data.h"
+#include "base/json.h"
 #include "nn/config.h"
 #include <math.h>
 #include <stdio.h>
@@ -478,10 +479,10 @@ static json_t *schema_of(const gg_data_description *a)
 {
     json_t *o = json_object(), *shape = json_array();
     for (int k = 0; k < a->sample.n; k++)
-        gg__json_add(&shape, json_integer(a->sample.d[k]));
-    gg__json_put(&o, "sample", shape);
+        gg_json_add(&shape, json_integer(a->sample.d[k]));
+    gg_json_put(&o, "sample", shape);
     if (a->target == GG_TARGET_CLASS)
-        gg__json_put(&o, "classes", gg__json_texts(a->class_name, a->n_classes));
+        gg_json_put(&o, "classes", gg__json_texts(a->class_name, a->n_classes));
     return o;
 }
 

@@ -46,11 +46,11 @@ json_t *gg__training_row(const gg__training *t, const gg_epoch *e)
         char key[64];
         snprintf(key, sizeof key, "val_%s", gg_metric_name((gg_metric)i));
         if (gg__score_applies(target, (gg_metric)i))
-            gg__json_put(&row, key, gg_json_number(e->val.value[i]));
+            gg_json_put(&row, key, gg_json_number(e->val.value[i]));
     }
-    gg__json_put(&row, "lr", gg_json_number(e->lr));
-    gg__json_put(&row, "seconds", gg_json_number(e->seconds));
-    gg__json_put(&row, "best", json_boolean(e->best));
+    gg_json_put(&row, "lr", gg_json_number(e->lr));
+    gg_json_put(&row, "seconds", gg_json_number(e->seconds));
+    gg_json_put(&row, "best", json_boolean(e->best));
     return row;
 }
 
@@ -147,7 +147,7 @@ static json_t *optim_json(const gg_optim_options *p)
                 {"clip_value", p->clip_value}};
     json_t *j = json_pack("{s:s}", "name", gg_optim_name(p->kind));
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
-        gg__json_put(&j, list[i].name, json_real(list[i].value));
+        gg_json_put(&j, list[i].name, json_real(list[i].value));
     return j;
 }
 

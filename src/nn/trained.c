@@ -41,7 +41,7 @@ gg_status gg__trained_write(gg_trainer *t, const char *folder)
     if (s == GG_OK)
         shape = json_array();
     for (int i = 0; i < d->sample.n && shape; i++)
-        gg__json_add(&shape, json_integer(d->sample.d[i]));
+        gg_json_add(&shape, json_integer(d->sample.d[i]));
     json_t *j = s == GG_OK ? json_pack("{s:s, s:O, s:s, s:{s:o, s:I}, s:O, s:O, s:o}", "format", "golgi net 1", "config", gg_trainer_config(t), "file",
                                        file.data, "input", "shape", shape, "n_vocab", (json_int_t)(d->tokens ? d->n_vocab : 0), "schema", schema, "scaler",
                                        scaler ? scaler : json_null(), "target", target_json(d, &p, &gg_trainer_plan(t)->loss))

@@ -277,8 +277,8 @@ static json_t *row_json(const row *r)
 {
     static const char *const relation[GG_RELATIONS] = {"at least", "at most", "more than"};
     json_t *values = json_array();
-    for (int64_t i = 0; i < r->n && values; i++)
-        json_array_append_new(values, gg_json_number(r->value[i]));
+    for (int64_t i = 0; i < r->n; i++)
+        gg_json_add(&values, gg_json_number(r->value[i]));
     return json_pack("{so so so so so so so ss so ss so}", "claim", json_text(r->claim.claim), "paper", json_text(r->claim.paper), "values", values, "mean",
                      r->n ? gg_json_number(r->mean) : json_null(), "sd", r->n > 1 ? gg_json_number(r->sd) : json_null(), "over",
                      json_text(r->n > 1 ? r->claim.over : NULL), "unit", json_text(r->claim.unit), "relation", relation[r->claim.relation], "bound",

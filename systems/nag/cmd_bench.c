@@ -305,17 +305,17 @@ static json_t *format_json(const figures *f)
 {
     json_t *phases = json_object(), *roof = json_object();
     for (int p = 0; p < GG_PHASE_COUNT; p++)
-        json_object_set_new(phases, phase_names[p], json_real(f->clock.seconds[p]));
-    json_object_set_new(roof, "one", json_real(1e-9 * of_roof(&f->one, f->dtype)));
-    json_object_set_new(roof, "all", json_real(1e-9 * of_roof(&f->all, f->dtype)));
+        gg_json_put(&phases, phase_names[p], json_real(f->clock.seconds[p]));
+    gg_json_put(&roof, "one", json_real(1e-9 * of_roof(&f->one, f->dtype)));
+    gg_json_put(&roof, "all", json_real(1e-9 * of_roof(&f->all, f->dtype)));
     json_t *j = json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o, s:o}", "dtype", short_name(f->dtype), "docs_per_s",
                           (double)f->r.n_documents / f->r.seconds, "tokens_per_s", (double)f->r.n_tokens / f->r.seconds, "gflops",
                           1e-9 * f->r.operations / f->r.seconds, "roof_share", wall_share(f), "roof_share_cpu", cpu_share(f), "seconds", f->r.seconds,
                           "cpu_seconds", f->cpu, "start_up_s", f->start_up, "peak_bytes", (json_int_t)f->peak, "packed_bytes", (json_int_t)f->weights,
                           "cpu_seconds_by_phase", phases, "roof_gflops", roof);
-    if (j && f->jaccard == f->jaccard) {
-        json_object_set_new(j, "jaccard", json_real(f->jaccard));
-        json_object_set_new(j, "spearman", json_real(f->spearman));
+    if (f->jaccard == f->jaccard) {
+        gg_json_put(&j, "jaccard", json_real(f->jaccard));
+        gg_json_put(&j, "spearman", json_real(f->spearman));
     }
     return j;
 }
@@ -326,7 +326,7 @@ static gg_status write_json(const bench *b, const figures *f, int n, double load
     json_t *list = json_array();
     gg_roof_json(&text, &f[0].one, &f[0].all, gg_context_threads(b->ctx));
     for (int i = 0; i < n; i++)
-        json_array_append_new(list, format_json(&f[i]));
+        gg_json_add(&list, format_json(&f[i]));
     json_t *j = json_pack("{s:o, s:f, s:s, s:I, s:I, s:I, s:f, s:o}", "roof", text.failed ? NULL : json_loadb(text.data, text.len, 0, NULL), "load", load,
                           "model", b->h.model, "n_documents", (json_int_t)f[0].r.n_documents, "n_tokens", (json_int_t)f[0].r.n_tokens, "max_tokens",
                           (json_int_t)b->h.max_tokens, "operations_per_token", f[0].r.operations / (double)f[0].r.n_tokens, "dtypes", list);

@@ -284,23 +284,23 @@ static json_t *as_json(const job *j)
     const int L = n_labels(j);
     json_t *labels = json_array(), *clusters = json_array(), *layers = json_array();
     for (int64_t l = 0; l < j->names.n; l++)
-        gg__json_add(&labels, json_string(j->names.at[l]));
+        gg_json_add(&labels, json_string(j->names.at[l]));
     for (int l = 0; l < h->n_layers; l++)
-        gg__json_add(&layers, json_integer(h->layer[l]));
+        gg_json_add(&layers, json_integer(h->layer[l]));
     for (int64_t c = 0; c < j->k; c++) {
         json_t *row = json_array();
         for (int l = 0; l < L && j->labels.n; l++)
-            gg__json_add(&row, json_integer(j->table[j->order[c] * L + l]));
-        gg__json_add(&clusters,
+            gg_json_add(&row, json_integer(j->table[j->order[c] * L + l]));
+        gg_json_add(&clusters,
                               json_pack("{s:I, s:I, s:o}", "cluster", (json_int_t)c, "n_documents", (json_int_t)size_of(j, j->order[c]), "by_label", row));
     }
     json_t *all = json_pack("{s:I, s:I, s:s, s:I, s:o, s:I, s:I, s:f, s:o, s:o}", "n_documents", (json_int_t)j->n, "k", (json_int_t)j->k, "site",
                             gg_nag_type_name(j->type), "top_k", (json_int_t)h->site[0].top_k, "layers", layers, "restarts", (json_int_t)j->restarts, "seed",
                             (json_int_t)gg_context_seed(j->ctx), "inertia", j->found.inertia, "labels", labels, "clusters", clusters);
     if (all && j->labels.n) {
-        gg__json_put(&all, "purity", json_real(j->purity));
-        gg__json_put(&all, "nmi", json_real(j->nmi));
-        gg__json_put(&all, "ari", json_real(j->ari));
+        gg_json_put(&all, "purity", json_real(j->purity));
+        gg_json_put(&all, "nmi", json_real(j->nmi));
+        gg_json_put(&all, "ari", json_real(j->ari));
     }
     return all;
 }
@@ -322,7 +322,7 @@ static gg_status write_rows(const job *j)
     for (int64_t i = 0; i < j->n && st == GG_OK; i++) {
         json_t *row = json_pack("{s:s, s:I}", "docid", j->picked.set.f.docid[i], "cluster", (json_int_t)place_of(j, j->found.label[i]));
         if (row && j->labels.n)
-            gg__json_put(&row, j->label_column, json_string(j->names.at[j->truth[i]]));
+            gg_json_put(&row, j->label_column, json_string(j->names.at[j->truth[i]]));
         st = row ? gg_rows_writer_add(w, row) : gg_fail(j->ctx, GG_ENOMEM, "out of memory (row %lld)", (long long)i);
         json_decref(row);
     }

@@ -100,8 +100,8 @@ static json_t *reasons_json(const gg_nag_explanation *e, gg_nag_type t, const gg
         json_t *others = json_array();
         gg__nag_neuron_name(name, &e->header, t, r[i].layer, r[i].neuron);
         for (int k = 0; k < r[i].n_others; k++)
-            gg__json_add(&others, json_string(e->like[r[i].other[k]].docid));
-        gg__json_add(&list, json_pack("{s:s, s:i, s:I, s:f, s:f, s:f, s:f, s:o}", "neuron", name, "layer", (int)e->header.layer[r[i].layer], "index",
+            gg_json_add(&others, json_string(e->like[r[i].other[k]].docid));
+        gg_json_add(&list, json_pack("{s:s, s:i, s:I, s:f, s:f, s:f, s:f, s:o}", "neuron", name, "layer", (int)e->header.layer[r[i].layer], "index",
                                               (json_int_t)r[i].neuron, "gain", r[i].gain, "part", r[i].part, "in_targets", r[i].in_targets, "in_pool",
                                               r[i].in_pool, "others", others));
     }
@@ -112,10 +112,10 @@ static json_t *as_json(const gg_nag_explanation *e, const gg_nag_explain_options
 {
     json_t *layers = json_array(), *like = json_array();
     for (int l = 0; l < e->header.n_layers; l++)
-        gg__json_add(&layers, json_pack("{s:i, s:f, s:f}", "layer", (int)e->header.layer[l], "similarity", e->similarity[l], "pool_similarity",
+        gg_json_add(&layers, json_pack("{s:i, s:f, s:f}", "layer", (int)e->header.layer[l], "similarity", e->similarity[l], "pool_similarity",
                                                 e->pool_similarity[l]));
     for (int i = 0; i < e->n_like; i++)
-        gg__json_add(&like, json_pack("{s:s, s:f, s:f}", "docid", e->like[i].docid, "similarity", e->like[i].similarity, "nag_distance",
+        gg_json_add(&like, json_pack("{s:s, s:f, s:f}", "docid", e->like[i].docid, "similarity", e->like[i].similarity, "nag_distance",
                                               e->like[i].distance));
     return json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "docid", o->docid, "site", gg_nag_type_name(o->type), "weights",
                      o->weights == GG_NAG_CONTRAST ? "contrast" : "frequency", "nag_distance", e->distance, "pool_distance", e->pool_distance, "rank",

@@ -154,10 +154,10 @@ static json_t *as_json(const look *k)
         for (int64_t i = 0; i < k->per_layer && k->used[l * k->per_layer + i] >= 0; i++) {
             char name[64];
             const int64_t neuron = k->used[l * k->per_layer + i];
-            gg__json_add(&list, json_pack("{s:s, s:I, s:f}", "neuron", gg__nag_neuron_name(name, h, k->type, l, neuron), "index", (json_int_t)neuron,
+            gg_json_add(&list, json_pack("{s:s, s:I, s:f}", "neuron", gg__nag_neuron_name(name, h, k->type, l, neuron), "index", (json_int_t)neuron,
                                                   "share", used_share(k, l, neuron)));
         }
-        gg__json_add(&layers, json_pack("{s:i, s:I, s:o}", "layer", (int)h->layer[l], "n_used", (json_int_t)k->n_used[l], "most_used", list));
+        gg_json_add(&layers, json_pack("{s:i, s:I, s:o}", "layer", (int)h->layer[l], "n_used", (json_int_t)k->n_used[l], "most_used", list));
     }
     return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:o}", "path", k->words.at[0], "n_documents", (json_int_t)k->n, "n_tokens", (json_int_t)k->n_tokens,
                      "n_scored", (json_int_t)k->n_scored, "site", gg_nag_type_name(k->type), "n_always", (json_int_t)k->n_always, "header",

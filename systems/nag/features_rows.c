@@ -6,6 +6,7 @@
  * not say how many layers there are, so the caller must. The feature may also be a bare list. Widths are unknown (0).
  */
 #include "systems/nag/nag_internal.h"
+#include "base/json.h"
 #include <stdio.h>
 
 struct gg__row_reader {
@@ -183,12 +184,7 @@ static json_t *feature_json(const gg_nag_header *h, const gg_nag_features *f, in
     const int64_t n = h->n_layers * h->site[s].top_k;
     json_t *list = json_array();
     for (int64_t j = 0; j < n; j++)
-        json_array_append_new(list,
-                              json_integer(f->index_bytes == 2 ? ((const uint16_t *)f->index[s])[i * n + j] : ((const uint32_t *)f->index[s])[i * n + j]));
-    if (!list || (int64_t)json_array_size(list) != n) {
-        json_decref(list);
-        return NULL;
-    }
+        gg_json_add(&list, json_integer(gg__nag_index(f, s, i * n + j)));
     return json_pack("{s:o, s:i}", "layer_topk_value_index", list, "n_layers", h->n_layers);
 }
 

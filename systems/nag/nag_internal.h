@@ -66,14 +66,14 @@ gg_status gg__nag_rankings_write(gg_nag_ranking *const *r, int n, gg__nag_rows *
 
 /* Adds v, which is taken whatever comes. A list or an object that could not take it is freed and NULL from then on, which jansson refuses in
  * its turn, so that a summary is whole or NULL in the end. */
-static inline void gg__json_add(json_t **list, json_t *v)
+static inline void gg_json_add(json_t **list, json_t *v)
 {
     if (json_array_append_new(*list, v) != 0) {
         json_decref(*list);
         *list = NULL;
     }
 }
-static inline void gg__json_put(json_t **object, const char *key, json_t *v)
+static inline void gg_json_put(json_t **object, const char *key, json_t *v)
 {
     if (json_object_set_new(*object, key, v) != 0) {
         json_decref(*object);

@@ -13,6 +13,7 @@
  * order and grouping they were merged.
  */
 #include "systems/nag/partial.h"
+#include "base/json.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,11 +55,11 @@ static json_t *summary_json(const gg__partial_summary *s)
 {
     json_t *targets = json_array(), *pieces = json_array();
     for (int t = 0; t < s->n_targets; t++)
-        json_array_append_new(targets, json_pack("{s:s, s:s, s:I}", "name", s->name[t], "counts", s->hash[t], "documents", (json_int_t)s->n_examples[t]));
+        gg_json_add(&targets, json_pack("{s:s, s:s, s:I}", "name", s->name[t], "counts", s->hash[t], "documents", (json_int_t)s->n_examples[t]));
     for (int64_t p = 0; p < s->n_pieces; p++) {
         char hex[17];
         snprintf(hex, sizeof hex, "%016llx", (unsigned long long)s->pieces[p].sum);
-        json_array_append_new(pieces, json_pack("{s:I, s:s}", "documents", (json_int_t)s->pieces[p].n, "docids", hex));
+        gg_json_add(&pieces, json_pack("{s:I, s:s}", "documents", (json_int_t)s->pieces[p].n, "docids", hex));
     }
     return json_pack("{s:s, s:o, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "golgi", GG_VERSION_TEXT, "features", gg__nag_header_json(&s->features),
                      "type", gg_nag_type_name(s->type), "weights", "frequency", "power", s->power, "documents", (json_int_t)s->n, "tokens",

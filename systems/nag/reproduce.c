@@ -130,7 +130,7 @@ static gg_status print_json(const gg__lab *lab, double seconds)
     GG_TRY(gg_model_hash(lab->m, hash));
     json_t *pool = json_array();
     for (int i = 0; i < lab->pool.n; i++)
-        json_array_append_new(pool, json_string(lab->pool.at[i]));
+        gg_json_add(&pool, json_string(lab->pool.at[i]));
     json_t *j = json_pack("{ss ss s{ss ss} s{so sI si ss} sI sI sb sf s{sI sI sI} so si si si}", "system", "nag", "version", gg_version(), "model", "name",
                           gg_model_describe(lab->m)->name, "sha256", hash, "pool", "paths", pool, "documents", (json_int_t)lab->n, "domains", lab->n_labels,
                           "label_column", lab->label_column, "seed", (json_int_t)gg_context_seed(lab->ctx), "seeds", (json_int_t)lab->n_seeds, "quick",

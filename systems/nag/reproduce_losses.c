@@ -72,15 +72,15 @@ static gg_status save_losses(const gg__lab *lab)
     if (!lab->work)
         return GG_OK;
     json_t *all = json_object();
-    for (int m = 0; m < lab->n_memos && all; m++) {
+    for (int m = 0; m < lab->n_memos; m++) {
         json_t *one = json_object();
-        for (int64_t i = 0; i < lab->n && one; i++) {
+        for (int64_t i = 0; i < lab->n; i++) {
             char name[32];
             snprintf(name, sizeof name, "%lld", (long long)i);
             if (!isnan(lab->memo[m].nll[i]))
-                json_object_set_new(one, name, json_real(lab->memo[m].nll[i]));
+                gg_json_put(&one, name, json_real(lab->memo[m].nll[i]));
         }
-        json_object_set_new(all, lab->memo[m].hash[0] ? lab->memo[m].hash : "none", one);
+        gg_json_put(&all, lab->memo[m].hash[0] ? lab->memo[m].hash : "none", one);
     }
     gg_status s = gg__lab_work_path(&path, lab, "losses.json");
     if (s == GG_OK) {

@@ -300,8 +300,8 @@ static gg_status keep(study *st, int64_t i)
     pthread_mutex_lock(&st->writing);
     json_t *x = json_array();
     for (int k = 0; k < NUMBERS; k++)
-        json_array_append_new(x, json_real(k < LOOKS ? o->look[k] : rest[k - LOOKS]));
-    const gg_status s = json_array_size(x) == NUMBERS && json_object_set_new(st->memo, name, x) == 0
+        gg_json_add(&x, json_real(k < LOOKS ? o->look[k] : rest[k - LOOKS]));
+    const gg_status s = json_object_set_new(st->memo, name, x) == 0
                             ? write_memo(st)
                             : gg_fail(st->lab->ctx, GG_ENOMEM, "out of memory (the models trained)");
     pthread_mutex_unlock(&st->writing);

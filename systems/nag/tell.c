@@ -195,7 +195,7 @@ static json_t *end_json(const gg_nag_ranking *r, const gg__nag_excerpt *x, int n
 {
     json_t *list = json_array();
     for (int i = 0; i < n; i++)
-        gg__json_add(&list, json_pack("{s:s, s:f, s:s}", "docid", gg_nag_ranking_row(r, x[i].rank)->docid,
+        gg_json_add(&list, json_pack("{s:s, s:f, s:s}", "docid", gg_nag_ranking_row(r, x[i].rank)->docid,
                                               r->combined ? "combined_score" : "nag_distance", gg_nag_ranking_row(r, x[i].rank)->score, "text", x[i].text));
     return list;
 }
@@ -213,16 +213,16 @@ json_t *gg__nag_tell_json(const gg_nag_ranking *r, const gg_nag_rank_options *o,
         const bool made = gg__nag_shares(&pool, &chosen, r) == GG_OK;
         json_t *labels = made ? json_array() : NULL;
         for (int i = 0; i < r->n_labels && made; i++)
-            gg__json_add(&labels, json_pack("{s:s, s:f, s:f}", "label", r->label[i], "pool_share", pool[i], "chosen_share", chosen[i]));
-        gg__json_put(&j, "labels", labels);
+            gg_json_add(&labels, json_pack("{s:s, s:f, s:f}", "label", r->label[i], "pool_share", pool[i], "chosen_share", chosen[i]));
+        gg_json_put(&j, "labels", labels);
         if (made)
             gg_drop(r->ctx, pool);
     }
     if (r->right >= 0)
-        gg__json_put(&j, "precision_at_n",
+        gg_json_put(&j, "precision_at_n",
                      json_pack("{s:s, s:o, s:o}", "label", r->label[r->right], "frequency", gg_json_number(r->precision[GG_NAG_FREQUENCY]), "contrast",
                                gg_json_number(r->precision[GG_NAG_CONTRAST])));
-    gg__json_put(&j, "nearest", end_json(r, story->near, story->n_ends));
-    gg__json_put(&j, "farthest", end_json(r, story->far, story->n_ends));
+    gg_json_put(&j, "nearest", end_json(r, story->near, story->n_ends));
+    gg_json_put(&j, "farthest", end_json(r, story->far, story->n_ends));
     return j;
 }
