@@ -323,7 +323,7 @@ static void folders_of_something_else_are_refused(void **state)
     put_text(D, "golden/ranking.json", "{\"target\":\n]");
     run(&s, D, "reproduce nag --model $M --pool $D/pool.jsonl --quiet --part exactness --golden $D/golden");
     assert_int_equal(s.code, 1);
-    assert_non_null(strstr(s.err, "ranking.json:2: "));
+    assert_non_null(strstr(s.err, "ranking.json:2:1: "));
 }
 
 static void results_of_another_model_are_not_tried(void **state)
