@@ -191,7 +191,6 @@ static const struct job {
     {"tokenizer train", gg_cli_tokenizer, "tokenizer train --input $D/pool.jsonl --vocab 270 --quiet --output $D/new.json", "new.json", false, false},
     {"convert", gg_cli_model, "model convert --model $D/llama --quiet --output $D/new.gguf", "new.gguf", true, true},
     {"targets", nag, "nag rank --targets $D/target.nag $D/units/00000001.nag --pool $D/pool.nag --payload $D/pool.jsonl --output $D/new", "new/target.jsonl", false, true},
-    {"report", nag, "nag rank --target $D/target.nag --pool $D/pool.nag --payload $D/pool.jsonl.gz --output $D/new.csv --report $D/new", "new.csv", false, true},
     {"scores", nag, "nag extract --model $M --input $D/pool.jsonl --quiet --output $D/new.nag --scores $D/kept.safetensors --top-k 5 --threads 2", "new.nag", true, true},
     {"piece", nag, "nag rank --target $D/target.nag --pool $D/pool.nag --output $D/new.rank", "new.rank", false, true},
     {"generate", gg_cli_lm, "lm generate --model $M --prompt abc --tokens 3 --json", NULL, true, true},
