@@ -1,7 +1,7 @@
 /* y = x W^T + b through oneDNN: weights packed once into the layout its kernels ask for, primitives made once a thread and shape.
  *
  * Rows are handed over in pieces of ROWS, the rest in a piece of whole STEPs that ends at the last row and so computes up to seven rows
- * twice: no copies, at most 17 primitives a shape, and a row sees the same sequence of multiply-adds in each. Fewer rows than a step are
+ * twice: no copies, at most 31 primitives a shape, and a row sees the same sequence of multiply-adds in each. Fewer rows than a step are
  * padded (a single row has a primitive of its own: generation).
  *
  * Traps:
@@ -29,7 +29,7 @@
 extern void omp_set_num_threads(int n);
 extern int omp_get_max_threads(void);
 
-enum { ROWS = 128, STEP = 8, PLAIN_ROWS = 16, SLICE = 256 };
+enum { ROWS = 240, ROWS_I8 = 128, STEP = 8, PLAIN_ROWS = 16, SLICE = 256 };
 
 struct gg_linear {
     gg_context *ctx;
@@ -470,7 +470,7 @@ static gg_status run_padded(const gg_linear *l, gg_linear_scratch *s, float *y, 
 
 static gg_status apply_pieces(const gg_linear *l, gg_linear_scratch *s, float *y, const void *x, const float *x_scale, int64_t n_rows)
 {
-    int64_t most = l->blocked ? ROWS : PLAIN_ROWS, step = l->blocked ? STEP : PLAIN_ROWS;
+    int64_t most = !l->blocked ? PLAIN_ROWS : l->compute == GG_I8 ? ROWS_I8 : ROWS, step = l->blocked ? STEP : PLAIN_ROWS;
     if (l->blocked && n_rows == 1)
         return run_piece(l, s, y, x, x_scale, 1);
     if (n_rows < step)
