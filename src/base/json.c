@@ -25,7 +25,7 @@ typedef struct reader {
     size_t n, i;   /* i: the byte looked at */
     gg_str *scratch; /* texts that cannot be taken as they stand, one behind the other */
     int64_t repaired;
-    bool strict, any_names; /* see gg_json_document, gg_json_vocabulary */
+    bool once, nul; /* names: are given once; may hold NUL */
     int depth;
     gg_status status;
     gg_json_error *error;
@@ -290,32 +290,12 @@ static json_t *take_number(reader *p)
 
 static json_t *take_value(reader *p);
 
-static json_t *take_list(reader *p)
+static bool take_element(reader *p, json_t *list)
 {
-    json_t *list = json_array();
-    if (!list)
-        return fail_memory(p);
-    p->i++;
-    skip_space(p);
-    for (bool more = !at_char(p, ']'); more;) {
-        json_t *v = take_value(p);
-        if (v && json_array_append_new(list, v) != 0)
-            fail_memory(p);
-        if (p->status != GG_OK)
-            break;
-        skip_space(p);
-        more = at_char(p, ',');
-        p->i += more;
-        if (!more && !at_char(p, ']'))
-            fail_expected(p, "',' or ']'");
-        skip_space(p);
-    }
-    if (p->status != GG_OK) {
-        json_decref(list);
-        return NULL;
-    }
-    p->i++;
-    return list;
+    json_t *v = take_value(p);
+    if (v && json_array_append_new(list, v) != 0)
+        fail_memory(p);
+    return p->status == GG_OK;
 }
 
 /* One "name": value of an object. */
@@ -327,9 +307,9 @@ static bool take_member(reader *p, json_t *object)
     span key;
     if (!take_text(p, &key))
         return false;
-    if (!p->any_names && key.n > 0 && memchr(span_text(p, key), 0, key.n))
+    if (!p->nul && key.n > 0 && memchr(span_text(p, key), 0, key.n))
         return fail_at(p, opened, "a name with a NUL in it") != NULL;
-    if (p->strict && !p->any_names && json_object_getn(object, span_text(p, key), key.n))
+    if (p->once && json_object_getn(object, span_text(p, key), key.n))
         return fail_at(p, opened, "a duplicate of a name before it") != NULL;
     skip_space(p);
     if (!at_char(p, ':'))
@@ -344,29 +324,27 @@ static bool take_member(reader *p, json_t *object)
     return true;
 }
 
-static json_t *take_object(reader *p)
+/* What stands between the brackets of a list or an object, into `all` (NULL: out of memory), which is taken over. */
+static json_t *take_all(reader *p, json_t *all, bool (*take)(reader *p, json_t *all), char end, const char *expected)
 {
-    json_t *object = json_object();
-    if (!object)
+    if (!all)
         return fail_memory(p);
     p->i++;
     skip_space(p);
-    for (bool more = !at_char(p, '}'); more;) {
-        if (!take_member(p, object))
-            break;
+    for (bool more = !at_char(p, end); more && take(p, all);) {
         skip_space(p);
         more = at_char(p, ',');
         p->i += more;
-        if (!more && !at_char(p, '}'))
-            fail_expected(p, "',' or '}'");
+        if (!more && !at_char(p, end))
+            fail_expected(p, expected);
         skip_space(p);
     }
     if (p->status != GG_OK) {
-        json_decref(object);
+        json_decref(all);
         return NULL;
     }
     p->i++;
-    return object;
+    return all;
 }
 
 static json_t *take_word(reader *p, const char *word, json_t *v)
@@ -399,7 +377,8 @@ static json_t *take_value(reader *p)
         if (p->depth == DEPTH_MAX)
             return fail_at(p, p->i, "lists and objects within each other more than 2048 deep");
         p->depth++;
-        v = p->s[p->i] == '{' ? take_object(p) : take_list(p);
+        v = p->s[p->i] == '{' ? take_all(p, json_object(), take_member, '}', "',' or '}'")
+                              : take_all(p, json_array(), take_element, ']', "',' or ']'");
         p->depth--;
         return v;
     case 't': return take_word(p, "true", json_true());
@@ -442,8 +421,8 @@ static gg_status document(json_t **out, gg_context *ctx, const char *text, size_
                 .n = n,
                 .scratch = &scratch,
                 .error = &e,
-                .strict = true,
-                .any_names = any_names};
+                .once = !any_names,
+                .nul = any_names};
     gg_status s = parse(out, &p);
     gg_str_free(&scratch);
     if (s == GG_ENOMEM)

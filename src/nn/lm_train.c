@@ -8,11 +8,11 @@
  * files and shows the steps. What can go wrong on one rank is carried to the next sum, where all learn of it: nobody waits for a rank that gave up.
  */
 #include "nn/lm.h"
+#include "nn/parallel.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/work.h"
-#include "nn/parallel.h"
 #include "grad/graph.h"
 #include <golgi/rows.h>
 #include <golgi/tensors.h>

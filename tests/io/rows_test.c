@@ -85,6 +85,25 @@ static void integers_beyond_64_bits_become_doubles(void **state)
     gg_rows_close(r);
 }
 
+/* Compact and by levels. */
+static void writing_agrees_with_jansson(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"{}", "[]", "[[], {}, [1]]", "{\"a\": [1, -2.5, \"\\n\\u0001\\\"\"], \"b\": {\"c\": null, \"d\": [true, {\"e\": false}]}}"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (int indent = 0; indent <= 2; indent++) {
+            gg_str mine = {.ctx = ctx};
+            json_t *j = json_loads(texts[i], 0, NULL);
+            char *theirs = json_dumps(j, indent ? (size_t)JSON_INDENT(indent) : JSON_COMPACT);
+            gg_json_write(&mine, j, indent);
+            assert_false(mine.failed);
+            assert_string_equal(mine.data, theirs);
+            gg_str_free(&mine);
+            free(theirs);
+            json_decref(j);
+        }
+}
+
 /* jansson is the judge: what it reads, golgi reads the same; what it refuses, golgi refuses, the three repairs aside. */
 static void reading_agrees_with_jansson(void **state)
 {
@@ -499,6 +518,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_text_becomes_fffd_and_is_counted),
         cmocka_unit_test(integers_beyond_64_bits_become_doubles),
         cmocka_unit_test(reading_agrees_with_jansson),
+        cmocka_unit_test(writing_agrees_with_jansson),
         cmocka_unit_test(damaged_lines_are_told_with_file_line_and_column),
         cmocka_unit_test(compressed_streams_of_several_members_are_one),
         cmocka_unit_test(damaged_compressed_streams_are_told_with_the_byte),
