@@ -89,7 +89,8 @@ static void integers_beyond_64_bits_become_doubles(void **state)
 static void writing_agrees_with_jansson(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"{}", "[]", "[[], {}, [1]]", "{\"a\": [1, -2.5, \"\\n\\u0001\\\"\"], \"b\": {\"c\": null, \"d\": [true, {\"e\": false}]}}"};
+    static const char *const texts[] = {"{}", "[]", "[[], {}, [1]]",
+                                        "{\"a\": [1, -2.5, \"\\n\\u0001\\\"\"], \"b\": {\"c\": null, \"d\": [true, {\"e\": false}]}}"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         for (int indent = 0; indent <= 2; indent++) {
             gg_str mine = {.ctx = ctx};
